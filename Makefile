@@ -18,7 +18,7 @@ build: ## Build the release binary, target/release/hyperscope, and the browser b
 test: ## Run every test: Rust, real Prometheus and Alertmanager, Chromium
 	@scripts/test.sh
 
-test-peers: ## Run the tests that compare with other programs beside current releases of those
+test-peers: ## Run the comparison tests with current releases of other programs
 	@scripts/test-peers.sh
 
 bench: ## Run every benchmark; also writes bench/results.json
@@ -27,7 +27,7 @@ bench: ## Run every benchmark; also writes bench/results.json
 attack: ## Attack servers as holders of tokens could, about five minutes
 	@scripts/attack.sh
 
-fuzz: ## Try random inputs at everything that reads, SECONDS=60 of them
+fuzz: ## Fuzz every parser of external input, SECONDS=60 per target
 	@scripts/fuzz.sh $(SECONDS)
 
 lint: ## Check format, lints (host and wasm), licences, spelling, the browser tests' types

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Attacks whole servers as holders of tokens could, and checks that memory stays below its limit, rules are in time and others are served.
+# Attacks whole servers as holders of tokens could, and checks that memory stays below its limit, rules are evaluated in time and other clients are served.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 PATH="$tools/bin:$PATH"

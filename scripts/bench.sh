@@ -7,7 +7,7 @@ cd "$root"
 
 scripts/build.sh
 scripts/tools.sh services node browser
-# What it is measured beside: current releases.
+# Compares with current releases.
 scripts/peers.sh prometheus victoria-metrics
 PATH="$root/target/peers/bin:$PATH"
 cargo build --quiet --release --locked --package hyperscope-bench

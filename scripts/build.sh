@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the browser bundle into dist/ and the release binary that carries it.
+# Builds the browser bundle into dist/ and the release binary that contains it.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$root"

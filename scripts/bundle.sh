@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the browser bundle, unless nothing it is made of has changed:
+# Builds the browser bundle, unless its sources are unchanged:
 #   bundle.sh         the one to ship, smallest, into dist/
 #   bundle.sh quick   the one for tests and development, built faster, into target/quick-dist/
 set -euo pipefail
@@ -17,7 +17,7 @@ stamp=target/stamps/$profile
 inputs=(app crates/model crates/chart style public index.html workbench.html Trunk.toml Cargo.toml Cargo.lock
     scripts/bundle.sh scripts/bindgen scripts/join-styles.sh scripts/with-wasm.sh)
 
-# Directories count too: theirs is the change when a file goes.
+# Directories count too: their time changes when a file is deleted.
 if [ -e "$stamp" ] && [ -e "$dist/index.html" ] && [ -z "$(find "${inputs[@]}" -newer "$stamp" -print -quit)" ]; then
     exit 0
 fi

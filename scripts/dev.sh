@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the demo from a debug build on 127.0.0.1:3030 and builds again when a source file changes.
-# The bundle is read from disk, so that a change to the browser's code only needs the page to be loaded again.
+# Runs the demo from a debug build on 127.0.0.1:3030 and rebuilds when a source file changes.
+# The bundle is read from disk: after a change of the browser's code, only reload the page.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 PATH="$tools/bin:$PATH"

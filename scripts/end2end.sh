@@ -6,7 +6,7 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$root/end2end"
 
-# Debian's Chromium serves; Playwright fetches none.
+# Uses Debian's Chromium; Playwright downloads none.
 export PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1
 
 "$root/scripts/tools.sh" node

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Tries random inputs at everything that reads what comes from outside: fuzz.sh [SECONDS], 60 for each target unless said.
-# Inputs that lead somewhere new are kept in target/fuzz/corpus and serve the next time. One at which something breaks is left in
-# fuzz/found, where the tests try it from then on.
+# Fuzzes every parser of external input: fuzz.sh [SECONDS], 60 per target by default.
+# Inputs with new coverage are stored in target/fuzz/corpus and used again. An input that fails is stored in
+# fuzz/found, where the tests run it from then on.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 PATH="$tools/bin:$PATH"
@@ -10,7 +10,7 @@ cd "$root"
 seconds=${1:-60}
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || die "'$seconds' is no number of seconds. Say 'make fuzz SECONDS=60'."
 scripts/tools.sh fuzz
-# What the compiler needs for libFuzzer is there, but not yet called stable.
+# The compiler options that libFuzzer needs are not stable yet.
 export RUSTC_BOOTSTRAP=1
 say "Building the targets, about 2 minutes the first time"
 cargo fuzz build --release --debug-assertions --sanitizer none --target-dir target/fuzz >&2
@@ -33,7 +33,7 @@ say "Trying each of exposition, promql and remote_write for $seconds s"
 pids=()
 for target in exposition promql remote_write; do
     seed "$target"
-    # The program itself, whose process is ours to end.
+    # Runs the program itself, so that we can stop its process.
     target/fuzz/*/release/$target "target/fuzz/corpus/$target" -max_total_time="$seconds" -max_len=4096 -timeout=30 -report_slow_units=30 \
         -rss_limit_mb=4096 -artifact_prefix="fuzz/found/$target/" >"target/fuzz/$target.log" 2>&1 &
     pids+=($!)

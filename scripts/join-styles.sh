@@ -6,5 +6,5 @@ set -euo pipefail
 out=$root/target/style/main.css
 mkdir -p "$(dirname "$out")"
 cat "$root"/style/*.css >"$out.new"
-# Left alone when nothing changed, so that nobody who watches it is woken.
+# Not written if nothing changed, so that watchers are not triggered.
 if cmp -s "$out.new" "$out"; then rm "$out.new"; else mv "$out.new" "$out"; fi

@@ -1,14 +1,14 @@
-# Shared by the scripts beside it: say what happens, install what is missing, stop with a sentence.
-# Sourced, not run. Everything here writes to stderr, so that a script's stdout stays its answer.
+# Shared by the scripts beside it: prints what happens, installs what is missing, stops with an error message.
+# Sourced, not run. Everything here writes to stderr, so that stdout contains only the script's output.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-# Where tools go that PATH does not have in the right version.
+# Directory for tools that PATH lacks in the right version.
 tools=$root/target/tools
 
-# A step that takes a while: what it does, and how long that usually is.
+# Announces a slow step and its usual duration.
 say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
 
-# Stop with a sentence that says what to do.
+# Stops with an error that says what to do.
 die() { printf '\033[31merror:\033[0m %s\n' "$*" >&2; exit 1; }
 
 have() { command -v "$1" >/dev/null 2>&1; }

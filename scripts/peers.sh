@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds the current releases of the programs that the tests compare with, from their Go modules, and links them from target/peers/bin under
-# the names by which tests start them. What is built once stays in ~/.cache/hyperscope/peers and costs nothing the next time.
+# Builds the current releases of the programs that the tests compare with, from their Go modules, and links them into target/peers/bin under
+# the names that tests use. Built programs stay in ~/.cache/hyperscope/peers and are reused.
 #   peers.sh [NAME...]   of prometheus, alertmanager, victoria-metrics, mimir; all of them if none is named
-# Each folder below peers/ pins one: go.mod names the release, go.sum what it is made of. The `replace` lines of a program's own go.mod
-# do not count for whoever builds it as a dependency, so those that it needs are repeated here.
+# Each folder below peers/ pins one: go.mod names the release, go.sum its dependencies. Go ignores the `replace` lines of a dependency's
+# go.mod, so the required ones are repeated here.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$root"
@@ -25,7 +25,7 @@ programs() {
     esac
 }
 
-# version_flag NAME VERSION: the linker's flag by which a program learns the version that its `--version` prints.
+# version_flag NAME VERSION: the linker flag that sets the version which `--version` prints.
 version_flag() {
     case $1 in
     # Prometheus 3.16.0 is version 0.316.0 of its module.
@@ -53,7 +53,7 @@ need_go() {
 # at_least HAVE WANT: whether version HAVE is WANT or newer.
 at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
 
-# build NAME: the programs of one peer, with caches of its own that go when it is done.
+# build NAME: builds the programs of one peer, with temporary caches.
 build() {
     local name=$1 module version kept work program package
     program=$(programs "$name" | cut -d' ' -f1)

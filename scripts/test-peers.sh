@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The tests that compare with other programs, beside current releases of them instead of Debian's, and those that only a current one can be
-# part of. Building the programs takes about 10 minutes on two cores; what is built once costs nothing the next time.
+# Runs the tests that compare with other programs, with current releases instead of Debian's, and the tests that need a
+# current release. Building the programs takes about 10 minutes on two cores; built programs are reused.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 PATH="$tools/bin:$PATH"

@@ -1,6 +1,6 @@
-//! Prepares the browser bundle for embedding in a release build: each file of `dist/`, and beside it what
-//! brotli and gzip make of it, so that the server never compresses an asset while it runs. What `assets.rs` includes is
-//! a table of their names and contents, `bundle.rs`.
+//! Prepares the browser bundle for embedding in a release build: each file of `dist/` with its brotli and gzip
+//! variants, so that the server never compresses an asset at run time. `assets.rs` includes `bundle.rs`, a table of
+//! names and contents.
 //!
 //! A debug build reads `dist/` from disk and embeds nothing.
 
@@ -9,9 +9,9 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Brotli's slowest and smallest: paid once, at build time.
+/// Brotli's slowest and smallest level: paid once, at build time.
 const BROTLI_QUALITY: u32 = 11;
-/// A window of 4 MiB: the whole of the bundle's largest file.
+/// A window of 4 MiB, larger than any file of the bundle.
 const BROTLI_WINDOW_BITS: u32 = 22;
 
 fn main() -> io::Result<()> {
@@ -59,7 +59,7 @@ impl Packed {
             }
             let content = fs::read(entry.path())?;
             for (suffix, variant) in [(".br", brotli(&content)?), (".gz", gzip(&content)?)] {
-                // Some kinds of file cannot be shrunk.
+                // Some kinds of files do not compress.
                 if variant.len() < content.len() {
                     self.add(format!("{name}{suffix}"), &variant)?;
                 }
@@ -70,7 +70,7 @@ impl Packed {
     }
 
     fn add(&mut self, name: String, content: &[u8]) -> io::Result<()> {
-        // Flat, by number: a name never has to be made into a path.
+        // Flat and numbered, so that names need not become paths.
         fs::write(self.out.join(self.names.len().to_string()), content)?;
         self.names.push(name);
         Ok(())

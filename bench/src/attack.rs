@@ -1,4 +1,5 @@
-//! A viewer who asks for all there is, beside a thousand honest sockets: memory, rules, and what the others notice.
+//! A viewer that requests as much as possible, beside a thousand normal sockets: measures memory, rules, and the effect
+//! on the other sockets.
 
 use std::{
     path::Path,
@@ -15,18 +16,18 @@ use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest, http::H
 use crate::{fanout, process::Process, request, row::Row};
 
 const TOKEN: &str = "benchmark-token-of-this-run-only-0123456789";
-/// Series of the metric that is asked for.
+/// Series of the requested metric.
 const SERIES: usize = 24_000;
-/// Series of one request.
+/// Series per request.
 const BODY_SERIES: usize = 2_000;
-/// What the server may take.
+/// Memory limit of the server.
 const LIMIT_MIB: u32 = 1_024;
-/// Honest sockets.
+/// Number of normal sockets.
 const SOCKETS: usize = 1_000;
-/// What each of them follows: a point each second.
+/// The subscription of each: one point per second.
 const SUBSCRIPTION: &str =
     r#"{"type":"subscribe","id":1,"topic":"query","expr":"vector(time())","window_ms":60000,"step_ms":1000}"#;
-/// Requests of each kind at a time.
+/// Concurrent requests by path.
 const AT_ONCE: [(&str, usize); 4] = [
     ("/federate?match[]=bench_wide", 30),
     ("/explore?q=bench_wide", 10),
@@ -35,11 +36,11 @@ const AT_ONCE: [(&str, usize); 4] = [
 ];
 /// Live queries of one socket.
 const LIVE: u32 = 256;
-/// How often rules are evaluated.
+/// Evaluation interval of the rules.
 const INTERVAL: Duration = Duration::from_secs(5);
-/// Between two looks at memory and rules.
+/// Interval between measurements of memory and rules.
 const LOOK: Duration = Duration::from_millis(100);
-/// Within this, a running server knows a new token.
+/// Maximum time until a running server knows a new token.
 const TOKEN_WAIT: Duration = Duration::from_secs(2);
 
 const RULES: &str = "groups:
@@ -48,10 +49,10 @@ const RULES: &str = "groups:
   rules: [{ record: bench:wide, expr: count(bench_wide) }]
 ";
 
-/// Attacks a server while others follow it.
+/// Attacks a server while normal sockets are connected.
 pub(crate) async fn measure(binary: &Path) -> anyhow::Result<Vec<Row>> {
     println!("Attacking a server of {LIMIT_MIB} MiB beside {SOCKETS} sockets, half a minute");
-    // Only the first call installs it.
+    // Only the first call installs the provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let data = tempfile::tempdir()?;
     let data_dir = data.path().to_str().context("the temporary directory's name is not UTF-8")?;
@@ -74,7 +75,7 @@ pub(crate) async fn measure(binary: &Path) -> anyhow::Result<Vec<Row>> {
             let (address, token) = (server.address.clone(), greedy.clone());
             attack.spawn(async move {
                 loop {
-                    // What is refused is asked for again.
+                    // Rejected requests are repeated.
                     if request::get(&address, path, &token, "identity").await.is_err() {
                         tokio::time::sleep(LOOK).await;
                     }
@@ -105,7 +106,7 @@ pub(crate) async fn measure(binary: &Path) -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-/// Subscribes to more than there is room for, and reads nothing.
+/// Subscribes to more than the budget allows, and reads nothing.
 async fn live_queries(address: String, token: String) -> anyhow::Result<()> {
     let mut request = format!("ws://{address}/ws").into_client_request()?;
     let headers = request.headers_mut();
@@ -118,21 +119,21 @@ async fn live_queries(address: String, token: String) -> anyhow::Result<()> {
         );
         socket.send(Message::text(query)).await?;
     }
-    // The socket stays open until the attack is over.
+    // The socket stays open until the attack ends.
     std::future::pending().await
 }
 
-/// How long ago the rules were evaluated.
+/// The time since the last evaluation of the rules.
 async fn evaluated_ago(server: &Process) -> anyhow::Result<Duration> {
     let answer = request::get(&server.address, "/api/v1/query?query=time()-timestamp(bench:wide)", TOKEN, "identity");
     let answer: serde_json::Value = serde_json::from_slice(&answer.await?.body)?;
     let seconds = answer.pointer("/data/result/0/value/1").and_then(serde_json::Value::as_str);
-    // Nothing is known of it before the first evaluation.
+    // There is no sample before the first evaluation.
     let seconds: f64 = seconds.map_or(Ok(0.0), str::parse)?;
     Ok(Duration::from_secs_f64(seconds.max(0.0)))
 }
 
-/// Writes a sample of each series, which counts for the minutes to come.
+/// Writes two samples of each series; queries see the newer one for the lookback of five minutes.
 async fn fill(server: &Process) -> anyhow::Result<()> {
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
     let client = reqwest::Client::new();

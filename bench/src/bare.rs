@@ -1,4 +1,4 @@
-//! The peer of the fan-out: axum and a broadcast channel, and nothing else. What this takes, any server takes.
+//! The baseline of the fan-out: only axum and a broadcast channel. Every server needs at least this much.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use axum::routing::any;
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 
-/// As long as the live query's deltas are.
+/// About the size of a live query's delta.
 const MESSAGE_BYTES: usize = 300;
-/// The default of 128 KiB a socket would be all there is to measure.
+/// The default of 128 KiB per socket would dominate the measurement.
 const READ_BUFFER_BYTES: usize = 1024;
 
-/// Sends a numbered message to every socket each second, for ever.
+/// Sends a numbered message to every socket each second, forever.
 pub(crate) async fn serve() -> anyhow::Result<()> {
     let (sender, _) = broadcast::channel::<Utf8Bytes>(16);
     let app = Router::new().route("/ws", any(upgrade)).with_state(sender.clone());
@@ -27,7 +27,7 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
             ticks.tick().await;
             let start = format!("{{\"type\":\"delta\",\"timestamps\":[{number}],\"padding\":\"");
             let padding = "x".repeat(MESSAGE_BYTES.saturating_sub(start.len() + 2));
-            // Nobody listening yet is no error.
+            // It is no error if there is no receiver yet.
             let _ = sender.send(format!("{start}{padding}\"}}").into());
         }
     });

@@ -1,4 +1,4 @@
-//! What a browser downloads at its first visit.
+//! The size of a browser's first download.
 
 use std::{io::Write, path::Path};
 
@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::rows::Rows;
 
-/// As the build does it.
+/// As in the build.
 const BROTLI_QUALITY: u32 = 11;
 const BROTLI_WINDOW_BITS: u32 = 22;
 

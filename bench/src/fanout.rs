@@ -1,4 +1,5 @@
-//! Many sockets on one server: how late the last of them hears what the first has heard, and what one costs.
+//! Many sockets on one server: the delay between the first and the last socket that receives a message, and the memory
+//! per socket.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -16,22 +17,22 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use crate::process::Process;
 
-/// Time for the server to come to rest after so many connections.
+/// Pause after connecting, until the server is idle.
 const SETTLE: Duration = Duration::from_secs(5);
 /// How long messages are counted.
 const LISTEN: Duration = Duration::from_secs(20);
-/// Connections made at the same time.
+/// Concurrent connection attempts.
 const AT_ONCE: usize = 50;
 
-/// What the sockets saw.
+/// The measurements.
 pub(crate) struct FanOut {
-    /// Delay behind the first socket that heard the same message, median, in milliseconds.
+    /// Median delay behind the first socket that received the same message, in milliseconds.
     pub(crate) p50_ms: f64,
-    /// The same, 99th percentile.
+    /// The 99th percentile of the same delay.
     pub(crate) p99_ms: f64,
-    /// Resident memory of the server for each socket, in bytes.
+    /// Resident memory of the server per socket, in bytes.
     pub(crate) bytes_per_socket: f64,
-    /// Messages that arrived, over those that should have.
+    /// Received messages divided by expected messages.
     pub(crate) delivered: f64,
 }
 
@@ -66,7 +67,7 @@ pub(crate) async fn measure(
             arrivals.entry(number).or_default().push(at);
         }
     }
-    // The first messages are for those who were there early; the last may still be on their way.
+    // Drops the first messages, which not all sockets could receive, and the last ones, which may still be in transit.
     arrivals.retain(|_, times| times.iter().min().is_some_and(|first| *first >= start && *first + SETTLE / 5 <= end));
     if arrivals.is_empty() {
         bail!("no message came to any of {sockets} sockets");
@@ -85,7 +86,7 @@ pub(crate) async fn measure(
     })
 }
 
-/// A socket with little memory of its own.
+/// A socket with small buffers.
 pub(crate) type Socket = WebSocketStream<TcpStream>;
 
 /// Opens a socket.
@@ -112,7 +113,7 @@ async fn connect(address: &str, token: Option<&str>, greeting: Option<&str>) -> 
     Ok(socket)
 }
 
-/// The messages that came until `end`, by their number.
+/// The messages received until `end`, by their number.
 async fn listen(mut socket: Socket, end: Instant) -> anyhow::Result<Vec<(u64, Instant)>> {
     let mut heard = Vec::new();
     while let Ok(message) = tokio::time::timeout_at(end.into(), socket.next()).await {
@@ -126,7 +127,7 @@ async fn listen(mut socket: Socket, end: Instant) -> anyhow::Result<Vec<(u64, In
     Ok(heard)
 }
 
-/// Which message a delta is: the time of its first point, the same on every socket.
+/// Identifies a delta: the time of its first point, which is the same on every socket.
 fn number(text: &str) -> Option<u64> {
     if !text.contains("\"type\":\"delta\"") {
         return None;
@@ -136,13 +137,13 @@ fn number(text: &str) -> Option<u64> {
     rest.get(..end)?.parse().ok()
 }
 
-/// Of a sorted list.
+/// A percentile of a sorted list.
 fn percentile_ms(sorted: &[Duration], percent: usize) -> f64 {
     let index = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
     sorted.get(index).map_or(0.0, |delay| delay.as_secs_f64() * 1_000.0)
 }
 
-/// A number of things, for a division.
+/// Converts a count to a float.
 #[allow(clippy::cast_precision_loss)] // Far below 2^52.
 fn count(things: usize) -> f64 {
     things as f64

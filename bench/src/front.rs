@@ -1,4 +1,5 @@
-//! Prometheus behind the server: how often it is asked while many look, and how long a page takes beside asking it directly.
+//! Prometheus behind the server: how many requests it receives from many viewers, and the duration of a page compared
+//! with direct queries.
 
 use std::{
     path::Path,
@@ -28,30 +29,30 @@ use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest, http::H
 
 use crate::{engine::subject::Subject, fanout, process::Process, report, row::Row};
 
-/// The first token; of this run only.
+/// Admin token of this run.
 const TOKEN: &str = "benchmark-token-of-this-run-only-0123456789";
 const DASHBOARDS: [(&str, &str); 3] =
     [("hypersdk-overview", "/"), ("hypersdk-jobs", "/jobs"), ("hypersdk-system", "/system")];
-/// Length of the history, and distance of its samples.
+/// Length of the history and interval of its samples.
 const HISTORY_HOURS: f64 = 6.0;
 const HISTORY_STEP_SECS: u32 = 15;
-/// Steps of the history in one request.
+/// Steps of the history per request.
 const STEPS_A_REQUEST: usize = 20;
-/// The range that pages show unless asked otherwise, and its step.
+/// The default range of pages, and its step.
 const WINDOW_MS: i64 = 3_600_000;
 const STEP_MS: i64 = 15_000;
 /// How long requests are counted.
 const COUNT: Duration = Duration::from_secs(60);
-/// After connecting, until requests are counted.
+/// Pause between connecting and counting.
 const SETTLE: Duration = Duration::from_secs(15);
-/// Connections made at the same time.
+/// Concurrent connection attempts.
 const AT_ONCE: usize = 50;
-/// Times that each is asked.
+/// Runs per measurement.
 const ASKED: usize = 30;
 
 /// Measures and writes the rows to `out`.
 pub(crate) async fn measure(binary: &Path, prometheus: &Path, out: &Path, sockets: usize) -> anyhow::Result<()> {
-    // The client asks for one even where nothing is encrypted. Another one can only have been installed by ourselves.
+    // The client requires a crypto provider even without encryption. Installing it again fails, which is no error.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let prometheus = Subject::prometheus(prometheus).await?;
     println!("Writing six hours of a daemon's samples into {}", prometheus.name);
@@ -70,14 +71,14 @@ pub(crate) async fn measure(binary: &Path, prometheus: &Path, out: &Path, socket
         dashboards.push((path, queries_of(&client, &server.address, uid).await?));
     }
     let all: Vec<(String, bool)> = dashboards.iter().flat_map(|(_, queries)| queries.clone()).collect();
-    // Before any page is loaded: its queries would go on for two minutes.
+    // Before any page is loaded, because its queries would continue for two minutes.
     println!("Counting requests for one socket, then for {sockets}, {} s each", (COUNT + SETTLE).as_secs());
     let one = counting.count(&server.address, &all, 1).await?;
     let many = counting.count(&server.address, &all, sockets).await?;
     let name = format!("engine requests a minute, {sockets} sockets");
     let mut rows = vec![Row::new(&name, many, "requests").beside("one socket", one)];
 
-    // So many sockets take the server some time to take leave of.
+    // The server needs some time to close this many sockets.
     tokio::time::sleep(SETTLE).await;
     for (path, queries) in dashboards {
         let page = median_ms(async || get(&client, &format!("http://{}{path}", server.address)).await).await?;
@@ -99,7 +100,7 @@ pub(crate) async fn measure(binary: &Path, prometheus: &Path, out: &Path, socket
     report::save(&rows, out)
 }
 
-/// Requests that write what a daemon would have been scraped for so far, in the order of time.
+/// Requests that write the samples which scrapes of a daemon would have stored, in order of time.
 fn history() -> anyhow::Result<Vec<Vec<u8>>> {
     let now_ms = i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed()?.as_millis())?;
     #[allow(clippy::cast_possible_truncation)] // Hours as milliseconds.
@@ -131,7 +132,7 @@ fn history() -> anyhow::Result<Vec<Vec<u8>>> {
     steps.chunks(STEPS_A_REQUEST).map(body).collect()
 }
 
-/// The queries of a dashboard, and whether each asks for one value.
+/// The queries of a dashboard, and whether each is an instant query.
 async fn queries_of(client: &Client, address: &str, uid: &str) -> anyhow::Result<Vec<(String, bool)>> {
     let url = format!("http://{address}/api/dashboards/{uid}");
     let dashboard: Value = client.get(url).bearer_auth(TOKEN).send().await?.error_for_status()?.json().await?;
@@ -145,7 +146,7 @@ async fn queries_of(client: &Client, address: &str, uid: &str) -> anyhow::Result
         .collect())
 }
 
-/// A query as the Prometheus beside us takes it: `anchored` came later.
+/// A query in the syntax of the compared Prometheus, which may not know `anchored`.
 fn plain(expr: &str) -> String {
     let plain = promql::parse(expr).ok().and_then(|query| query.without_anchored());
     plain.map_or_else(|| expr.to_owned(), |query| query.to_string())
@@ -156,7 +157,7 @@ async fn get(client: &Client, url: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Asks for all queries of a dashboard at once, as a browser that renders it would.
+/// Runs all queries of a dashboard concurrently, as a browser that renders it would.
 async fn ask_all(client: &Client, base: &str, queries: &[(String, bool)]) -> anyhow::Result<()> {
     let now_ms = i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed()?.as_millis())?;
     let end = now_ms / STEP_MS * STEP_MS / 1_000;
@@ -174,7 +175,7 @@ async fn ask_all(client: &Client, base: &str, queries: &[(String, bool)]) -> any
     join_all(each).await.into_iter().collect()
 }
 
-/// The median of some times that something takes, after one that does not count.
+/// The median of several durations, after one warm-up run.
 async fn median_ms(mut each: impl AsyncFnMut() -> anyhow::Result<()>) -> anyhow::Result<f64> {
     each().await?;
     let mut times = Vec::with_capacity(ASKED);
@@ -187,7 +188,7 @@ async fn median_ms(mut each: impl AsyncFnMut() -> anyhow::Result<()>) -> anyhow:
     Ok(times.get(times.len() / 2).map_or(0.0, |time| time.as_secs_f64() * 1_000.0))
 }
 
-/// Stands between the server and Prometheus, and counts the queries.
+/// A proxy between the server and Prometheus that counts queries.
 struct Counting {
     url: String,
     passed: Arc<Passed>,
@@ -221,7 +222,7 @@ impl Counting {
         Ok(Counting { url, passed, task })
     }
 
-    /// Queries a minute while so many sockets follow all of these.
+    /// Queries per minute while this many sockets subscribe to all queries.
     #[allow(clippy::cast_precision_loss)] // Far below 2^53.
     async fn count(&self, address: &str, queries: &[(String, bool)], sockets: usize) -> anyhow::Result<f64> {
         let mut open = JoinSet::new();
@@ -268,7 +269,7 @@ async fn pass(
     }
 }
 
-/// A socket that follows all queries as a browser on all dashboards would.
+/// A socket that subscribes to all queries, like a browser that shows all dashboards.
 async fn follow(address: &str, queries: &[(String, bool)]) -> anyhow::Result<fanout::Socket> {
     let mut request = format!("ws://{address}/ws").into_client_request()?;
     request.headers_mut().insert("authorization", HeaderValue::from_str(&format!("Bearer {TOKEN}"))?);

@@ -1,9 +1,9 @@
-//! `make bench`: what the server costs and how quick it is, measured from outside, on the release binary.
+//! `make bench`: measures the resources and latency of the server from outside, with the release binary.
 //!
-//! `server` starts the demo and measures it; `bare` is the peer of the fan-out, an axum server that does nothing else;
-//! `engine` compares our store and engine with Prometheus' and others';
-//! `front` has Prometheus behind the server and counts what it is asked; `parse` parses queries, without a server;
-//! `report` joins the rows of several runs into one table. What only a browser can tell is in `end2end/bench`.
+//! `server` starts the demo and measures it; `bare` is the baseline of the fan-out, an axum server that does nothing
+//! else; `engine` compares our store and engine with Prometheus and others; `front` runs Prometheus behind the server
+//! and counts its requests; `parse` parses queries without a server; `report` joins the rows of several runs into one
+//! table. Measurements that need a browser are in `end2end/bench`.
 
 mod attack;
 mod bare;
@@ -31,21 +31,21 @@ struct Cli {
     command: Command,
 }
 
-/// What is measured, and where the rows go.
+/// The measured binary, and the output.
 #[derive(Args)]
 struct Run {
-    /// The binary
+    /// Path of the binary
     #[arg(long, default_value = "target/release/hyperscope")]
     binary: PathBuf,
-    /// Where the rows go, as JSON
+    /// Write the rows to this file, as JSON
     #[arg(long)]
     out: PathBuf,
 }
 
-/// What it is measured beside.
+/// The program to compare with.
 #[derive(Args)]
 struct Peer {
-    /// Prometheus
+    /// Path of Prometheus
     #[arg(long, default_value = "prometheus")]
     prometheus: PathBuf,
 }
@@ -56,47 +56,47 @@ enum Command {
     Server {
         #[command(flatten)]
         run: Run,
-        /// Sockets of the fan-out
+        /// Number of sockets of the fan-out
         #[arg(long, default_value_t = 1_000)]
         sockets: usize,
     },
-    /// Compare store and engine with Prometheus and others, over the same samples
+    /// Compare store and engine with Prometheus and others, with the same samples
     Engine {
         #[command(flatten)]
         run: Run,
-        /// Prometheus, one or more versions of it
+        /// Path of Prometheus; repeatable for several versions
         #[arg(long, default_value = "prometheus")]
         prometheus: Vec<PathBuf>,
-        /// VictoriaMetrics, if it is to be compared with
+        /// Path of VictoriaMetrics, to compare with it too
         #[arg(long)]
         victoria_metrics: Vec<PathBuf>,
-        /// Steady series
+        /// Number of steady series
         #[arg(long, default_value_t = 10_000)]
         series: usize,
-        /// How many hours they go back
+        /// Their length in hours
         #[arg(long, default_value_t = 6)]
         hours: i64,
     },
-    /// Compare the evaluation of rules with Prometheus', over the same samples and the same file, and let alerts fire
+    /// Compare the evaluation of rules with Prometheus, with the same samples and rule file, and let alerts fire
     Rules {
         #[command(flatten)]
         run: Run,
         #[command(flatten)]
         peer: Peer,
     },
-    /// Measure what an engine behind the server is asked, and how long a page takes beside asking it
+    /// Count the requests to an engine behind the server, and compare the duration of a page with direct queries
     Front {
         #[command(flatten)]
         run: Run,
         #[command(flatten)]
         peer: Peer,
-        /// Sockets on all dashboards
+        /// Number of sockets, each subscribed to all dashboards
         #[arg(long, default_value_t = 1_000)]
         sockets: usize,
     },
-    /// Measure how long a query takes to parse
+    /// Measure the parse time of queries
     Parse {
-        /// Where the row goes, as JSON
+        /// Write the row to this file, as JSON
         #[arg(long)]
         out: PathBuf,
     },
@@ -104,7 +104,7 @@ enum Command {
     Bare,
     /// Print the rows of FILES as a table and write them as one list
     Report {
-        /// Where the list goes, as JSON
+        /// Write the list to this file, as JSON
         #[arg(long)]
         out: PathBuf,
         /// Lists of rows

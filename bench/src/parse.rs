@@ -1,4 +1,4 @@
-//! How long a query takes to parse, without a server: queries as dashboards and rules have them, one after the other.
+//! The parse time of queries, without a server: typical queries of dashboards and rules, one after the other.
 
 use std::{hint::black_box, path::Path, time::Instant};
 
@@ -20,10 +20,10 @@ const QUERIES: [&str; 12] = [
     r#"absent(up{job="prometheus"}) or vector(0)"#,
     "count(count by (version) (build_info)) > 1 unless on () (time() - process_start_time_seconds < 600)",
 ];
-/// Runs, of which the median counts, and how often each parses all queries.
+/// The result is the median of the runs; each run parses all queries several times.
 const RUNS: usize = 15;
 const TIMES: u32 = 2_000;
-/// A page of a hundred queries is then parsed in a millisecond.
+/// With this goal, a page of a hundred queries is parsed in a millisecond.
 const GOAL_US: f64 = 10.0;
 
 /// Measures and writes the row to `out`.

@@ -1,4 +1,4 @@
-//! A server as a process of its own: started, asked for its memory, stopped.
+//! A server in its own process: start, memory, stop.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -9,15 +9,15 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-/// Longest wait for a ready line.
+/// Timeout for the ready line.
 const READY: Duration = Duration::from_secs(120);
 
-/// A process that has said where it listens. It is killed when dropped.
+/// A process that has printed its listen address. It is killed on drop.
 pub(crate) struct Process {
     child: Child,
     /// `127.0.0.1:PORT`.
     pub(crate) address: String,
-    /// From the start to the ready line.
+    /// Time from the start to the ready line.
     pub(crate) ready_after: Duration,
 }
 
@@ -47,7 +47,7 @@ impl Process {
         .await
         .with_context(|| format!("{} was not ready in time", binary.display()))??;
         let ready_after = started.elapsed();
-        // Read on, so that the process never waits for us.
+        // Continues to read, so that the process never blocks on its output.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Ok(Self { child, address, ready_after })
     }
@@ -58,7 +58,7 @@ impl Process {
         resident_bytes(pid)
     }
 
-    /// Ends it.
+    /// Stops it.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         self.child.kill().await.context("cannot stop the process")
     }

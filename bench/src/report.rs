@@ -1,4 +1,4 @@
-//! The rows of all runs, for people and for programs.
+//! The rows of all runs, as a table and as JSON.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ pub(crate) fn save(rows: &[Row], out: &Path) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write {}", out.display()))
 }
 
-/// Three digits that matter, and no more.
+/// Rounds to three significant digits.
 fn round(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),

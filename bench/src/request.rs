@@ -1,4 +1,4 @@
-//! One HTTP request on a connection of its own, timed from its first byte to the answer's.
+//! One HTTP request on its own connection, timed from its first byte to the first byte of the answer.
 
 use std::time::{Duration, Instant};
 
@@ -6,15 +6,15 @@ use anyhow::{Context, bail};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// A good answer, as it came over the wire.
+/// A successful answer.
 pub(crate) struct Answer {
-    /// From sending the request to the first byte of the answer.
+    /// Time from sending the request to the first byte of the answer.
     pub(crate) first_byte: Duration,
-    /// The body as sent, compressed or not.
+    /// The body as received, compressed or not.
     pub(crate) body: Vec<u8>,
 }
 
-/// `GET path`. `encoding` is what the answer may be compressed with.
+/// `GET path`. `encoding` is the value of `Accept-Encoding`.
 pub(crate) async fn get(address: &str, path: &str, token: &str, encoding: &str) -> anyhow::Result<Answer> {
     let mut stream = TcpStream::connect(address).await.with_context(|| format!("cannot reach {address}"))?;
     stream.set_nodelay(true)?;

@@ -1,5 +1,5 @@
-//! Rules beside Prometheus': the same file over the same samples, each evaluated by its own program; what an evaluation of all
-//! groups takes is what each tells of itself at `/api/v1/rules`.
+//! Compares rules with Prometheus: the same file over the same samples, each evaluated by its own program. The duration
+//! of an evaluation of all groups is what each program reports at `/api/v1/rules`.
 
 use std::{
     fmt::Write,
@@ -13,22 +13,22 @@ use remote_write::{Request, TimeSeries};
 
 use crate::{engine::subject::Subject, report, row::Row, statistics::percentile, storm};
 
-/// Parts that the series are split into; each rule looks at one.
+/// Number of parts of the series; each rule reads one part.
 const SHARDS: usize = 100;
-/// Series of each part: half of them counters, half gauges.
+/// Series per part: half of them counters, half gauges.
 const SHARD_SERIES: usize = 100;
 const RULES: usize = 1_000;
 const GROUPS: usize = 10;
-/// How far the samples go back, and how far apart they are.
+/// Length of the samples and their interval.
 const BACK_MS: i64 = 10 * 60 * 1000;
 const STEP_MS: i64 = 15_000;
-/// Looks at what an evaluation took, and the time between them: longer than from one evaluation to the next.
+/// Number of reads of the evaluation time, and their interval: longer than the evaluation interval.
 const LOOKS: usize = 12;
 const LOOK: Duration = Duration::from_secs(5);
 
 /// Measures and writes the rows to `out`.
 pub(crate) async fn measure(binary: &Path, prometheus: &Path, out: &Path) -> anyhow::Result<()> {
-    // Another one can only have been installed by ourselves.
+    // Installing it again fails, which is no error.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let rules = rules();
     let ours = Subject::hyperscope_with_rules(binary, &rules, &[]).await?;
@@ -42,7 +42,7 @@ pub(crate) async fn measure(binary: &Path, prometheus: &Path, out: &Path) -> any
         tokio::time::sleep(LOOK).await;
         let (our_time, alerts) = evaluation(&ours).await?;
         let (their_time, those) = evaluation(&theirs).await?;
-        // The first evaluations see the samples arrive.
+        // Skips the first evaluations, during which the samples arrive.
         if look >= 2 {
             our_times.push(our_time);
             their_times.push(their_time);
@@ -66,7 +66,7 @@ pub(crate) async fn measure(binary: &Path, prometheus: &Path, out: &Path) -> any
     report::save(&rows, out)
 }
 
-/// What the last evaluation of all groups took, in seconds, and how many alerts were on.
+/// The duration of the last evaluation of all groups in seconds, and the number of active alerts.
 async fn evaluation(subject: &Subject) -> anyhow::Result<(f64, usize)> {
     let (body, _) = subject.ask("/api/v1/rules", &[]).await?;
     let answer: serde_json::Value = serde_json::from_slice(&body)?;
@@ -77,11 +77,11 @@ async fn evaluation(subject: &Subject) -> anyhow::Result<(f64, usize)> {
     Ok((groups.iter().filter_map(time).sum(), alerts))
 }
 
-/// A file of rules as people write them: alerts on values, rates and ratios, with templates, and recorded sums.
+/// A file of typical rules: alerts on values, rates and ratios, with templates, and recorded sums.
 fn rules() -> String {
     let mut text = String::from("groups:\n");
     for group in 0..GROUPS {
-        // Writing to a text does not fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "- name: group{group}\n  interval: 5s\n  rules:");
         for rule in 0..RULES / GROUPS {
             let (number, shard) = (group * RULES / GROUPS + rule, (group * RULES / GROUPS + rule) % SHARDS);
@@ -108,7 +108,7 @@ fn rules() -> String {
     text
 }
 
-/// The samples, up to now, as requests of remote write.
+/// The samples up to now, as remote-write requests.
 #[allow(clippy::cast_precision_loss)] // far below 2^53
 fn samples() -> anyhow::Result<Vec<Vec<u8>>> {
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;

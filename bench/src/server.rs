@@ -1,4 +1,4 @@
-//! What can be measured without a browser, on the release binary's demo.
+//! Measurements without a browser, with the release binary's demo.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use crate::report;
 use crate::request;
 use crate::row::Row;
 
-/// The first token of the demo that is measured; of this run only.
+/// Admin token of the measured demo in this run.
 const TOKEN: &str = "benchmark-token-of-this-run-only-0123456789";
-/// When memory is looked at.
+/// Pause before memory is measured.
 const REST: Duration = Duration::from_secs(120);
-/// Times a page is asked for.
+/// Requests per page.
 const REQUESTS: usize = 50;
-/// What each socket of the fan-out subscribes to: one point of six series each second.
+/// The subscription of each socket of the fan-out: one point of six series per second.
 const SUBSCRIPTION: &str = r#"{"type":"subscribe","id":1,"topic":"query","expr":"sum by (provider) (hypersdk_jobs_active)","window_ms":60000,"step_ms":1000}"#;
 
 /// Measures and writes the rows to `out`.
@@ -53,7 +53,7 @@ pub(crate) async fn measure(binary: &Path, out: &Path, sockets: usize) -> anyhow
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// Sizes of what a first visit downloads, as sent.
+/// Compressed sizes of a first visit's downloads.
 async fn bundle(demo: &Process) -> anyhow::Result<Vec<Row>> {
     let page = request::get(&demo.address, "/", TOKEN, "identity").await?;
     let page = String::from_utf8_lossy(&page.body);
@@ -71,13 +71,13 @@ async fn bundle(demo: &Process) -> anyhow::Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The first path in `page` that ends with `.kind` and is quoted.
+/// The first quoted path in `page` that ends with `.kind`.
 fn asset<'a>(page: &'a str, kind: &str) -> Option<&'a str> {
     page.split(['"', '\''])
         .find(|part| part.starts_with('/') && part.rsplit_once('.').is_some_and(|(_, extension)| extension == kind))
 }
 
-/// Time to the first byte of a page, and its size as sent.
+/// Time to the first byte of a page, and its compressed size.
 async fn page(demo: &Process, name: &str, path: &str) -> anyhow::Result<Vec<Row>> {
     let mut times: Vec<Duration> = Vec::with_capacity(REQUESTS);
     let mut size = 0;
@@ -95,7 +95,7 @@ async fn page(demo: &Process, name: &str, path: &str) -> anyhow::Result<Vec<Row>
     ])
 }
 
-/// Ours beside the bare server's.
+/// Our measurements beside those of the bare server.
 fn fan_out(ours: &FanOut, theirs: &FanOut, sockets: usize) -> Vec<Row> {
     const PEER: &str = "bare axum broadcast";
     let name = |what| format!("live query, {sockets} sockets: {what}");

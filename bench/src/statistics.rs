@@ -1,6 +1,6 @@
 //! Percentiles.
 
-/// The value below which a share of the values lies (nearest rank); `values` get sorted. NaN if there are none.
+/// The value below which a share of the values lies (nearest rank); sorts `values`. NaN if there are none.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)] // a rank within the length
 pub(crate) fn percentile(values: &mut [f64], share: f64) -> f64 {
     values.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! A storm: thousands of alerts of one rule begin to fire at once.
+//! An alert storm: thousands of alerts of one rule begin to fire at the same time.
 
 use std::{
     path::Path,
@@ -19,15 +19,15 @@ use crate::{
 };
 
 const ALERTS: usize = 10_000;
-/// Series of one request.
+/// Series per request.
 const BODY_SERIES: usize = 1_000;
-/// Between two looks whether all alerts are there.
+/// Interval of checks whether all alerts fire.
 const LOOK: Duration = Duration::from_millis(100);
-/// Longest wait for anything.
+/// Timeout of every wait.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How long further messages are waited for after the first.
+/// How long further messages are awaited after the first one.
 const AFTER: Duration = Duration::from_secs(10);
-/// Times that a page is asked for.
+/// Requests per page.
 const PAGES: usize = 9;
 
 const RULES: &str = "groups:
@@ -40,10 +40,10 @@ const RULES: &str = "groups:
     annotations: { summary: '{{ $labels.host }} is at {{ $value | humanize }}' }
 ";
 
-/// How many alerts each message spoke of.
+/// Number of alerts in each message.
 type Messages = Arc<Mutex<Vec<usize>>>;
 
-/// Lets them all fire, and looks at what that costs.
+/// Makes all alerts fire, and measures the cost.
 pub(crate) async fn measure(binary: &Path) -> anyhow::Result<Vec<Row>> {
     println!("Letting {ALERTS} alerts fire at once");
     let messages = Messages::default();
@@ -69,22 +69,26 @@ pub(crate) async fn measure(binary: &Path) -> anyhow::Result<Vec<Row>> {
         tokio::time::sleep(LOOK).await;
     }
     let known_after = begun.elapsed();
-    let told = || messages.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    while told().is_empty() {
-        anyhow::ensure!(begun.elapsed() < PATIENCE, "nobody is told of the alerts");
+    let received = || messages.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    while received().is_empty() {
+        anyhow::ensure!(begun.elapsed() < PATIENCE, "the receiver got no message");
         tokio::time::sleep(LOOK).await;
     }
-    let told_after = begun.elapsed();
+    let received_after = begun.elapsed();
     tokio::time::sleep(AFTER).await;
-    let told = told();
-    anyhow::ensure!(told.first() == Some(&ALERTS), "the first message speaks of {:?} alerts", told.first());
+    let received = received();
+    anyhow::ensure!(received.first() == Some(&ALERTS), "the first message contains {:?} alerts", received.first());
 
     let mebibytes = subject.resident_bytes()? / f64::from(1 << 20);
     let mut rows = vec![
         Row::new("alerts: 10,000 at once, until all are listed", known_after.as_secs_f64(), "s"),
-        Row::new("alerts: 10,000 at once, until the receiver has the message", told_after.as_secs_f64(), "s"),
-        Row::new("alerts: 10,000 at once, messages of their group", f64::from(u32::try_from(told.len())?), "messages")
-            .goal(1.0),
+        Row::new("alerts: 10,000 at once, until the receiver has the message", received_after.as_secs_f64(), "s"),
+        Row::new(
+            "alerts: 10,000 at once, messages of their group",
+            f64::from(u32::try_from(received.len())?),
+            "messages",
+        )
+        .goal(1.0),
         Row::new("alerts: resident with 10,000 that fire", mebibytes, "MiB"),
     ];
     for path in ["/alerts", "/"] {
@@ -106,7 +110,7 @@ async fn receive(State(messages): State<Messages>, Json(body): Json<serde_json::
     messages.lock().unwrap_or_else(PoisonError::into_inner).push(alerts);
 }
 
-/// How many alerts fire.
+/// Number of firing alerts.
 async fn known(subject: &Subject) -> anyhow::Result<usize> {
     let (body, _) = subject.ask("/api/v1/alerts", &[]).await?;
     let answer: serde_json::Value = serde_json::from_slice(&body)?;
@@ -114,7 +118,7 @@ async fn known(subject: &Subject) -> anyhow::Result<usize> {
     Ok(alerts.iter().filter(|alert| alert.get("state").is_some_and(|state| state == "firing")).count())
 }
 
-/// A series for each alert, with one sample of now, as requests of remote write.
+/// A series for each alert, with one sample at the current time, as remote-write requests.
 fn samples() -> anyhow::Result<Vec<Vec<u8>>> {
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
     let mut bodies = Vec::with_capacity(ALERTS / BODY_SERIES);

@@ -1,26 +1,27 @@
-//! Where the server on a data directory answers: written down there while it runs, for the commands that ask it something.
+//! Records the running server's URL in the data directory for CLI commands.
 
 use std::{net::SocketAddr, path::Path};
 
 /// The file in the data directory.
 const FILE: &str = "address";
 
-/// Writes down that a server answers at `url`. The commands that look for it do without, if that fails.
+/// Records that a server listens at `url`. If this fails, commands need `--url`.
 pub(crate) fn note(data_dir: &Path, url: &str) {
     if let Err(error) = std::fs::write(data_dir.join(FILE), url) {
-        tracing::warn!(%error, "the address could not be written down: hyperscope render needs --url");
+        tracing::warn!(%error, "cannot record the address: hyperscope render needs --url");
     }
 }
 
-/// Takes it back, if it is still the one that was written.
+/// Removes the record, if it is still ours.
 pub(crate) fn forget(data_dir: &Path, url: &str) {
     if std::fs::read_to_string(data_dir.join(FILE)).is_ok_and(|noted| noted == url) {
-        // What is left behind leads nowhere, which its reader finds out.
+        // A leftover address does not respond, which its reader notices.
         let _ = std::fs::remove_file(data_dir.join(FILE));
     }
 }
 
-/// Where a server on a data directory said that it answers, as a URL to ask from this machine. It may have ended since.
+/// The recorded URL of the server on a data directory, to connect to from this machine. The server may have ended
+/// since.
 #[must_use]
 pub(crate) fn noted(data_dir: &Path) -> Option<String> {
     let text = std::fs::read_to_string(data_dir.join(FILE)).ok()?;
@@ -29,7 +30,7 @@ pub(crate) fn noted(data_dir: &Path) -> Option<String> {
     Some(format!("{scheme}://{}", reachable(address)))
 }
 
-/// An address of this machine in place of one that stands for all.
+/// A local address to connect to, if the server listens on all addresses.
 #[must_use]
 pub(crate) fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {

@@ -1,4 +1,4 @@
-//! The simulated daemon of `hyperscope demo`, and the history that it starts with.
+//! The simulated daemon of `hyperscope demo`, and its initial history.
 
 use std::time::Duration;
 
@@ -14,20 +14,21 @@ use crate::config::DemoConfig;
 
 /// Name of the daemon.
 const NAME: &str = "demo";
-/// Distance of the samples of the history.
+/// Interval of the samples in the history.
 const HISTORY_STEP_SECS: u32 = 15;
-/// Points handed to the store at a time.
+/// Maximum number of points in one append.
 const BATCH: usize = 50_000;
 
-/// A simulated daemon that runs.
+/// A running simulated daemon.
 pub(crate) struct Demo {
     simulator: Simulator,
 }
 
 impl Demo {
-    /// Makes the history, stores it, and starts the daemon where the history ends.
+    /// Generates the history, stores it, and starts the daemon at its end.
     ///
     /// # Errors
+    ///
     /// The history cannot be stored, or no port is free on loopback.
     pub(crate) async fn start(demo: &DemoConfig, store: &Store) -> anyhow::Result<Self> {
         let options = SimOptions {
@@ -47,31 +48,32 @@ impl Demo {
         Ok(Demo { simulator })
     }
 
-    /// How to reach the daemon.
+    /// The connection settings of the daemon.
     ///
     /// # Errors
-    /// Its address is no URL, which does not happen.
+    ///
+    /// Its address is not a valid URL, which cannot happen.
     pub(crate) fn daemon(&self) -> anyhow::Result<DaemonConfig> {
         let url = format!("http://{}", self.simulator.addr()).parse()?;
         Ok(DaemonConfig { name: NAME.to_owned(), url, key: None })
     }
 
-    /// Ends the daemon.
+    /// Stops the daemon.
     pub(crate) async fn stop(self) {
         self.simulator.shutdown().await;
     }
 }
 
-/// What the daemon would have been scraped for so far, in columns, so that the store gets each series in one piece.
+/// The scrapes of the past, in columns, so that the store gets each series in one piece.
 struct History {
-    /// Names and labels, without those of the target.
+    /// Names and labels, without the target labels.
     series: Vec<(String, Vec<(&'static str, String)>)>,
     timestamps: Vec<i64>,
     columns: Vec<Vec<f64>>,
 }
 
 impl History {
-    /// Lets the world run.
+    /// Advances the simulation.
     fn make(mut world: World, length: Duration) -> (World, Self) {
         let table = world.table();
         let series: Vec<_> = table.series.iter().map(|series| (series.name.clone(), series.labels.clone())).collect();
@@ -86,7 +88,7 @@ impl History {
         (world, History { series, timestamps, columns })
     }
 
-    /// Stores it with the labels that the live scrapes will have, and `up` as scrapes write it.
+    /// Stores the history with the target labels that live scrapes will have, and with `up`.
     fn store(self, instance: &str, store: &Store) -> anyhow::Result<()> {
         let target = [("job", "hypersdk"), ("instance", instance), ("daemon", NAME)];
         let up = ("up".to_owned(), Vec::new());

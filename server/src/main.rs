@@ -1,4 +1,4 @@
-//! The program `hyperscope`: an axum backend-for-frontend between browsers and the sources.
+//! The program `hyperscope`: a backend-for-frontend between browsers and the sources.
 
 mod address;
 mod cli;
@@ -17,8 +17,8 @@ use std::{io::Write, process::ExitCode};
 use crate::cli::Cli;
 use clap::Parser;
 
-/// Gives memory back to the machine. Much of it is needed for a moment only, to take in samples or to answer a query, and the system's own
-/// allocator keeps what each thread once had.
+/// This allocator returns memory to the system. Ingestion and queries need much memory for short times, which the
+/// system's allocator would retain per thread.
 #[cfg(unix)]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     match start(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // If stderr is gone, there is nobody left to tell.
+            // If stderr is closed, there is nowhere to report this.
             let _ = writeln!(std::io::stderr(), "error: {}", sentence(&error));
             ExitCode::FAILURE
         }
@@ -36,12 +36,12 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> anyhow::Result<()> {
-    // Another provider can only have been installed by ourselves, and then it is this one.
+    // Only we can have installed another provider, and then it is this one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(cli.run())
 }
 
-/// An error and its causes as one sentence. A cause that the error tells already is not told again.
+/// An error and its causes as one sentence, without causes that the error already contains.
 fn sentence(error: &anyhow::Error) -> String {
     let mut sentence = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {

@@ -1,14 +1,14 @@
-//! Files that other users of the machine must not read: what we make, and what we find.
+//! Protects files from other users of the machine: those that we create, and those that we find.
 
 use std::path::{Path, PathBuf};
 
-/// From now on, files and directories that this process makes are for its own user alone.
+/// From now on, files and directories that this process creates are private to its user.
 pub(crate) fn make_private() {
     #[cfg(unix)]
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
 }
 
-/// Warns of what every user of the machine may read: the data directory, and files that hold secrets.
+/// Warns of files that every user of the machine may read: the data directory, and files with secrets.
 pub(crate) fn warn_of_readable(data_dir: &Path, secret_files: &[PathBuf]) {
     if let Some(found) = readable_within(data_dir) {
         let (data_dir, found) = (data_dir.display(), found.display());
@@ -32,7 +32,7 @@ fn readable_within(directory: &Path) -> Option<PathBuf> {
 #[cfg(unix)]
 fn is_readable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    // What is not there, or not ours to look at, others say when it is used.
+    // A missing or inaccessible file is reported when it is used.
     std::fs::metadata(path).is_ok_and(|about| about.permissions().mode() & 0o005 != 0)
 }
 

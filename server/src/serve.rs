@@ -1,4 +1,4 @@
-//! A server from its settings to its end: `hyperscope serve` and `hyperscope demo`.
+//! The lifecycle of a server: `hyperscope serve` and `hyperscope demo`.
 
 mod background;
 mod listen;
@@ -52,17 +52,18 @@ pub(crate) enum Mode {
     Demo,
 }
 
-/// Random bytes of the name of this run of the server.
+/// Random bytes in the ID of this run of the server.
 const BOOT_ID_BYTES: usize = 8;
-/// Pictures of alerts that are drawn at a time, whatever viewers want.
+/// Maximum number of alert images drawn concurrently, independent of viewers.
 const ALERT_PICTURES: usize = 1;
-/// Events that may wait to be forwarded to those who look.
+/// Maximum number of events in the queue of a receiver.
 const EVENT_QUEUE: usize = 8_192;
 
-/// Runs a server until the process is told to stop.
+/// Runs a server until it is stopped by a signal.
 ///
 /// # Errors
-/// What keeps it from starting, in a sentence for the person who started it.
+///
+/// Why it cannot start, as a sentence for the operator.
 pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let descriptors = connections::raise_limit();
@@ -114,7 +115,7 @@ pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     };
     let (events, received_events) = tokio::sync::broadcast::channel(EVENT_QUEUE);
     let (job_events, alert_events) = (events.subscribe(), events.subscribe());
-    // What is measured each time need not wait for a disk.
+    // Measured samples need not wait for the disk.
     let samples: Arc<dyn SampleSink> = Arc::new(store.unawaited());
     let metadata = Arc::new(background::StoreMetadata(store.clone()));
     let stored = Arc::new(store.clone());
@@ -171,7 +172,7 @@ pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         notifier.clone(),
         Arc::new(LiveAlerts(hub.clone())),
     );
-    // The list of alerts has the hub that shows it: there is one of each.
+    // The hub and the alerting handle need each other.
     let _ = listed_alerts.set(alerting.clone());
     let state = AppState {
         auth: auth.clone(),
@@ -242,7 +243,7 @@ pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     background.ended().await;
     hub.ended(background::PATIENCE).await;
     if tokio::time::timeout(background::PATIENCE, upstreams.stopped()).await.is_err() {
-        tracing::warn!("the links did not end in time");
+        tracing::warn!("connections to sources did not end in time");
     }
     if let Some(demo) = demo {
         demo.stop().await;
@@ -253,7 +254,7 @@ pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     served
 }
 
-/// Where people reach this server: where links in messages lead to.
+/// The URL for links in messages.
 fn external_url(config: &Config, listener: &std::net::TcpListener) -> anyhow::Result<String> {
     Ok(match &config.public_url {
         Some(url) => url.as_str().trim_end_matches('/').to_owned(),
@@ -261,7 +262,7 @@ fn external_url(config: &Config, listener: &std::net::TcpListener) -> anyhow::Re
     })
 }
 
-/// The lines that tell whoever started the server that it is ready.
+/// Prints that the server is ready.
 #[allow(clippy::print_stdout)] // what the contract has on standard output
 fn announce(url: &str, first_token: Option<&redact::Secret>) {
     println!("hyperscope ready on {url}");
@@ -270,7 +271,7 @@ fn announce(url: &str, first_token: Option<&redact::Secret>) {
     }
 }
 
-/// How often a demo is sampled, so that it moves.
+/// Scrape interval of a demo, short so that it moves.
 const DEMO_INTERVAL: Duration = Duration::from_secs(5);
 
 fn scrape_interval(config: &Config, mode: Mode) -> Duration {
@@ -280,7 +281,7 @@ fn scrape_interval(config: &Config, mode: Mode) -> Duration {
     }
 }
 
-/// Which rules are evaluated, and how.
+/// Rules to evaluate, and their settings.
 fn rule_settings(config: &Config, mode: Mode, external_url: &str) -> alerting::Settings {
     let is_wanted = config.rules_builtin.unwrap_or(mode == Mode::Demo || !config.daemons.is_empty());
     alerting::Settings {
@@ -295,14 +296,14 @@ fn rule_settings(config: &Config, mode: Mode, external_url: &str) -> alerting::S
             Mode::Serve => config.evaluation_interval,
             Mode::Demo => config.evaluation_interval.min(DEMO_INTERVAL),
         },
-        around: rules::EvalContext {
+        context: rules::EvalContext {
             external_labels: labels::Labels::new(config.external_labels.clone()),
             external_url: external_url.to_owned(),
         },
     }
 }
 
-/// How samples are stored.
+/// Settings of the store.
 pub(crate) fn store_options(config: &Config) -> StoreOptions {
     StoreOptions {
         retention: config.retention,
@@ -349,7 +350,7 @@ fn sources(list: &SourceList, alerting: &Arc<OnceLock<Alerting>>) -> Sources {
     }
 }
 
-/// Shows alerts on the live topics.
+/// Publishes alerts on the live topics.
 struct LiveAlerts(Hub);
 
 impl alerting::Publisher for LiveAlerts {

@@ -1,6 +1,6 @@
-//! The signals that end the process.
+//! Signals that stop the process.
 
-/// Completes when the process is told to stop: SIGINT or SIGTERM.
+/// Completes on SIGINT or SIGTERM.
 pub(crate) async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let terminated = async {
@@ -9,7 +9,7 @@ pub(crate) async fn stop_signal() {
                 signals.recv().await;
             }
             Err(error) => {
-                tracing::warn!(%error, "SIGTERM cannot be waited for");
+                tracing::warn!(%error, "cannot listen for SIGTERM");
                 std::future::pending::<()>().await;
             }
         }

@@ -1,4 +1,4 @@
-//! All that a server takes data from, keeps it in, or hands alerts to.
+//! All sources of a server: daemons, engines, Alertmanagers, and our own store.
 
 use collect::Upstreams;
 use datasource::Engines;
@@ -7,21 +7,21 @@ use notify::Notifier;
 
 use crate::storage::Storage;
 
-/// Knows how each source is doing. A cheap handle.
+/// Collects the status of each source. Cheap to clone.
 #[derive(Clone)]
 pub struct SourceList {
     /// The daemons.
     pub upstreams: Upstreams,
-    /// The engines, of which those elsewhere are sources.
+    /// The engines; the remote ones are sources.
     pub engines: Engines,
-    /// Hands alerts to Alertmanagers.
+    /// Knows the Alertmanagers.
     pub notifier: Notifier,
     /// The embedded store.
     pub storage: Storage,
 }
 
 impl SourceList {
-    /// The daemons, then the engines that are elsewhere, the Alertmanagers, and our own store.
+    /// The daemons, then the remote engines, the Alertmanagers, and our own store.
     #[must_use]
     pub fn statuses(&self) -> Vec<UpstreamStatus> {
         let mut statuses = self.upstreams.statuses();

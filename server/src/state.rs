@@ -1,4 +1,4 @@
-//! What the request handlers share.
+//! The state that request handlers share.
 
 use std::sync::Arc;
 
@@ -25,61 +25,61 @@ use crate::{
     storage::Storage,
 };
 
-/// Handles to everything. Cheap to clone.
+/// Handles of all components. Cheap to clone.
 #[derive(Clone, FromRef)]
 pub struct AppState {
-    /// Who may do what.
+    /// Authentication and sessions.
     pub auth: Auth,
     /// The bundle.
     pub assets: Assets,
-    /// The dashboards there are.
+    /// The dashboards.
     pub library: DashboardRegistry,
     /// The engines that answer queries.
     pub engines: Engines,
-    /// Our own engine and store, which hold what was scraped and derived also where another engine answers.
+    /// Our own engine and store, with scraped and derived samples even if another engine is the default.
     pub embedded: Arc<Embedded>,
-    /// Endpoints of our own store.
+    /// Care of our own store.
     pub storage: Storage,
-    /// The newest exemplars that were sent.
+    /// The latest exemplars.
     pub exemplars: Exemplars,
     /// Rules and alerts.
     pub alerting: Alerting,
     /// The daemons.
     #[from_ref(skip)]
     pub upstreams: Upstreams,
-    /// How all sources are doing.
+    /// Status of all sources.
     #[from_ref(skip)]
     pub sources: SourceList,
     /// Live topics.
     pub hub: Hub,
-    /// Who is told of alerts, and what keeps them quiet.
+    /// Notifications, silences and muting.
     pub notifier: Notifier,
-    /// The panels of pages, as they were drawn last.
+    /// The cache of rendered panels.
     pub drawn_panels: PanelHtmlCache,
     /// Secrets of tokens that were just made on the settings page.
     pub made_tokens: MadeTokens,
-    /// Lets pages be drawn.
+    /// Schedules the rendering of pages.
     #[from_ref(skip)]
     pub page_drawing: ReadScheduler,
-    /// Pictures of panels and dashboards.
+    /// Images of panels and dashboards.
     pub pictures: Pictures,
-    /// Pictures of alerts.
+    /// Images of alerts.
     pub alert_pictures: AlertPictures,
-    /// Links to those, for who cannot log in.
+    /// Signed links to images of alerts.
     pub picture_links: PictureLinks,
-    /// What may be held and computed for viewers.
+    /// Memory and CPU budgets for viewers.
     pub budgets: Budgets,
     /// Our own metrics.
     pub telemetry: Telemetry,
-    /// Whether `/metrics` asks for no token.
+    /// Whether `/metrics` needs no token.
     #[from_ref(skip)]
     pub metrics_public: bool,
-    /// The settings; they hold secrets, which must not be shown.
+    /// The settings; they contain secrets, which must not be displayed.
     pub config: Arc<Config>,
     /// When the server started, in milliseconds since the Unix epoch.
     #[from_ref(skip)]
     pub started_ms: i64,
-    /// What one request or socket may take.
+    /// Limits per request and socket.
     pub limits: Limits,
     /// Cancelled when the server stops.
     pub stop: CancellationToken,

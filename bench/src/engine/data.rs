@@ -1,4 +1,4 @@
-//! The samples: steady series as a scrape gives them, the same in each run.
+//! The samples: steady series like those of a scrape, the same in each run.
 
 use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -6,30 +6,30 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use labels::Labels;
 use remote_write::{Request, TimeSeries};
 
-/// Between two samples of a steady series.
+/// Interval of a steady series.
 const STEP_MS: i64 = 15_000;
-/// Between two samples of a series of the day.
+/// Interval of a series of the day.
 const DAY_STEP_MS: i64 = 60_000;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
-/// Series of the day.
+/// Number of series of the day.
 const DAY_SERIES: usize = 2_000;
-/// Series in one request.
+/// Series per request.
 const REQUEST_SERIES: usize = 500;
-/// Time in one request: senders are seldom further behind.
+/// Time range per request: senders seldom lag more than this.
 const BAND_MS: i64 = 300_000;
 
 const PROVIDERS: [&str; 5] = ["vsphere", "aws", "azure", "gcp", "hyperv"];
 const BOUNDS: [&str; 10] = ["0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "30", "+Inf"];
 
-/// How a series moves.
+/// How the values of a series change.
 #[derive(Debug, Clone, Copy)]
 enum Shape {
-    /// A counter that grows by about this much a step.
+    /// A counter that grows by about this much per step.
     Counter(u64),
     /// A value with two decimals.
     Gauge,
-    /// Always the same.
+    /// A constant.
     Constant,
 }
 
@@ -39,7 +39,7 @@ struct Series {
     seed: u64,
 }
 
-/// All samples, made when they are asked for.
+/// All samples, generated when requested.
 pub(crate) struct Data {
     steady: Vec<Series>,
     day: Vec<Series>,
@@ -48,7 +48,7 @@ pub(crate) struct Data {
 }
 
 impl Data {
-    /// `series` steady series that go back `hours` from now.
+    /// `series` steady series of the last `hours`.
     pub(crate) fn new(series: usize, hours: i64) -> anyhow::Result<Self> {
         let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
         let day = (0..DAY_SERIES).map(|number| {
@@ -68,20 +68,20 @@ impl Data {
         self.end_ms
     }
 
-    /// How many samples there are.
+    /// Number of samples.
     #[allow(clippy::cast_precision_loss)] // Far below 2^53.
     pub(crate) fn count(&self) -> f64 {
         let samples = |series: &[Series], span: i64, step: i64| series.len() as f64 * (span / step) as f64;
         samples(&self.steady, self.hours * HOUR_MS, STEP_MS) + samples(&self.day, DAY_MS, DAY_STEP_MS)
     }
 
-    /// The time in parts that are written one after the other.
+    /// Consecutive parts of the time range, which are written one after the other.
     pub(crate) fn bands(&self) -> Vec<Range<i64>> {
         let start = self.end_ms - DAY_MS;
         (0..DAY_MS / BAND_MS).map(|part| start + part * BAND_MS + 1..start + (part + 1) * BAND_MS + 1).collect()
     }
 
-    /// The requests of a part of the time.
+    /// The requests for a part of the time range.
     pub(crate) fn bodies(&self, band: &Range<i64>) -> anyhow::Result<Vec<Vec<u8>>> {
         let mut bodies = requests(&self.day, band, DAY_STEP_MS)?;
         if band.start > self.end_ms - self.hours * HOUR_MS {
@@ -91,7 +91,7 @@ impl Data {
     }
 }
 
-/// Requests with the samples of series in a part of the time.
+/// Requests with the samples of some series in a part of the time range.
 fn requests(series: &[Series], band: &Range<i64>, step: i64) -> anyhow::Result<Vec<Vec<u8>>> {
     let first = (band.start + step - 1).div_euclid(step) * step;
     let times = || (0..).map(|at| first + at * step).take_while(|time| *time < band.end);
@@ -108,7 +108,7 @@ fn requests(series: &[Series], band: &Range<i64>, step: i64) -> anyhow::Result<V
 }
 
 impl Series {
-    /// The value at a step counted from 1970.
+    /// The value at a step; steps are counted from 1970.
     #[allow(clippy::cast_precision_loss)] // Far below 2^53.
     fn value(&self, step: i64) -> f64 {
         // Counters begin in the past year.
@@ -124,7 +124,8 @@ impl Series {
 
 fn steady_series(number: usize) -> Series {
     let provider = provider(number);
-    // A tenth are histograms of ten buckets each; of the rest there are as many counters as gauges, and some constants.
+    // A tenth are histograms of ten buckets each; the rest are counters and gauges in equal numbers, and some
+    // constants.
     let (name, shape, extra) = match number % 10 {
         0 => ("bench_latency_seconds_bucket", bucket(number), Some(("le", bound(number).to_owned()))),
         1..=4 => (
@@ -146,7 +147,7 @@ fn steady_series(number: usize) -> Series {
     Series { labels: Labels::new(labels), shape, seed: seed(number) }
 }
 
-/// Buckets of one histogram follow each other among the series of buckets.
+/// The buckets of one histogram are consecutive among the series of buckets.
 fn bucket(number: usize) -> Shape {
     Shape::Counter(u64::try_from(number / 10 % BOUNDS.len()).unwrap_or(0) * 3 + 3)
 }
@@ -156,7 +157,7 @@ fn bound(number: usize) -> &'static str {
 }
 
 fn provider(number: usize) -> String {
-    // One provider a histogram.
+    // One provider per histogram.
     PROVIDERS.get(number / 100 % PROVIDERS.len()).copied().unwrap_or_default().to_owned()
 }
 
@@ -164,7 +165,7 @@ fn seed(number: usize) -> u64 {
     mix(u64::try_from(number).unwrap_or(0) + 1)
 }
 
-/// A number that looks random.
+/// A pseudo-random number.
 fn mix(number: u64) -> u64 {
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -1,4 +1,5 @@
-//! Our store and engine beside Prometheus and others: the same samples written remotely into each, then the same questions over HTTP.
+//! Compares our store and engine with Prometheus and others: writes the same samples to each by remote write, then runs
+//! the same queries over HTTP.
 
 mod data;
 mod queries;
@@ -14,26 +15,26 @@ use self::subject::Subject;
 use crate::report;
 use crate::row::Row;
 
-/// After loading, until memory is looked at: all clean up behind a load.
+/// Pause after loading before memory is measured: all servers clean up after a load.
 const REST: Duration = Duration::from_secs(90);
 
-/// What the figures are beside.
+/// The programs to compare with.
 pub(crate) struct Peers {
     pub(crate) prometheus: Vec<PathBuf>,
     pub(crate) victoria_metrics: Vec<PathBuf>,
 }
 
-/// Most that may be asked of each.
+/// The amount of data.
 pub(crate) struct Size {
-    /// Steady series.
+    /// Number of steady series.
     pub(crate) series: usize,
-    /// How long they go back.
+    /// Their length in hours.
     pub(crate) hours: i64,
 }
 
 /// Measures and writes the rows to `out`.
 pub(crate) async fn measure(binary: &Path, peers: &Peers, out: &Path, size: &Size) -> anyhow::Result<()> {
-    // The client asks for one even where nothing is encrypted. Another one can only have been installed by ourselves.
+    // The client requires a crypto provider even without encryption. Installing it again fails, which is no error.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut ours = Subject::hyperscope(binary).await?;
     let mut others = Vec::new();
@@ -50,7 +51,7 @@ pub(crate) async fn measure(binary: &Path, peers: &Peers, out: &Path, size: &Siz
     let rates = load(&data, &ours, &others).await?;
     let (our_rate, their_rates) = rates.split_first().context("nothing was written")?;
     for (other, rate) in others.iter().zip(their_rates) {
-        // Time for the same samples, so that less is better, as in every row.
+        // Time per million samples, so that less is better, as in every row.
         let row = Row::new("ingest: 1 M samples by remote write", 1e3 / our_rate, "ms");
         rows.push(row.beside(&other.name, 1e3 / rate));
         rows.push(Row::new("ingest: samples", our_rate * 1e6, "samples/s").beside(&other.name, rate * 1e6));
@@ -95,8 +96,8 @@ pub(crate) async fn measure(binary: &Path, peers: &Peers, out: &Path, size: &Siz
     report::save(&rows, out)
 }
 
-/// Writes everything into each, a part of the time at a time, as no sample may be much older than others; gives millions of samples
-/// a second of ours, then of each other.
+/// Writes all samples to each server, one part of the time range after another, because a sample must not be much older
+/// than others. Returns millions of samples per second: ours, then the others'.
 async fn load(data: &Data, ours: &Subject, others: &[Subject]) -> anyhow::Result<Vec<f64>> {
     let mut times = vec![Duration::ZERO; 1 + others.len()];
     for band in data.bands() {

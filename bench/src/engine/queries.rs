@@ -1,4 +1,4 @@
-//! What each is asked.
+//! The compared queries.
 
 use std::time::Duration;
 
@@ -6,15 +6,15 @@ use super::subject::Subject;
 use crate::row::Row;
 use crate::statistics::percentile;
 
-/// Times each question is asked of each; the first answer does not count.
+/// Runs per query and server; the first one does not count.
 const TIMES: i64 = 8;
 const HOUR_MS: i64 = 3_600_000;
-/// Between the ends of two askings, so that no answer is kept from the last one.
+/// Difference between the end times of two runs, so that no result is served from a cache.
 const SHIFT_MS: i64 = 15_000;
-/// Between the points of a range.
+/// Step of range queries.
 const STEP: &str = "60";
 
-/// A question.
+/// A query.
 pub(crate) struct Question {
     name: String,
     kind: Kind,
@@ -53,7 +53,8 @@ impl Question {
     }
 }
 
-/// Asks each in turn, so that what else the machine does falls on all; gives the medians in milliseconds, a row for each other.
+/// Runs the query on each server in turn, so that other load on the machine affects all. Returns the medians in
+/// milliseconds, one row per other server.
 pub(crate) async fn compare(question: &Question, ours: &Subject, others: &[Subject]) -> anyhow::Result<Vec<Row>> {
     let mut times = vec![Vec::new(); 1 + others.len()];
     for time in 0..TIMES {
@@ -69,7 +70,7 @@ pub(crate) async fn compare(question: &Question, ours: &Subject, others: &[Subje
     Ok(others.iter().zip(medians).map(|(other, median)| row.clone().beside(&other.name, median)).collect())
 }
 
-/// All questions, about samples up to this time.
+/// All queries, over samples up to this time.
 pub(crate) fn all(end_ms: i64) -> Vec<Question> {
     let alternatives: Vec<String> = (0..200).map(|number| format!("hypervisord-{:05}", number * 10 + 5)).collect();
     let regex = format!(r#"bench_temperature_celsius{{instance=~"{}"}}"#, alternatives.join("|"));

@@ -1,4 +1,4 @@
-//! What is measured: a server that takes remote writes and answers Prometheus' API.
+//! A measured server: it accepts remote writes and implements Prometheus' API.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -10,18 +10,18 @@ use reqwest::Client;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-/// The first token of ours; of this run only.
+/// Admin token of our server in this run.
 pub(crate) const TOKEN: &str = "benchmark-token-of-this-run-only-0123456789";
-/// Longest start.
+/// Timeout of a start.
 const READY: Duration = Duration::from_secs(300);
-/// Between two looks whether it is ready.
+/// Interval of readiness checks.
 const LOOK: Duration = Duration::from_millis(5);
-/// Requests that are sent at once.
+/// Concurrent requests.
 const SENDERS: usize = 2;
 
-/// A server as a process of its own. It is killed when dropped.
+/// A server in its own process, which is killed on drop.
 pub(crate) struct Subject {
-    /// The program and its version, as far as it prints one: `Prometheus 3.16.0`.
+    /// The program and its version, if it prints one: `Prometheus 3.16.0`.
     pub(crate) name: String,
     binary: PathBuf,
     args: Vec<String>,
@@ -29,12 +29,12 @@ pub(crate) struct Subject {
     address: String,
     client: Client,
     child: Child,
-    /// From the start until it was ready.
+    /// Time from the start until it was ready.
     pub(crate) ready_after: Duration,
 }
 
 impl Subject {
-    /// Ours.
+    /// Our server.
     pub(crate) async fn hyperscope(binary: &Path) -> anyhow::Result<Self> {
         Self::start("hyperscope", binary, None, |directory, address| {
             vec!["serve".into(), format!("--listen={address}"), format!("--data-dir={directory}")]
@@ -42,7 +42,7 @@ impl Subject {
         .await
     }
 
-    /// Ours, with a file of rules and further arguments.
+    /// Our server with a file of rules and further arguments.
     pub(crate) async fn hyperscope_with_rules(binary: &Path, rules: &str, further: &[String]) -> anyhow::Result<Self> {
         Self::start("hyperscope", binary, Some(rules), |directory, address| {
             let mut args = vec![
@@ -57,12 +57,12 @@ impl Subject {
         .await
     }
 
-    /// Prometheus, which scrapes nothing.
+    /// Prometheus without scrape targets.
     pub(crate) async fn prometheus(binary: &Path) -> anyhow::Result<Self> {
         Self::prometheus_with_rules(binary, "").await
     }
 
-    /// Prometheus, which scrapes nothing, with a file of rules.
+    /// Prometheus without scrape targets, with a file of rules.
     pub(crate) async fn prometheus_with_rules(binary: &Path, rules: &str) -> anyhow::Result<Self> {
         Self::start("Prometheus", binary, Some(rules), |directory, address| {
             vec![
@@ -76,7 +76,7 @@ impl Subject {
         .await
     }
 
-    /// VictoriaMetrics, which answers each time again and from the newest samples, and takes them however old they are.
+    /// VictoriaMetrics without caching of results, which returns the newest samples and accepts samples of any age.
     pub(crate) async fn victoria_metrics(binary: &Path) -> anyhow::Result<Self> {
         Self::start("VictoriaMetrics", binary, None, |directory, address| {
             vec![
@@ -103,7 +103,7 @@ impl Subject {
         let directory = tempfile::tempdir()?;
         std::fs::write(directory.path().join("prometheus.yml"), "rule_files: [rules.yml]\n")?;
         std::fs::write(directory.path().join("rules.yml"), rules.unwrap_or_default())?;
-        // Prometheus does not tell which port it took.
+        // Prometheus does not report the port that it chose.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let path = directory.path().to_str().context("the temporary directory's name is not UTF-8")?;
         let args = args(path, &address);
@@ -139,12 +139,12 @@ impl Subject {
         bail!("{} was not ready in time", self.binary.display())
     }
 
-    /// Where it answers.
+    /// Its listen address.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
-    /// Ends it without warning and starts it again where it was.
+    /// Kills it and starts it again with the same data.
     pub(crate) async fn kill_and_start(&mut self) -> anyhow::Result<()> {
         self.child.kill().await?;
         let started = Instant::now();
@@ -152,7 +152,7 @@ impl Subject {
         self.wait_until_ready(started).await
     }
 
-    /// Sends requests, a few at once; gives how long it took until all were acknowledged.
+    /// Sends requests, some concurrently; returns the time until all were acknowledged.
     pub(crate) async fn write(&self, bodies: &[Vec<u8>]) -> anyhow::Result<Duration> {
         let url = format!("http://{}/api/v1/write", self.address);
         let started = Instant::now();
@@ -173,7 +173,7 @@ impl Subject {
         Ok(started.elapsed())
     }
 
-    /// Asks; gives the answer and how long it took until the whole of it was there.
+    /// Sends a request; returns the body and the time until it was complete.
     pub(crate) async fn ask(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<(Vec<u8>, Duration)> {
         let started = Instant::now();
         let request = self.client.get(format!("http://{}{path}", self.address)).query(query).bearer_auth(TOKEN);
@@ -187,7 +187,7 @@ impl Subject {
         Ok((body, took))
     }
 
-    /// Resident memory, in bytes.
+    /// Resident memory in bytes.
     pub(crate) fn resident_bytes(&self) -> anyhow::Result<f64> {
         crate::process::resident_bytes(self.child.id().context("it has ended")?)
     }
@@ -197,13 +197,13 @@ impl Subject {
         size_of_files(self.directory.path())
     }
 
-    /// Ends it.
+    /// Stops it.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         self.child.kill().await.context("cannot stop the process")
     }
 }
 
-/// The version that a program prints of itself; one that was built without it prints none.
+/// The version that a program prints; a development build prints none.
 async fn version(binary: &Path) -> anyhow::Result<Option<String>> {
     let printed = Command::new(binary)
         .arg("--version")
@@ -214,7 +214,7 @@ async fn version(binary: &Path) -> anyhow::Result<Option<String>> {
     Ok(find_version(printed.lines().next().unwrap_or_default()).map(str::to_owned))
 }
 
-/// The first word of a text that is a version, such as `2.42.0+ds`: numbers with points between, and what follows them.
+/// The first word of a text that is a version, such as `2.42.0+ds`: numbers separated by dots, with a suffix.
 fn find_version(text: &str) -> Option<&str> {
     let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && !".+~".contains(letter));
     words.map(|word| word.trim_start_matches('v')).find(|word| {

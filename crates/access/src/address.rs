@@ -1,8 +1,8 @@
-//! Where a request comes from.
+//! The client's address of a request.
 
 use std::{fmt, net::IpAddr};
 
-/// The address a request comes from; unknown where connections have none.
+/// The client's address; `None` if the connection has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub Option<IpAddr>);
 

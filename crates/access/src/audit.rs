@@ -1,49 +1,50 @@
-//! The audit log: who did what to what, from where, and what came of it. Each is a line of the log under the target `audit`, and all have
-//! the same fields: `actor`, `role`, `token_id`, `address`, `action`, `object`, `outcome`, and where there is more to say, `detail`.
+//! The audit log: who did what to which object, from which address, and the outcome. Each entry is a log event with
+//! target `audit` and the fields `actor`, `role`, `token_id`, `address`, `action`, `object`, `outcome`, and optionally
+//! `detail`.
 
 use model::role::Role;
 
 use crate::ClientAddress;
 
-/// What is done.
+/// Audited actions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Anything that a token may not do. The object is the method and path.
+    /// A request that the token may not make. The object is method and path.
     Request,
     /// A login.
     Login,
     /// A logout.
     Logout,
-    /// The end of sessions of one token.
+    /// Sessions of a token are ended.
     EndSessions,
     /// A new token.
     CreateToken,
-    /// The first token is made to last.
+    /// The expiry of the first token is removed.
     KeepToken,
     /// A token is revoked.
     RevokeToken,
-    /// Links to images are withdrawn.
+    /// Signed links to images are invalidated.
     WithdrawPictureLinks,
     /// A job is cancelled.
     CancelJob,
-    /// A notification is sent again.
+    /// A notification is resent.
     ResendNotification,
     /// A new silence.
     CreateSilence,
     /// A silence is changed.
     ChangeSilence,
-    /// A silence is ended.
+    /// A silence is expired.
     ExpireSilence,
     /// An alert is acknowledged.
     AcknowledgeAlert,
-    /// An acknowledgement is taken back.
+    /// An acknowledgement is removed.
     UnacknowledgeAlert,
     /// A snapshot of the store.
     TakeSnapshot,
 }
 
 impl Action {
-    /// Its name in the log.
+    /// Name in the log.
     fn name(self) -> &'static str {
         match self {
             Action::Request => "request",
@@ -65,7 +66,7 @@ impl Action {
         }
     }
 
-    /// What a person reads once it is done.
+    /// Message of a successful action.
     fn words(self) -> &'static str {
         match self {
             Action::Request => "asked",
@@ -88,7 +89,7 @@ impl Action {
     }
 }
 
-/// Who acts: the holder of a token, or somebody who has none.
+/// Who acts: the holder of a token, or somebody without one.
 #[derive(Debug)]
 pub struct Actor<'a> {
     name: &'a str,
@@ -103,17 +104,17 @@ impl<'a> Actor<'a> {
         Actor { name, role: role.name(), token_id, address: from.to_string() }
     }
 
-    /// Somebody without a token that is valid.
+    /// Somebody without a valid token.
     pub fn unknown(from: ClientAddress) -> Self {
         Actor { name: "", role: "", token_id: "", address: from.to_string() }
     }
 
-    /// Whoever has the command line on this machine.
+    /// The user of the command line on this machine.
     pub fn command_line() -> Self {
         Actor { name: "", role: "", token_id: "", address: "command line".to_owned() }
     }
 
-    /// Writes down that it was done to `object`, an id or a name. `detail` says more, or is empty.
+    /// Logs a successful action on `object`, an ID or a name. `detail` may be empty.
     pub fn did(&self, action: Action, object: &str, detail: &str) {
         let Actor { name: actor, role, token_id, address } = self;
         let (words, action) = (action.words(), action.name());
@@ -123,7 +124,7 @@ impl<'a> Actor<'a> {
         );
     }
 
-    /// Writes down that it was refused, and why.
+    /// Logs a rejected action with the reason.
     pub fn was_refused(&self, action: Action, object: &str, why: &str) {
         let Actor { name: actor, role, token_id, address } = self;
         let action = action.name();

@@ -1,7 +1,7 @@
-//! Tokens and sessions in memory, so that a request costs no query, kept in step with the database.
+//! In-memory cache of tokens and sessions, so that a request needs no query. It follows changes of the database.
 //!
-//! Every token and session has a [`CancellationToken`] that is cancelled when it expires or is revoked, by whichever
-//! process: a socket waits for that alone, however many there are.
+//! Each token and session has a [`CancellationToken`] that is cancelled when it expires or is revoked, by this or
+//! another process: sockets only wait for that.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -16,39 +16,40 @@ use crate::{
     store::{ChangeWatch, StoreError, StoredSession, StoredToken, TokenStore},
 };
 
-/// How often the database is asked whether it changed, and expiry is looked at. What other processes do is seen within this.
+/// Interval of checks for changes of the database and for expiry. Changes by other processes are noticed within this
+/// time.
 const POLL_EVERY: Duration = Duration::from_millis(250);
-/// How often it is stored when sessions were used last.
+/// Interval at which the last use of sessions is stored.
 const STORE_USE_EVERY: Duration = Duration::from_secs(60);
 
-/// A token that may be used.
+/// A valid token.
 #[derive(Debug)]
 pub struct LiveToken {
     pub id: Arc<str>,
     pub session: Arc<Session>,
-    /// The series that it sees: the session's matchers, read.
+    /// The scope of its matchers.
     pub scope: Scope,
     pub ended: CancellationToken,
     hash: Hash,
 }
 
 impl LiveToken {
-    /// Who its holder is in the audit log.
+    /// Its holder in the audit log.
     pub fn actor(&self, from: ClientAddress) -> Actor<'_> {
         Actor::holder(&self.id, &self.session.name, self.session.role, from)
     }
 }
 
-/// A session that may be used.
+/// A valid session.
 #[derive(Debug)]
 pub struct LiveSession {
     pub token: Arc<LiveToken>,
-    /// The token's, with the earlier end of the two.
+    /// The token's session data; expires at the earlier of both ends.
     pub session: Arc<Session>,
     pub ended: CancellationToken,
-    /// When it was used last.
+    /// Its last use.
     pub usage: Arc<SessionUse>,
-    /// Names it to its owner.
+    /// ID for its owner.
     pub id: Arc<str>,
     pub hash: Hash,
     begun_ms: i64,
@@ -56,18 +57,19 @@ pub struct LiveSession {
 }
 
 impl LiveSession {
-    /// Whether nobody has used it for so long; a wall is looked at without a hand on it.
+    /// Whether it has been unused for `idle`; kiosk sessions never count as idle, because nobody interacts with a wall
+    /// display.
     fn is_idle(&self, idle: Duration, now_ms: i64) -> bool {
         self.session.role != Role::Kiosk && self.usage.last_ms() <= before(now_ms, idle)
     }
 }
 
-/// The time that was so long ago.
+/// `ago` before `now_ms`.
 fn before(now_ms: i64, ago: Duration) -> i64 {
     now_ms.saturating_sub(i64::try_from(ago.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// All that may be used at one time.
+/// All tokens and sessions that are valid at one time.
 #[derive(Debug, Default)]
 struct Usable {
     tokens: HashMap<HashKey, Arc<LiveToken>>,
@@ -76,21 +78,21 @@ struct Usable {
     next_expiry: Option<i64>,
 }
 
-/// The tokens and sessions that may be used now.
+/// The tokens and sessions that are valid now.
 #[derive(Debug)]
 pub struct Cache {
     store: TokenStore,
-    /// How long a session may go unused.
+    /// Maximum idle time of a session.
     idle: Duration,
     usable: RwLock<Arc<Usable>>,
-    /// Held while the database is read again, so that an older reading never replaces a newer one.
+    /// Locked during a reload, so that older data never replaces newer data.
     reloading: tokio::sync::Mutex<()>,
-    /// Tells of changes by other processes. Held until what changed has been read, so that whoever waits for it finds that too.
+    /// Detects changes by other processes. Locked until the changes are loaded, so that waiting callers see them.
     watch: tokio::sync::Mutex<Option<ChangeWatch>>,
 }
 
 impl Cache {
-    /// Reads everything from `store`.
+    /// Loads everything from `store`.
     pub async fn load(store: TokenStore, idle: Duration) -> Result<Self, StoreError> {
         let cache = Cache {
             store,
@@ -103,8 +105,8 @@ impl Cache {
         Ok(cache)
     }
 
-    /// The token of this secret. Where it has the form of ours and is not known, the database is looked at first: the command
-    /// line may have made it just now. What was merely guessed has no such form, and costs no query.
+    /// The token with this secret. If it is unknown but well-formed, the database is checked first, because the command
+    /// line may just have created it. Guesses are not well-formed and need no query.
     pub async fn token(&self, secret: &str) -> Option<Arc<LiveToken>> {
         if let Some(token) = self.known_token(secret) {
             return Some(token);
@@ -112,7 +114,7 @@ impl Cache {
         if !secret::is_well_formed(secret) {
             return None;
         }
-        // That the database fails is said by whoever follows it.
+        // The task that follows the database reports its errors.
         self.poll().await.ok()?;
         self.known_token(secret)
     }
@@ -124,7 +126,7 @@ impl Cache {
         (token.hash == hash && is_running(token.session.expires_at)).then(|| Arc::clone(token))
     }
 
-    /// The session of this secret.
+    /// The session with this secret.
     pub fn session(&self, secret: &str) -> Option<Arc<LiveSession>> {
         let hash = Hash::of(secret);
         let usable = self.usable();
@@ -137,7 +139,7 @@ impl Cache {
         holds.then(|| Arc::clone(session))
     }
 
-    /// The sessions of a token, those first that were used last. `current` is the id of the one that asks.
+    /// The sessions of a token, last used first. `current` is the ID of the requesting session.
     pub fn sessions_of(&self, token_id: &str, current: Option<&str>) -> Vec<SessionInfo> {
         let now_ms = now_ms();
         let usable = self.usable();
@@ -161,14 +163,14 @@ impl Cache {
         sessions
     }
 
-    /// The hashes of those sessions of a token that `ends` names by their ids.
+    /// Hashes of those sessions of a token for whose ID `ends` is true.
     pub fn hashes_of(&self, token_id: &str, ends: impl Fn(&str) -> bool) -> Vec<Hash> {
         let usable = self.usable();
         let sessions = usable.sessions.values();
         sessions.filter(|one| *one.token.id == *token_id && ends(&one.id)).map(|one| one.hash).collect()
     }
 
-    /// Reads the database again and ends what it no longer holds. To be called after every change of ours.
+    /// Reloads from the database and ends what was removed. Call it after each change of ours.
     pub async fn reload(&self) -> Result<(), StoreError> {
         let _one_at_a_time = self.reloading.lock().await;
         let (tokens, sessions) = self.store.usable(now_ms()).await?;
@@ -179,7 +181,7 @@ impl Cache {
         Ok(())
     }
 
-    /// Follows the database until `stop`. A database that fails is asked again; what was read last holds meanwhile.
+    /// Follows the database until `stop` is cancelled. Retries after errors; until then the last data is used.
     pub async fn follow(self: Arc<Self>, stop: CancellationToken) {
         let mut tick = tokio::time::interval(POLL_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -197,7 +199,7 @@ impl Cache {
                 Ok(()) => failing = false,
                 Err(error) => {
                     if !failing {
-                        tracing::error!(%error, "tokens cannot be followed; trying again");
+                        tracing::error!(%error, "cannot follow changes of tokens, will retry");
                     }
                     failing = true;
                 }
@@ -205,7 +207,7 @@ impl Cache {
         }
     }
 
-    /// Writes down when sessions were used last, so that they go unused for so long over a restart too, and ends those that did.
+    /// Stores when sessions were last used, so that idle time survives a restart, and ends idle sessions.
     async fn store_use(&self) -> Result<(), StoreError> {
         let used: Vec<(Hash, i64)> = self
             .usable()
@@ -217,7 +219,7 @@ impl Cache {
         self.reload().await
     }
 
-    /// Reads the database again if it was changed. After a failure the next call reads it in any case.
+    /// Reloads if the database was changed. After a failure the next call reloads in any case.
     async fn poll(&self) -> Result<(), StoreError> {
         let mut kept = self.watch.lock().await;
         let mut watch = match kept.take() {
@@ -231,7 +233,7 @@ impl Cache {
         Ok(())
     }
 
-    /// Ends what has expired. This asks no database, so that one that fails keeps nobody logged in.
+    /// Ends expired tokens and sessions. Works without the database, so that its failure does not prolong a session.
     async fn expire(&self) {
         let now_ms = now_ms();
         if self.usable().next_expiry.is_none_or(|next| next > now_ms) {
@@ -250,7 +252,7 @@ impl Cache {
 }
 
 impl Usable {
-    /// What was read, with what has not changed taken over from `before`, so that its sockets stay.
+    /// The new data; unchanged entries are reused from `before`, so that their sockets stay open.
     fn next(before: &Usable, tokens: Vec<StoredToken>, sessions: Vec<StoredSession>) -> Self {
         let mut next = Usable::default();
         let mut by_id = HashMap::with_capacity(tokens.len());
@@ -303,7 +305,7 @@ impl Usable {
                     token: Arc::clone(token),
                     session: Arc::new(Session { expires_at, ..Session::clone(&token.session) }),
                     ended: token.ended.child_token(),
-                    // What changed of the session is not when it was used.
+                    // The last use is not part of the comparison.
                     usage: before
                         .sessions
                         .get(&stored.hash.key())
@@ -321,7 +323,7 @@ impl Usable {
         next
     }
 
-    /// What of this holds at `now_ms`.
+    /// The part that is valid at `now_ms`.
     fn at(&self, now_ms: i64) -> Self {
         let holds = |session: &Session| session.expires_at.is_none_or(|expires_at| expires_at > now_ms);
         let mut at = Usable::default();
@@ -354,7 +356,7 @@ impl Usable {
     }
 }
 
-/// The earlier of two ends, where `None` is never.
+/// The earlier of two ends; `None` is never.
 pub fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),

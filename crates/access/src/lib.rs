@@ -1,4 +1,4 @@
-//! Who may see and do what: tokens, sessions, roles, and what of the data a token's matchers leave visible.
+//! Authorization: tokens, sessions, roles, and filtering of data by a token's matchers.
 
 mod address;
 mod audit;

@@ -1,4 +1,4 @@
-//! Counts wrong logins by address, so that nobody tries many.
+//! Limits failed logins per address.
 
 use std::{
     collections::HashMap,
@@ -6,26 +6,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Time over which wrong logins are counted.
+/// Window in which failed logins are counted.
 const WINDOW: Duration = Duration::from_secs(60);
-/// Addresses remembered at once. Beyond it the one counted longest ago is forgotten.
+/// Maximum number of addresses; beyond it the oldest is dropped.
 const ADDRESSES: usize = 10_000;
 
-/// What an address may do now.
+/// Whether an address may log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Try.
+    /// It may try.
     Allowed,
-    /// Wait so long.
+    /// It must wait.
     Limited {
-        /// Until it may try again.
+        /// How long.
         retry_after: Duration,
-        /// Set once a window: worth a line in the log, unlike the rest.
+        /// True once per window: only then it is logged.
         is_news: bool,
     },
 }
 
-/// Wrong logins of the last minute.
+/// Failed logins of the last minute.
 #[derive(Debug)]
 pub struct LoginThrottle {
     limit: u32,
@@ -40,12 +40,12 @@ struct Window {
 }
 
 impl LoginThrottle {
-    /// Allows `limit` wrong logins a minute for each address.
+    /// Allows `limit` failed logins per minute and address.
     pub fn new(limit: u32) -> Self {
         LoginThrottle { limit, by_address: HashMap::new() }
     }
 
-    /// Whether `address` may try at `now`.
+    /// Whether `address` may try to log in at `now`.
     pub fn check(&mut self, address: Option<IpAddr>, now: Instant) -> Verdict {
         let Some(window) = self.by_address.get_mut(&network(address)) else { return Verdict::Allowed };
         let age = now.saturating_duration_since(window.since);
@@ -56,7 +56,7 @@ impl LoginThrottle {
         Verdict::Limited { retry_after: WINDOW.saturating_sub(age), is_news }
     }
 
-    /// Counts a wrong login.
+    /// Counts a failed login.
     pub fn note_wrong(&mut self, address: Option<IpAddr>, now: Instant) {
         let address = network(address);
         if self.by_address.len() >= ADDRESSES && !self.by_address.contains_key(&address) {
@@ -80,7 +80,7 @@ impl LoginThrottle {
     }
 }
 
-/// What one party surely holds: an address of version 4, or the /64 around one of version 6.
+/// The address range that one client certainly controls: an IPv4 address, or an IPv6 /64 network.
 fn network(address: Option<IpAddr>) -> Option<IpAddr> {
     address.map(|address| match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),

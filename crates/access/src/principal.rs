@@ -1,4 +1,4 @@
-//! Who a request is from, once that is known.
+//! The authenticated sender of a request.
 
 use std::sync::Arc;
 
@@ -12,33 +12,33 @@ use crate::{
     session::{SessionUse, SocketUse},
 };
 
-/// How a request says who it is from.
+/// How a request was authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carrier {
-    /// A header that only a program or our own script sets.
+    /// By a header that only a program or our own script sets.
     Header,
-    /// The session cookie, which a browser sends by itself.
+    /// By the session cookie, which browsers send automatically.
     Cookie,
-    /// Nothing at all, where nobody is asked.
+    /// Not at all, because authentication is off.
     None,
 }
 
-/// The holder of a token that is valid now. Handlers behind a role take it as an argument.
+/// The holder of a valid token. Handlers that require a role extract it.
 #[derive(Debug, Clone)]
 pub struct Principal {
-    /// What the browser may know of it.
+    /// Session data that the browser may know.
     pub session: Session,
     scope: Scope,
     token_id: Arc<str>,
     address: ClientAddress,
     carrier: Carrier,
     ended: CancellationToken,
-    /// Id and use of the session, if it is one.
+    /// ID and use of the session, if it is one.
     browser_session: Option<(Arc<str>, Arc<SessionUse>)>,
 }
 
 impl Principal {
-    /// The holder of a token that came with the request.
+    /// For a token sent with the request.
     pub fn by_token(token: &LiveToken, address: ClientAddress) -> Self {
         Principal {
             token_id: Arc::clone(&token.id),
@@ -51,7 +51,7 @@ impl Principal {
         }
     }
 
-    /// The holder of the token that a session was begun with.
+    /// For a session.
     pub fn by_session(session: &LiveSession, address: ClientAddress) -> Self {
         Principal {
             token_id: Arc::clone(&session.token.id),
@@ -64,7 +64,7 @@ impl Principal {
         }
     }
 
-    /// Whoever it is, where nobody is asked.
+    /// For requests while authentication is off.
     pub fn anyone(address: ClientAddress) -> Self {
         let session = Session {
             name: "anyone".into(),
@@ -84,40 +84,40 @@ impl Principal {
         }
     }
 
-    /// Names the token in audit lines and in `hyperscope token revoke`.
+    /// ID of the token in the audit log and for `hyperscope token revoke`.
     #[must_use]
     pub fn token_id(&self) -> &str {
         &self.token_id
     }
 
-    /// Who it is in the audit log.
+    /// The holder in the audit log.
     pub fn actor(&self) -> Actor<'_> {
         Actor::holder(&self.token_id, &self.session.name, self.role(), self.address)
     }
 
-    /// Names the session among those of its token, if it is one.
+    /// ID of the session, if it is one.
     pub fn session_id(&self) -> Option<&str> {
         self.browser_session.as_ref().map(|(id, _)| &**id)
     }
 
-    /// Lets the session count as used, if it is one, for as long as what is returned lives.
+    /// Counts the session, if it is one, as used while the returned guard lives.
     pub fn socket_use(&self) -> Option<SocketUse> {
         self.browser_session.as_ref().map(|(_, usage)| SocketUse::begin(Arc::clone(usage)))
     }
 
-    /// For whom the server works when it answers.
+    /// To whom the work for the response is charged.
     #[must_use]
     pub fn requester(&self) -> Requester {
         Requester::Token(Arc::clone(&self.token_id))
     }
 
-    /// What it may do.
+    /// Its role.
     #[must_use]
     pub fn role(&self) -> Role {
         self.session.role
     }
 
-    /// How the request said who it is from.
+    /// How the request was authenticated.
     pub fn carrier(&self) -> Carrier {
         self.carrier
     }
@@ -129,13 +129,13 @@ impl Principal {
             && (self.session.dashboards.is_empty() || self.session.dashboards.iter().any(|seen| seen == uid))
     }
 
-    /// Whether it is limited to some dashboards, so that what is not part of one is not for it.
+    /// Whether it is limited to some dashboards, and may only see what is on them.
     #[must_use]
     pub fn is_limited(&self) -> bool {
         !self.session.dashboards.is_empty()
     }
 
-    /// The series that it sees. Everything it asks for goes through this.
+    /// The series that it may see. All its requests are filtered by this.
     #[must_use]
     pub fn scope(&self) -> &Scope {
         &self.scope

@@ -1,33 +1,33 @@
-//! What of the series a session may see: the matchers of its token, laid on every selector before anything is asked.
+//! Which series a session may see: the matchers of its token are added to each selector before a query is evaluated.
 //!
-//! Engines take a [`ScopedQuery`] or [`ScopedSelectors`] and nothing else, and only a [`Scope`] makes these: no text of a
-//! request reaches an engine past it. The matchers are added in the syntax tree, so no spelling of a query gets around them.
+//! Engines only accept a [`ScopedQuery`] or [`ScopedSelectors`], and only a [`Scope`] can create these: no text of a
+//! request can bypass it. The matchers are added to the syntax tree, so that no notation of a query can avoid them.
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use labels::{MatchOp, Matcher};
 use promql::Query;
 
-/// Selects every series: what stands where a request names no selector.
+/// Selects all series, for a request without selectors.
 const ANY_SERIES: &str = r#"{__name__=~".+"}"#;
-/// Most selectors of a request for what is no query: each is looked up on its own.
+/// Maximum number of selectors in a request other than a query: each needs its own lookup.
 const MOST_SELECTORS: usize = 1_000;
 
-/// A query or a selector that cannot be read, or that a token with matchers may not use: what is wrong with it.
+/// A query or a selector that is invalid, or that a token with matchers may not use.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ScopeError {
-    /// What, where and how to mend it.
+    /// What is wrong, where, and how to fix it.
     pub message: String,
 }
 
-/// The series that a session may see. Cheap to clone; equal for equal matchers.
+/// The series that a session may see. Cheap to clone; scopes with equal matchers are equal.
 #[derive(Clone, Default)]
 pub struct Scope(Option<Arc<Restriction>>);
 
-/// Conditions that every series must fulfil.
+/// Matchers that each series must match.
 struct Restriction {
-    /// As given: what tells one scope from another.
+    /// As given; identifies the scope.
     text: String,
     matchers: Vec<Matcher>,
 }
@@ -59,16 +59,17 @@ impl Scope {
         Scope::default()
     }
 
-    /// The series that fulfil `text`: matchers as they stand between the braces of a selector. Empty for all series.
+    /// The series that match `text`: matchers as inside the braces of a selector. Empty for all series.
     ///
     /// # Errors
+    ///
     /// The text is not a list of matchers: what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.is_empty() {
             return Ok(Scope::all());
         }
-        // A condition that holds for a missing label too may not stand alone in a selector.
+        // A matcher that matches an empty value may not be the only one in a selector.
         let selector = format!(r#"{{__name__=~".+", {text}}}"#);
         let mut matchers = promql::parse_selector(&selector).map_err(|error| {
             format!("{text:?} is not a list of matchers ({}): write for example provider=\"aws\"", error.message)
@@ -80,7 +81,7 @@ impl Scope {
         Ok(Scope(Some(Arc::new(Restriction { text: text.to_owned(), matchers }))))
     }
 
-    /// Whether it leaves nothing out.
+    /// Whether it includes all series.
     #[must_use]
     pub fn is_all(&self) -> bool {
         self.0.is_none()
@@ -96,8 +97,8 @@ impl Scope {
         self.0.as_ref().map_or(&[], |restriction| &restriction.matchers)
     }
 
-    /// Whether something that is no series, such as a job or an alert, belongs to the scope: each label that the scope speaks
-    /// of must be known of it and fulfil the condition. What is not known is not shown.
+    /// Whether an object other than a series, such as a job or an alert, is in the scope: each label of the scope's
+    /// matchers must be known and match. An object with unknown labels is not visible.
     #[must_use]
     pub fn proves<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
         self.matchers()
@@ -105,7 +106,7 @@ impl Scope {
             .all(|matcher| label(&matcher.name).is_some_and(|value| !value.is_empty() && matcher.matches(value)))
     }
 
-    /// Whether what is known of something says that it is outside of the scope.
+    /// Whether a known label of an object does not match the scope.
     #[must_use]
     pub fn excludes<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
         self.matchers().iter().any(|matcher| label(&matcher.name).is_some_and(|value| !matcher.matches(value)))
@@ -117,14 +118,14 @@ impl Scope {
         self.matchers().iter().all(|matcher| matcher.matches(label(&matcher.name).unwrap_or_default()))
     }
 
-    /// Whether a query names no series that could be in the scope: each of its selectors contradicts the scope's matchers. One
-    /// that selects nothing, or that cannot be read, is nobody's either.
+    /// Whether a query reads no series that could be in the scope: each of its selectors contradicts the scope's
+    /// matchers. A query without selectors, or one that cannot be parsed, is foreign too.
     #[must_use]
     pub fn is_foreign(&self, expr: &str) -> bool {
         !self.is_all() && promql::parse(expr).map_or(true, |query| self.is_foreign_to(&selectors_of(&query)))
     }
 
-    /// The same of a query that was read already, given its [selectors](selectors_of).
+    /// The same for a parsed query with these [selectors](selectors_of).
     #[must_use]
     pub fn is_foreign_to(&self, selectors: &[Vec<Matcher>]) -> bool {
         !self.is_all() && selectors.iter().all(|matchers| self.contradicts(matchers))
@@ -139,14 +140,15 @@ impl Scope {
         pairs().any(|(own, other)| contradict(own, other) || contradict(other, own))
     }
 
-    /// A query that sees only what the scope has.
+    /// The query limited to the scope.
     ///
     /// # Errors
-    /// The scope leaves something out and the query cannot be read, or reads series that no selector of it names.
+    ///
+    /// If the scope is limited: the query cannot be parsed, or it reads series without a selector.
     pub fn query(&self, expr: &str) -> Result<ScopedQuery, ScopeError> {
         let parsed = promql::parse(expr).map_err(|error| bad_data(error.to_string()));
         if self.is_all() {
-            // What we cannot read another engine may.
+            // Another engine may support what we cannot parse.
             return Ok(ScopedQuery { scope: self.clone(), text: expr.to_owned(), parsed, bare: None });
         }
         let query = parsed?;
@@ -157,15 +159,16 @@ impl Scope {
         Ok(self.laid_on(query))
     }
 
-    /// The query with the matchers on each of its selectors.
+    /// Adds the matchers to each selector of the query.
     fn laid_on(&self, bare: Query) -> ScopedQuery {
         let query = bare.with_selectors(|matchers| matchers.extend_from_slice(self.matchers()));
         ScopedQuery { scope: self.clone(), text: query.to_string(), parsed: Ok(query), bare: Some(bare) }
     }
 
-    /// Selectors, as the parameter `match[]` has them, that see only what the scope has. No selectors select all of it.
+    /// Selectors of the parameter `match[]`, limited to the scope. Without selectors, all series of the scope.
     ///
     /// # Errors
+    ///
     /// One of them is not a selector, or there are too many.
     pub fn selectors<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Result<ScopedSelectors, ScopeError> {
         let wrong = |error: promql::ParseError| {
@@ -205,9 +208,10 @@ pub fn selectors_of(query: &Query) -> Vec<Vec<Matcher>> {
     bounds.into_iter().map(|bounds| bounds.matchers).collect()
 }
 
-/// The same, each once.
+/// The same without duplicates.
 ///
 /// # Errors
+///
 /// There are too many.
 pub fn distinct_selectors_of(query: &Query) -> Result<Vec<Vec<Matcher>>, ScopeError> {
     let mut seen = BTreeSet::new();
@@ -228,53 +232,54 @@ fn bad_data(message: String) -> ScopeError {
     ScopeError { message }
 }
 
-/// A query with a scope's matchers on each of its selectors.
+/// A query with a scope's matchers in each selector.
 #[derive(Debug, Clone)]
 pub struct ScopedQuery {
     scope: Scope,
     text: String,
     parsed: Result<Query, ScopeError>,
-    /// Without the scope's matchers.
+    /// The query without the scope's matchers.
     bare: Option<Query>,
 }
 
 impl ScopedQuery {
-    /// Whose matchers it has.
+    /// The scope of its matchers.
     #[must_use]
     pub fn scope(&self) -> &Scope {
         &self.scope
     }
 
-    /// What to send to an engine elsewhere.
+    /// The text to send to a remote engine.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// The query with its selectors changed by `change`, and the scope's matchers on what comes of it; `None` if there is nothing to
-    /// change. The change never sees the matchers, so that it cannot take them off.
+    /// The query with its selectors changed by `change`, and the scope's matchers added afterwards; `None` if nothing
+    /// changes. `change` does not see the matchers, so that it cannot remove them.
     pub fn renamed(&self, change: impl FnOnce(&Query) -> Option<Query>) -> Option<Self> {
         let bare = change(self.bare.as_ref().or(self.parsed.as_ref().ok())?)?;
         Some(self.scope.laid_on(bare))
     }
 
-    /// Whether it estimates counts over a window where `written` asks for whole ones.
+    /// Whether it lacks the modifier for whole counts over a window that `written` has.
     #[must_use]
     pub fn estimates(&self, written: &ScopedQuery) -> bool {
         let is_anchored = |query: &ScopedQuery| query.parsed().is_ok_and(Query::is_anchored);
         is_anchored(written) && !is_anchored(self)
     }
 
-    /// The query for our engine.
+    /// The parsed query for our engine.
     ///
     /// # Errors
-    /// The text is not PromQL as we know it.
+    ///
+    /// We cannot parse the text as PromQL.
     pub fn parsed(&self) -> Result<&Query, ScopeError> {
         self.parsed.as_ref().map_err(Clone::clone)
     }
 }
 
-/// Series selectors with a scope's matchers on each.
+/// Selectors with a scope's matchers in each.
 #[derive(Debug, Clone)]
 pub struct ScopedSelectors {
     texts: Vec<String>,
@@ -282,13 +287,13 @@ pub struct ScopedSelectors {
 }
 
 impl ScopedSelectors {
-    /// What to send to an engine elsewhere as `match[]`; empty where all series are meant.
+    /// Values of `match[]` to send to a remote engine; empty for all series.
     #[must_use]
     pub fn texts(&self) -> &[String] {
         &self.texts
     }
 
-    /// Conditions for our store; a series is selected if it fulfils all of one of these. Never empty.
+    /// Matchers for our store; a series is selected if it matches all matchers of one of these. Never empty.
     #[must_use]
     pub fn matchers(&self) -> &[Vec<Matcher>] {
         &self.matchers

@@ -1,24 +1,24 @@
-//! A request of the HTTP API for an engine elsewhere: as it came, or with a scope's matchers on all that it reads.
+//! A request of the HTTP API to a remote engine: unchanged, or limited to a scope.
 
 use crate::{Scope, ScopeError, ScopedQuery};
 
-/// Names the engine that answers; ours, and not passed on.
+/// The parameter that selects the engine; it is ours and not sent.
 pub const ENGINE: &str = "engine";
-/// Parameters that choose no series, and that an engine may get from anyone.
+/// Parameters that select no series, so that they may always be sent.
 const HARMLESS: [&str; 8] = ["time", "start", "end", "step", "timeout", "limit", "stats", "lookback_delta"];
 
-/// What of a request chooses the series that it reads.
+/// Which parameters of a request select the series that it reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reads {
     /// The parameter `query`.
     Query,
     /// The parameters `match[]`.
     Selectors,
-    /// Nothing: it reads no series, or what it reads is looked through afterwards.
+    /// None: it reads no series, or the response is filtered afterwards.
     Nothing,
 }
 
-/// A request that reads no more than a scope has. Only a [`Scope`] makes one.
+/// A request that reads no series outside a scope. Only a [`Scope`] can create one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScopedRequest {
     path: String,
@@ -33,7 +33,7 @@ impl ScopedRequest {
         &self.path
     }
 
-    /// The request with another query, which has a scope's matchers as well.
+    /// Replaces the query by another one with a scope's matchers.
     #[must_use]
     pub fn asking(mut self, query: &ScopedQuery, remark: Option<&'static str>) -> Self {
         self.pairs.retain(|(name, _)| name != "query");
@@ -42,7 +42,7 @@ impl ScopedRequest {
         self
     }
 
-    /// What there is to say of its answer.
+    /// A remark for the response.
     #[must_use]
     pub fn remark(&self) -> Option<&'static str> {
         self.remark
@@ -56,11 +56,13 @@ impl ScopedRequest {
 }
 
 impl Scope {
-    /// The request for `path` below `/api/v1/` that sees only what the scope has. Whoever sees everything has it passed on as it
-    /// came; for others it is put together of the parameters that we know, so that none of an engine's own gets around the matchers.
+    /// The request for `path` below `/api/v1/`, limited to the scope. For a scope of all series it is passed on
+    /// unchanged; otherwise it only contains known parameters, so that no parameter specific to an engine can bypass
+    /// the matchers.
     ///
     /// # Errors
-    /// The query or a selector cannot be read.
+    ///
+    /// The query or a selector cannot be parsed.
     pub fn request(
         &self,
         path: impl Into<String>,

@@ -1,24 +1,24 @@
-//! Secrets of tokens and sessions: how they are made, recognised and kept.
+//! Secrets of tokens and sessions: creation, format and hashing.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use redact::Secret;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// What every token of ours begins with, so that scanners for leaked secrets can find it.
+/// Prefix of all our tokens, so that secret scanners can find them.
 const PREFIX: &str = "hs_";
-/// Random bytes of a secret.
+/// Random bytes in a secret.
 const RANDOM_BYTES: usize = 32;
-/// Characters that those bytes take.
+/// Length of those bytes in base64url.
 const BODY_LENGTH: usize = 43;
-/// Characters of checksum after them.
+/// Length of the checksum after them.
 const CHECKSUM_LENGTH: usize = 6;
 
-/// What is kept of a secret. Comparing takes the same time wherever two differ.
+/// The stored hash of a secret. Comparison takes constant time.
 #[derive(Debug, Clone, Copy)]
 pub struct Hash([u8; 32]);
 
-/// Half of a hash, to find the other half by.
+/// Half of a hash, as a lookup key.
 pub(crate) type HashKey = [u8; 16];
 
 impl Hash {
@@ -27,17 +27,17 @@ impl Hash {
         Hash(Sha256::digest(secret.as_bytes()).into())
     }
 
-    /// A hash as it was stored; `None` if it is not 32 bytes.
+    /// A stored hash; `None` if it is not 32 bytes.
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Hash)
     }
 
-    /// What to store.
+    /// The bytes to store.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// What to look it up by. What is found is to be compared whole.
+    /// The lookup key. The caller must compare the whole hash too.
     pub fn key(&self) -> HashKey {
         std::array::from_fn(|at| self.0.get(at).copied().unwrap_or_default())
     }
@@ -49,7 +49,7 @@ impl PartialEq for Hash {
     }
 }
 
-/// The system has no randomness to give.
+/// The system has no random bytes.
 #[derive(Debug, thiserror::Error)]
 #[error("the system gives no random bytes: {0}")]
 pub struct NoRandomness(getrandom::Error);
@@ -61,36 +61,36 @@ pub fn random_text<const N: usize>() -> Result<String, NoRandomness> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// A new secret of a token.
+/// A new token secret.
 pub(crate) fn new_token() -> Result<Secret, NoRandomness> {
     let body = random_text::<RANDOM_BYTES>()?;
     let sum = checksum(&body);
     Ok(Secret::new(format!("{PREFIX}{body}{sum}")))
 }
 
-/// A new secret of a session, the value of its cookie.
+/// A new session secret, the value of its cookie.
 pub(crate) fn new_session() -> Result<Secret, NoRandomness> {
     random_text::<RANDOM_BYTES>().map(Secret::new)
 }
 
-/// Whether `secret` says that it is a token of ours.
+/// Whether `secret` has the prefix of our tokens.
 pub fn has_our_prefix(secret: &str) -> bool {
     secret.starts_with(PREFIX)
 }
 
-/// Whether `secret` looks like a token of ours with a character wrong or missing. Only for a better message: what is a
-/// token is decided by its hash alone.
+/// Whether `secret` looks like a mistyped token. Only for a better error message: the hash alone decides whether a
+/// token is valid.
 pub fn is_mistyped(secret: &str) -> bool {
     secret.starts_with(PREFIX) && !is_well_formed(secret)
 }
 
-/// Whether `secret` has the form of a token of ours, with the right checksum: anyone can make such a text.
+/// Whether `secret` has the format of our tokens with a correct checksum: anyone can create such a text.
 pub(crate) fn is_well_formed(secret: &str) -> bool {
     let parts = secret.strip_prefix(PREFIX).and_then(|rest| rest.split_at_checked(BODY_LENGTH));
     parts.is_some_and(|(body, sum)| sum == checksum(body))
 }
 
-/// The first characters of the hash of `body`: 36 bits, so that a slip goes unnoticed once in 70 thousand million.
+/// The first characters of the hash of `body`: 36 bits, so that a typo is undetected once in 70 billion.
 fn checksum(body: &str) -> String {
     let mut sum = URL_SAFE_NO_PAD.encode(Sha256::digest(body.as_bytes()));
     sum.truncate(CHECKSUM_LENGTH);

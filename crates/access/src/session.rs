@@ -1,4 +1,4 @@
-//! A session: by what its owner recognises it, and when it was used last.
+//! Sessions: their origin for the owner, and their last use.
 
 use std::sync::{
     Arc,
@@ -12,44 +12,44 @@ use sha2::{Digest, Sha256};
 
 use crate::secret::Hash;
 
-/// Bytes of a session's id.
+/// Bytes of a session's ID.
 const ID_BYTES: usize = 12;
 
-/// By what the owner of a session recognises it.
+/// The origin of a session, by which its owner recognises it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SessionOrigin {
-    /// Where the login came from.
+    /// Address of the login.
     pub address: String,
-    /// The browser in words.
+    /// Description of the browser.
     pub browser: String,
 }
 
-/// A session as its owner sees it.
+/// A session as shown to its owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SessionInfo {
-    /// Names it when it is to be ended. It gives no way to its secret.
+    /// ID, to end it. It reveals nothing about its secret.
     pub id: String,
     /// When the login was, in milliseconds since the Unix epoch.
     pub begun_at: i64,
-    /// When it was used last, in milliseconds since the Unix epoch.
+    /// When it was last used, in milliseconds since the Unix epoch.
     pub used_at: i64,
     /// When it ends at the latest, in milliseconds since the Unix epoch; `None` for never.
     pub expires_at: Option<i64>,
-    /// Where the login came from.
+    /// Address of the login.
     pub address: String,
-    /// The browser in words.
+    /// Description of the browser.
     pub browser: String,
-    /// Whether it is the one that asks.
+    /// Whether it is the requesting session.
     pub current: bool,
 }
 
-/// The id of the session whose secret has this hash.
+/// The ID of the session with this hash.
 pub(crate) fn id(hash: &Hash) -> String {
     let digest = Sha256::new().chain_update(b"hyperscope session id\0").chain_update(hash.as_bytes()).finalize();
     URL_SAFE_NO_PAD.encode(digest.get(..ID_BYTES).unwrap_or_default())
 }
 
-/// When a session was used last, by requests and by sockets that are open.
+/// When a session was last used, by requests and by open sockets.
 #[derive(Debug)]
 pub struct SessionUse {
     last_ms: AtomicI64,
@@ -58,17 +58,17 @@ pub struct SessionUse {
 }
 
 impl SessionUse {
-    /// Used last at this time, as the database knows.
+    /// Last used at this time, which is already stored.
     pub fn since(used_ms: i64) -> Arc<Self> {
         Arc::new(SessionUse { last_ms: used_ms.into(), stored_ms: used_ms.into(), sockets: 0.into() })
     }
 
-    /// It is used now.
+    /// Records a use now.
     pub fn note(&self) {
         self.last_ms.fetch_max(now_ms(), Ordering::Relaxed);
     }
 
-    /// When it was used last: now, while a socket is open.
+    /// When it was last used: now, while a socket is open.
     pub fn last_ms(&self) -> i64 {
         if self.sockets.load(Ordering::Relaxed) > 0 {
             self.note();
@@ -76,19 +76,19 @@ impl SessionUse {
         self.last_ms.load(Ordering::Relaxed)
     }
 
-    /// When it was used last, if the database has an older time; the caller stores it.
+    /// The time of the last use if it is not stored yet; the caller stores it.
     pub fn take_news(&self) -> Option<i64> {
         let last_ms = self.last_ms();
         (self.stored_ms.swap(last_ms, Ordering::Relaxed) < last_ms).then_some(last_ms)
     }
 }
 
-/// A socket of a session, as long as it is open.
+/// A socket of a session, while it is open.
 #[derive(Debug)]
 pub struct SocketUse(Arc<SessionUse>);
 
 impl SocketUse {
-    /// Counts one more socket of a session.
+    /// Counts an open socket of a session.
     pub fn begin(session: Arc<SessionUse>) -> Self {
         session.sockets.fetch_add(1, Ordering::Relaxed);
         SocketUse(session)

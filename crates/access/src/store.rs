@@ -1,4 +1,4 @@
-//! Tokens and sessions as they are kept in the database.
+//! Tokens and sessions in the database.
 
 use std::path::Path;
 
@@ -14,36 +14,36 @@ use crate::{
     session::SessionOrigin,
 };
 
-/// Most sessions of one token; a login beyond that ends the oldest.
+/// Maximum number of sessions per token; a further login ends the oldest.
 const SESSIONS_PER_TOKEN: i64 = 1_000;
-/// Longest name of a token, in characters.
+/// Maximum length of a token's name, in characters.
 const NAME_LENGTH: usize = 100;
-/// Most dashboards that one token names.
+/// Maximum number of dashboards of one token.
 const DASHBOARDS_PER_TOKEN: usize = 100;
-/// Longest matchers of a token, in bytes.
+/// Maximum length of a token's matchers, in bytes.
 const MATCHERS_LENGTH: usize = 4_000;
-/// Id of the token whose secret the operator chose. Random ids never have a `-`.
+/// ID of the token whose secret the operator chose. Random IDs contain no `-`.
 const CHOSEN_ID: &str = "first-token-chosen";
-/// Id of the token whose secret we made and printed at the first start.
+/// ID of the token that was created and printed at the first start.
 pub const PRINTED_ID: &str = "first-token-printed";
 
-/// What a new token shall be.
+/// Properties of a new token.
 #[derive(Debug, Clone)]
 pub struct NewToken {
-    /// For people: who or what holds it.
+    /// Name of the person or program that uses it.
     pub name: String,
-    /// What it may do.
+    /// Role.
     pub role: Role,
-    /// When it ends, in milliseconds since the Unix epoch; `None` for never.
+    /// When it expires, in milliseconds since the Unix epoch; `None` for never.
     pub expires_at: Option<i64>,
-    /// Dashboards a kiosk is limited to, by uid; empty for no limit.
+    /// UIDs of the dashboards of a kiosk token; empty for no limit.
     pub dashboards: Vec<String>,
-    /// Matchers that every series it reads must fulfil, as between the braces of a selector; empty for all series.
+    /// Matchers that all visible series must match, as inside the braces of a selector; empty for all series.
     pub matchers: String,
 }
 
 impl NewToken {
-    /// Refuses what would not make sense or could not be enforced.
+    /// Rejects contradictions and what could not be enforced.
     fn check(&self, now_ms: i64) -> Result<(), StoreError> {
         let wrong = |message: &str| Err(StoreError::Invalid(message.to_owned()));
         let is_uid = |uid: &String| {
@@ -80,30 +80,30 @@ impl NewToken {
     }
 }
 
-/// A token as it is listed: everything but its secret, which nobody knows any more.
+/// A listed token: everything except its secret, which is not stored.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TokenInfo {
-    /// Names it in `revoke` and in audit lines.
+    /// ID for `revoke` and the audit log.
     pub id: String,
-    /// For people: who or what holds it.
+    /// Name of the person or program that uses it.
     pub name: String,
-    /// What it may do.
+    /// Role.
     pub role: Role,
-    /// Dashboards it is limited to, by uid; empty for no limit.
+    /// UIDs of the dashboards to which it is limited; empty for no limit.
     pub dashboards: Vec<String>,
-    /// Matchers that every series it reads fulfils, as between the braces of a selector; empty for all series.
+    /// Matchers that all visible series must match, as inside the braces of a selector; empty for all series.
     #[serde(rename = "match")]
     pub matchers: String,
-    /// When it was made, in milliseconds since the Unix epoch.
+    /// When it was created, in milliseconds since the Unix epoch.
     pub created_at: i64,
-    /// When it ends, in milliseconds since the Unix epoch; `None` for never.
+    /// When it expires, in milliseconds since the Unix epoch; `None` for never.
     pub expires_at: Option<i64>,
     /// When it was revoked, in milliseconds since the Unix epoch.
     pub revoked_at: Option<i64>,
 }
 
 impl TokenInfo {
-    /// What it is, for the audit log.
+    /// Description for the audit log.
     pub fn words(&self) -> String {
         let until = self.expires_at.and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
         let until = until.map(|at| format!(" until {at}")).unwrap_or_default();
@@ -111,36 +111,36 @@ impl TokenInfo {
     }
 }
 
-/// Why tokens cannot be read or written.
+/// Why an operation on tokens failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// What was asked for makes no sense.
+    /// The request is invalid.
     #[error("{0}")]
     Invalid(String),
-    /// There is no such token, or it is revoked already.
+    /// There is no such token, or it is already revoked.
     #[error("there is no token {0:?}, or it was revoked before")]
     Unknown(String),
-    /// There is no such token that holds.
+    /// There is no such valid token.
     #[error("there is no token {0:?}, or it has ended: make another one")]
     Ended(String),
     /// The database cannot be opened.
     #[error(transparent)]
     Open(#[from] DatabaseError),
-    /// The database does not answer.
+    /// The database failed.
     #[error("the database of tokens failed: {0}")]
     Database(#[from] sqlx::Error),
-    /// No secret can be made.
+    /// No secret could be created.
     #[error(transparent)]
     Random(#[from] NoRandomness),
 }
 
-/// A token that may be used, as read for the cache.
+/// A valid token, as loaded into the cache.
 pub struct StoredToken {
     pub hash: Hash,
     pub info: TokenInfo,
 }
 
-/// A session that may be used, as read for the cache.
+/// A valid session, as loaded into the cache.
 pub struct StoredSession {
     pub hash: Hash,
     pub token_id: String,
@@ -157,24 +157,26 @@ pub struct TokenStore {
 }
 
 impl TokenStore {
-    /// Over a database that is open.
+    /// On an open database.
     #[must_use]
     pub fn new(pool: SqlitePool) -> Self {
         TokenStore { pool }
     }
 
-    /// Over the database of a data directory.
+    /// Opens the database of a data directory.
     ///
     /// # Errors
+    ///
     /// It cannot be opened.
     pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
         Ok(TokenStore { pool: database::open(data_dir).await? })
     }
 
-    /// Makes a token. Its secret is returned and kept nowhere.
+    /// Creates a token. Its secret is returned and not stored.
     ///
     /// # Errors
-    /// The token would make no sense, or the database fails.
+    ///
+    /// The properties are invalid, or the database fails.
     pub async fn create(&self, new: NewToken) -> Result<(TokenInfo, Secret), StoreError> {
         let now_ms = now_ms();
         new.check(now_ms)?;
@@ -206,18 +208,20 @@ impl TokenStore {
         Ok((info, secret))
     }
 
-    /// All tokens, the newest last.
+    /// All tokens, oldest first.
     ///
     /// # Errors
+    ///
     /// The database fails.
     pub async fn list(&self) -> Result<Vec<TokenInfo>, StoreError> {
         let rows = sqlx::query("SELECT * FROM tokens ORDER BY created_at, id").fetch_all(&self.pool).await?;
         rows.iter().map(|row| Ok(token(row)?.info)).collect()
     }
 
-    /// Ends a token and its sessions for good.
+    /// Revokes a token and ends its sessions.
     ///
     /// # Errors
+    ///
     /// There is no such token, or the database fails.
     pub async fn revoke(&self, id: &str) -> Result<(), StoreError> {
         let done = sqlx::query("UPDATE tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL")
@@ -232,10 +236,11 @@ impl TokenStore {
         Ok(())
     }
 
-    /// Lets a token that was to end hold for good.
+    /// Removes the expiry of a token.
     ///
     /// # Errors
-    /// There is no such token, it has ended already, or the database fails.
+    ///
+    /// There is no such token, it has already expired, or the database fails.
     pub async fn keep(&self, id: &str) -> Result<(), StoreError> {
         let done = sqlx::query(
             "UPDATE tokens SET expires_at = NULL
@@ -248,12 +253,13 @@ impl TokenStore {
         if done.rows_affected() == 0 { Err(StoreError::Ended(id.to_owned())) } else { Ok(()) }
     }
 
-    /// Whether no token was ever made.
+    /// Whether no token was ever created.
     pub async fn is_empty(&self) -> Result<bool, StoreError> {
         Ok(sqlx::query("SELECT 1 FROM tokens LIMIT 1").fetch_optional(&self.pool).await?.is_none())
     }
 
-    /// Lets `secret` be the admin token that the operator chose. If another was chosen before, that one and its sessions end.
+    /// Makes `secret` the admin token that the operator chose. If another one was chosen before, that one and its
+    /// sessions end.
     pub async fn set_chosen(&self, secret: &Secret) -> Result<(), StoreError> {
         let hash = Hash::of(secret.expose());
         let mut change = self.pool.begin().await?;
@@ -275,7 +281,7 @@ impl TokenStore {
         Ok(())
     }
 
-    /// Makes the first admin token, which ends at `expires_at`, or gives it a new secret; sessions begun with the old one stay.
+    /// Creates the first admin token, which expires at `expires_at`, or gives it a new secret; existing sessions stay.
     pub async fn set_printed(&self, expires_at: Option<i64>) -> Result<Secret, StoreError> {
         let secret = secret::new_token()?;
         sqlx::query(
@@ -292,7 +298,7 @@ impl TokenStore {
         Ok(secret)
     }
 
-    /// Starts a session of a token and returns its secret. Sessions that have expired are forgotten on this occasion.
+    /// Starts a session of a token and returns its secret. Removes expired sessions too.
     pub async fn start_session(
         &self,
         token_id: &str,
@@ -326,13 +332,14 @@ impl TokenStore {
         Ok(secret)
     }
 
-    /// Ends the session of this hash, if there is one.
+    /// Ends the session with this hash, if there is one.
     pub async fn end_session(&self, hash: &Hash) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM sessions WHERE hash = ?").bind(hash.as_bytes()).execute(&self.pool).await?;
         Ok(())
     }
 
-    /// Writes down when sessions were used last, and forgets those of people that were not used since `idle_since`.
+    /// Stores when sessions were last used, and removes sessions that were not used since `idle_since`, except those of
+    /// kiosks.
     pub async fn note_use(&self, used: &[(Hash, i64)], idle_since: i64) -> Result<(), StoreError> {
         let mut change = self.pool.begin().await?;
         for (hash, used_at) in used {
@@ -353,9 +360,9 @@ impl TokenStore {
         Ok(())
     }
 
-    /// All tokens and sessions that may be used at `now_ms`.
+    /// All tokens and sessions that are valid at `now_ms`.
     pub async fn usable(&self, now_ms: i64) -> Result<(Vec<StoredToken>, Vec<StoredSession>), StoreError> {
-        // One transaction, so that no session is read without its token.
+        // In one transaction, so that no session is read without its token.
         let mut reading = self.pool.begin().await?;
         let tokens =
             sqlx::query("SELECT * FROM tokens WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)")
@@ -371,13 +378,13 @@ impl TokenStore {
         Ok((tokens, sessions))
     }
 
-    /// Notices changes made through other connections.
+    /// Detects changes made through other connections.
     pub async fn watch(&self) -> Result<ChangeWatch, StoreError> {
         Ok(ChangeWatch { connection: self.pool.acquire().await?, version: 0 })
     }
 }
 
-/// Notices that the database was changed by any other connection, of this process or another.
+/// Detects changes of the database by any other connection, of this process or another.
 #[derive(Debug)]
 pub struct ChangeWatch {
     connection: sqlx::pool::PoolConnection<sqlx::Sqlite>,
@@ -385,14 +392,14 @@ pub struct ChangeWatch {
 }
 
 impl ChangeWatch {
-    /// Whether it was changed since the last time this was asked; true at first.
+    /// Whether it was changed since the last call; true at first.
     pub async fn has_changed(&mut self) -> Result<bool, StoreError> {
         let version: i64 = sqlx::query("PRAGMA data_version").fetch_one(&mut *self.connection).await?.try_get(0)?;
         Ok(std::mem::replace(&mut self.version, version) != version)
     }
 }
 
-/// Reads a row of `tokens`.
+/// Parses a row of `tokens`.
 fn token(row: &SqliteRow) -> Result<StoredToken, StoreError> {
     let role: String = row.try_get("role")?;
     let dashboards: String = row.try_get("dashboards")?;
@@ -411,7 +418,7 @@ fn token(row: &SqliteRow) -> Result<StoredToken, StoreError> {
     })
 }
 
-/// Reads a row of `sessions`.
+/// Parses a row of `sessions`.
 fn session(row: &SqliteRow) -> Result<StoredSession, StoreError> {
     Ok(StoredSession {
         hash: hash(row)?,

@@ -1,7 +1,8 @@
-//! What a token may see of jobs, alerts and sources: those that their labels prove to be in its scope.
+//! Which jobs, alerts and sources a token may see: those whose labels prove that they are in its scope.
 //!
-//! Lists of them are handed about as [`Restricted`], out of which nothing comes but by a [`Scope`], as [`Visible`]; or by
-//! [`Restricted::for_all`], which says at the place that it is for nobody in particular. So a handler that forgets the scope does not build.
+//! Lists of them are passed as [`Restricted`]. Only a [`Scope`] can turn that into [`Visible`] data; or
+//! [`Restricted::for_all`], for data that is not shown to a token. So a handler that forgets the scope does not
+//! compile.
 
 use std::ops::Deref;
 
@@ -47,24 +48,24 @@ use crate::Scope;
 pub struct Restricted<T>(T);
 
 impl<T> Restricted<T> {
-    /// Lets nothing of `all` be seen without a scope.
+    /// Restricts access to `all`.
     pub fn new(all: T) -> Self {
         Restricted(all)
     }
 
-    /// All of it, for what no token is shown: fan-out that filters later, sums, health.
+    /// All of it, for data that is not shown to a token: publishing with a later filter, sums, health.
     pub fn for_all(self) -> T {
         self.0
     }
 
-    /// The same data in another form.
+    /// Converts the data.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Restricted<U> {
         Restricted(change(self.0))
     }
 }
 
 impl<T: Labelled> Restricted<Vec<T>> {
-    /// Those that are in the scope.
+    /// The items that are in the scope.
     #[must_use]
     pub fn visible_to(self, scope: &Scope) -> Visible<Vec<T>> {
         let mut items = self.0;
@@ -74,7 +75,7 @@ impl<T: Labelled> Restricted<Vec<T>> {
 }
 
 impl<T: Labelled> Restricted<Option<T>> {
-    /// It, if it is in the scope.
+    /// The item, if it is in the scope.
     #[must_use]
     pub fn visible_to(self, scope: &Scope) -> Visible<Option<T>> {
         Visible(self.0.filter(|item| is_visible(scope, item)))
@@ -95,7 +96,7 @@ impl<T: Labelled> Restricted<Option<T>> {
 pub struct Visible<T>(T);
 
 impl<T> Visible<T> {
-    /// What is seen.
+    /// The visible data.
     pub fn into_inner(self) -> T {
         self.0
     }
@@ -109,13 +110,13 @@ impl<T> Deref for Visible<T> {
     }
 }
 
-/// Whether something is in the scope: each label that the scope speaks of is known of it and fulfils the condition.
+/// Whether something is in the scope: each label of the scope's matchers is known and matches.
 #[must_use]
 pub fn is_visible(scope: &Scope, item: &impl Labelled) -> bool {
     scope.proves(|name| item.label(name))
 }
 
-/// What of a topic's state is in the scope. A query's is already: it was asked for within it.
+/// The visible part of a topic's state. A query's result is already limited to the scope.
 #[must_use]
 pub fn visible_snapshot(scope: &Scope, data: SnapshotData) -> SnapshotData {
     match data {
@@ -158,7 +159,7 @@ mod tests {
         let jobs = || Restricted::new(vec![job("aws", Some("eu")), job("aws", None), job("gcp", Some("eu"))]);
         let seen = |matchers: &str| jobs().visible_to(&Scope::parse(matchers).unwrap()).len();
         assert_eq!((seen(""), seen(r#"provider="aws""#), seen(r#"provider="aws", region="eu""#)), (3, 2, 1));
-        // No condition holds for a label that nothing is known of.
+        // A matcher of an unknown label does not match.
         assert_eq!((seen(r#"region!="us""#), seen(r#"unknown!="x""#)), (2, 0));
         let status = |name: &str, kind| UpstreamStatus {
             name: name.to_owned(),

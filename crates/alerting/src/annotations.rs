@@ -1,4 +1,4 @@
-//! When alerts fired that concern the panels of a dashboard, for marks on its charts.
+//! Times at which alerts related to the panels of a dashboard fired, as annotations on its charts.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -19,16 +19,16 @@ use crate::{
     history::{FiringChange, FiringChanges},
 };
 
-/// Marks of one panel, the youngest.
+/// Maximum number of annotations per panel; the latest ones are used.
 const OF_PANEL: usize = 24;
-/// Of the range, the part that two marks of an alert must be apart to be told apart.
+/// Two annotations of an alert are joined if the gap is less than this fraction of the time range.
 const NARROW: i64 = 100;
-/// Queries whose metrics are remembered.
+/// Maximum number of queries whose metrics are cached.
 const MOST_QUERIES: usize = 2_000;
 
-/// A time in which alerts of a name fired, on a panel.
+/// A time range in which alerts of one name fired, on a panel.
 #[derive(Debug, PartialEq)]
-struct Mark<'a> {
+struct Annotation<'a> {
     panel: &'a str,
     name: &'a str,
     severity: &'a str,
@@ -36,8 +36,8 @@ struct Mark<'a> {
     to: Option<i64>,
 }
 
-impl Mark<'_> {
-    /// As it travels: see [`model::page::Boot::marks`].
+impl Annotation<'_> {
+    /// As a series in the format of [`model::page::Boot::marks`].
     fn series(&self) -> Series {
         let labels = [("panel", self.panel), ("alertname", self.name), ("severity", self.severity)];
         let timestamps: Vec<i64> = [Some(self.from), self.to].into_iter().flatten().collect();
@@ -53,7 +53,7 @@ impl Mark<'_> {
     }
 }
 
-/// A time in which an alert fired.
+/// A time range in which an alert fired.
 #[derive(Debug, Clone)]
 struct Span {
     alert: Arc<Alert>,
@@ -62,8 +62,9 @@ struct Span {
 }
 
 impl Alerting {
-    /// When alerts fired between two times, in milliseconds since the Unix epoch, that `scope` lets through and that concern the time
-    /// series of `dashboard`, by what [`crate::history::History::firing_in`] tells of that time: see [`model::page::Boot::marks`].
+    /// Time ranges between two times, in milliseconds since the Unix epoch, in which alerts fired that `scope` may see
+    /// and that are related to the time series panels of `dashboard`. `firing` is the result of
+    /// [`crate::history::History::firing_in`] for that time; see [`model::page::Boot::marks`].
     #[must_use]
     pub fn marks(
         &self,
@@ -85,20 +86,21 @@ impl Alerting {
         if spans.is_empty() {
             return nothing;
         }
-        // What is closer together than a chart can show is one.
+        // Gaps that a chart cannot show are closed.
         let gap_ms = end_ms.saturating_sub(start_ms) / NARROW;
-        let marks = of_panels(&dashboard.panels, &spans, gap_ms, &self.0.read_metrics);
-        Frame { series: marks.iter().map(Mark::series).collect(), ..nothing }
+        let annotations = of_panels(&dashboard.panels, &spans, gap_ms, &self.0.read_metrics);
+        Frame { series: annotations.iter().map(Annotation::series).collect(), ..nothing }
     }
 }
 
-/// Whether a dashboard has charts that alerts are marked on.
+/// Whether a dashboard has charts for such annotations.
 #[must_use]
 pub fn may_have_marks(dashboard: &Dashboard) -> bool {
     dashboard.panels.iter().any(|panel| panel.kind == PanelKind::Timeseries)
 }
 
-/// The times in which alerts fired, by what changed (oldest first; until when that is known, if not until now) and what fires now.
+/// Time ranges of firing, from changes (oldest first; known up to `until_ms`, or up to now if it is `None`) and from
+/// the alerts that fire now.
 fn spans(changes: Vec<FiringChange>, now: Vec<Arc<Alert>>, start_ms: i64, until_ms: Option<i64>) -> Vec<Span> {
     let mut open: HashMap<String, Span> = HashMap::new();
     let mut spans = Vec::new();
@@ -106,7 +108,7 @@ fn spans(changes: Vec<FiringChange>, now: Vec<Arc<Alert>>, start_ms: i64, until_
         if began {
             open.insert(alert.fingerprint.clone(), Span { alert, from: at, to: None });
         } else {
-            // It began before the time that is looked at.
+            // It started before the time range.
             let before = || alert.fired_at.unwrap_or(start_ms);
             let from = open.remove(&alert.fingerprint).map_or_else(before, |span| span.from);
             spans.push(Span { alert, from, to: Some(at) });
@@ -117,19 +119,21 @@ fn spans(changes: Vec<FiringChange>, now: Vec<Arc<Alert>>, start_ms: i64, until_
         let from = open.remove(&alert.fingerprint).map_or(began, |span| span.from);
         spans.push(Span { alert, from, to: None });
     }
-    // What began and was not over by then went on; otherwise nobody heard of its end: the server was not there.
+    // Alerts without an end still fired at `until_ms`. If the changes go up to now, such an alert ended while the
+    // server was down.
     let went_on = open.into_values().filter(|_| until_ms.is_some());
     spans.extend(went_on.map(|span| Span { to: until_ms, ..span }));
     spans
 }
 
-/// The marks of each time series: of alerts that it names, or else of those that read what it reads.
-fn of_panels<'a>(panels: &'a [Panel], spans: &'a [Span], gap_ms: i64, metrics: &ReadMetrics) -> Vec<Mark<'a>> {
+/// The annotations of each time series panel: for alerts that the panel names, otherwise for alerts that read the same
+/// metrics.
+fn of_panels<'a>(panels: &'a [Panel], spans: &'a [Span], gap_ms: i64, metrics: &ReadMetrics) -> Vec<Annotation<'a>> {
     let mut read: HashMap<&str, Arc<BTreeSet<String>>> = HashMap::new();
     for span in spans {
         read.entry(&span.alert.expr).or_insert_with(|| metrics.of(&span.alert.expr));
     }
-    let mut marks = Vec::new();
+    let mut annotations = Vec::new();
     for panel in panels.iter().filter(|panel| panel.kind == PanelKind::Timeseries) {
         let of_panel: Vec<Arc<BTreeSet<String>>> = if panel.alerts.is_empty() {
             panel.queries.iter().map(|query| metrics.of(&query.expr)).collect()
@@ -144,19 +148,20 @@ fn of_panels<'a>(panels: &'a [Panel], spans: &'a [Span], gap_ms: i64, metrics: &
                 panel.alerts.contains(&span.alert.name)
             }
         };
-        marks.extend(joined(&panel.id, spans.iter().filter(concerns), gap_ms));
+        annotations.extend(joined(&panel.id, spans.iter().filter(concerns), gap_ms));
     }
-    marks
+    annotations
 }
 
-/// Marks of a panel: alerts of one name and severity that fire together, or with no more than `gap_ms` between them, are one.
-fn joined<'a>(panel: &'a str, spans: impl Iterator<Item = &'a Span>, gap_ms: i64) -> Vec<Mark<'a>> {
+/// Annotations of a panel: time ranges of alerts with the same name and severity are joined if the gap between them is
+/// at most `gap_ms`.
+fn joined<'a>(panel: &'a str, spans: impl Iterator<Item = &'a Span>, gap_ms: i64) -> Vec<Annotation<'a>> {
     let mut by_name: BTreeMap<(&str, &str), Vec<(i64, i64)>> = BTreeMap::new();
     for span in spans {
         let times = by_name.entry((&span.alert.name, &span.alert.severity)).or_default();
         times.push((span.from, span.to.unwrap_or(i64::MAX)));
     }
-    let mut marks = Vec::new();
+    let mut annotations = Vec::new();
     for ((name, severity), mut times) in by_name {
         times.sort_unstable();
         let mut whole: Vec<(i64, i64)> = Vec::new();
@@ -166,7 +171,7 @@ fn joined<'a>(panel: &'a str, spans: impl Iterator<Item = &'a Span>, gap_ms: i64
                 _ => whole.push((from, to)),
             }
         }
-        marks.extend(whole.into_iter().map(|(from, to)| Mark {
+        annotations.extend(whole.into_iter().map(|(from, to)| Annotation {
             panel,
             name,
             severity,
@@ -174,12 +179,12 @@ fn joined<'a>(panel: &'a str, spans: impl Iterator<Item = &'a Span>, gap_ms: i64
             to: (to < i64::MAX).then_some(to),
         }));
     }
-    marks.sort_by_key(|mark| std::cmp::Reverse(mark.from));
-    marks.truncate(OF_PANEL);
-    marks
+    annotations.sort_by_key(|annotation| std::cmp::Reverse(annotation.from));
+    annotations.truncate(OF_PANEL);
+    annotations
 }
 
-/// Which series queries read, as [`related_panels::series`] names them, found out once for each.
+/// Cache of the series that queries read, by the names of [`related_panels::series`].
 #[derive(Default)]
 pub(crate) struct ReadMetrics(Mutex<HashMap<String, Arc<BTreeSet<String>>>>);
 
@@ -225,16 +230,16 @@ mod tests {
         serde_json::from_str(&json).unwrap()
     }
 
-    fn times(marks: &[Mark]) -> Vec<(i64, Option<i64>)> {
-        marks.iter().map(|mark| (mark.from, mark.to)).collect()
+    fn times(annotations: &[Annotation]) -> Vec<(i64, Option<i64>)> {
+        annotations.iter().map(|annotation| (annotation.from, annotation.to)).collect()
     }
 
     #[test]
     fn a_mark_travels_as_a_series_from_its_begin_to_its_end() {
-        let mark = |to| Mark { panel: "p", name: "A", severity: "info", from: 5, to }.series();
-        assert_eq!((mark(Some(9)).timestamps, mark(None).timestamps), (vec![5, 9], vec![5]));
-        assert_eq!(mark(Some(9)).values.len(), 2);
-        assert_eq!(mark(None).labels.get("alertname").map(String::as_str), Some("A"));
+        let annotation = |to| Annotation { panel: "p", name: "A", severity: "info", from: 5, to }.series();
+        assert_eq!((annotation(Some(9)).timestamps, annotation(None).timestamps), (vec![5, 9], vec![5]));
+        assert_eq!(annotation(Some(9)).values.len(), 2);
+        assert_eq!(annotation(None).labels.get("alertname").map(String::as_str), Some("A"));
     }
 
     #[test]
@@ -270,8 +275,8 @@ mod tests {
             .map(|(name, expr)| Span { alert: Arc::new(alert(name, expr)), from: 1, to: None });
         let names = |fields: &str| -> Vec<String> {
             let panels = [panel(fields)];
-            let marks = of_panels(&panels, &spans, 0, &ReadMetrics::default());
-            marks.into_iter().map(|mark| mark.name.to_owned()).collect()
+            let annotations = of_panels(&panels, &spans, 0, &ReadMetrics::default());
+            annotations.into_iter().map(|annotation| annotation.name.to_owned()).collect()
         };
         assert_eq!(names(r#","queries":[{"expr":"max(go_memstats{daemon=\"a\"})"}]"#), ["Memory"]);
         assert_eq!(names(r#","queries":[{"expr":"rate(took_seconds_sum[5m])"}]"#), ["Slow"], "parts of one histogram");
@@ -288,7 +293,7 @@ mod tests {
         );
         assert_eq!(times(&joined("p", [span(5, Some(9)), span(12, Some(14))].iter(), 3)), [(5, Some(14))]);
         let many: Vec<Span> = (0..100).map(|index| span(index * 10, Some(index * 10 + 1))).collect();
-        let marks = joined("p", many.iter(), 1);
-        assert_eq!((marks.len(), marks[0].from), (OF_PANEL, 990));
+        let annotations = joined("p", many.iter(), 1);
+        assert_eq!((annotations.len(), annotations[0].from), (OF_PANEL, 990));
     }
 }

@@ -1,7 +1,7 @@
-//! The alerts of now with what mutes each: one list for all that ask, made again when something changed.
+//! The current alerts with what mutes each: one shared list, rebuilt when something changed.
 //!
-//! A page, a panel and a socket read the same [`CurrentAlerts`], so that ten thousand alerts are put in order and marked once for
-//! all viewers, and the dispatch loop does not wait for those.
+//! Pages, panels and sockets read the same [`CurrentAlerts`], so that ten thousand alerts are sorted and annotated once
+//! for all viewers, and viewers do not block the dispatch loop.
 
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
@@ -22,54 +22,54 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Alerting, Shared};
 
-/// The alerts of all origins, the worst first, each with what mutes it.
+/// Alerts of all sources, most severe first, each with what mutes it.
 #[derive(Debug, Default)]
 pub struct CurrentAlerts {
     alerts: Vec<Arc<Alert>>,
     unavailable: Option<String>,
     without_rules: bool,
-    /// Of all alerts.
+    /// Counts over all alerts.
     firing: FiringCount,
-    /// What they take, about, in bytes.
+    /// Approximate size in bytes.
     weight: u64,
     made: Made,
 }
 
-/// What a list was made from.
+/// The versions from which a list was built.
 #[derive(Debug, Default)]
 struct Made {
     versions: Option<Versions>,
-    /// From when until when it holds if no version changes, in milliseconds since the Unix epoch.
+    /// The time range in which the list is valid if no version changes, in milliseconds since the Unix epoch.
     during_ms: std::ops::Range<i64>,
 }
 
-/// Of the alerts, and of what mutes them.
+/// Versions of the alerts and of muting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Versions(u64, u64);
 
 impl CurrentAlerts {
-    /// Those of which `scope` sees something, the worst first.
+    /// Alerts that `scope` may see, most severe first.
     pub fn seen_by(&self, scope: &Scope) -> impl Iterator<Item = &Arc<Alert>> {
         self.alerts.iter().filter(|alert| access::is_visible(scope, *alert))
     }
 
-    /// Those that fire of which `scope` sees something, the worst first.
+    /// Firing alerts that `scope` may see, most severe first.
     pub fn firing_alerts(&self, scope: &Scope) -> Vec<Arc<Alert>> {
         self.seen_by(scope).filter(|alert| alert.state == AlertState::Firing).map(Arc::clone).collect()
     }
 
-    /// Which alerts are pending or fire.
+    /// Fingerprints of pending and firing alerts.
     pub fn fingerprints(&self) -> impl Iterator<Item = &str> {
         self.alerts.iter().map(|alert| alert.fingerprint.as_str())
     }
 
-    /// How many fire of which `scope` sees something.
+    /// Counts of firing alerts that `scope` may see.
     #[must_use]
     pub fn firing(&self, scope: &Scope) -> FiringCount {
         if scope.is_all() { self.firing } else { FiringCount::of(self.seen_by(scope).map(AsRef::as_ref)) }
     }
 
-    /// The worst of those of which `scope` sees something, at most so many. What is muted gives way to what is not.
+    /// The `most` most severe alerts that `scope` may see; muted ones come last.
     #[must_use]
     pub fn worst(&self, scope: &Scope, most: usize) -> AlertList {
         let muted = |alert: &Alert| alert.muted().is_some();
@@ -84,25 +84,25 @@ impl CurrentAlerts {
         self.with(worst.map(|alert| Alert::clone(alert)).collect())
     }
 
-    /// All of which `scope` sees something.
+    /// All alerts that `scope` may see.
     #[must_use]
     pub fn list(&self, scope: &Scope) -> AlertList {
         self.with(self.seen_by(scope).map(|alert| Alert::clone(alert)).collect())
     }
 
-    /// What all of them take, about, in bytes.
+    /// Approximate size in bytes.
     #[must_use]
     pub fn weight(&self) -> u64 {
         self.weight
     }
 
-    /// Which sources cannot be asked, and why.
+    /// Which sources are unavailable, and why.
     #[must_use]
     pub fn unavailable(&self) -> Option<&String> {
         self.unavailable.as_ref()
     }
 
-    /// Whether no source has alert rules: that none fires says nothing then.
+    /// Whether no source has alerting rules, so that an empty list does not mean that all is well.
     #[must_use]
     pub fn is_without_rules(&self) -> bool {
         self.without_rules
@@ -116,7 +116,7 @@ impl CurrentAlerts {
         self.made.versions == Some(versions) && self.made.during_ms.contains(&now_ms)
     }
 
-    /// A number for what mutes which firings: another one where that is other.
+    /// A hash of the firing alerts and of what mutes them.
     fn digest(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for alert in &self.alerts {
@@ -128,20 +128,21 @@ impl CurrentAlerts {
     }
 }
 
-/// The list that was made last, and whether it still holds.
+/// The last list, and what is needed to check whether it is still valid.
 #[derive(Default)]
 pub(crate) struct Latest {
-    /// Rises whenever an alert of any origin changes.
+    /// Increases whenever an alert of any source changes.
     version: AtomicU64,
     list: RwLock<Arc<CurrentAlerts>>,
-    /// Held by the one that makes the list.
+    /// Locked while the list is rebuilt.
     making: Mutex<()>,
-    /// Where those wait that need not occupy a thread meanwhile.
+    /// Async callers wait here, so that they do not block a thread.
     queue: tokio::sync::Mutex<()>,
 }
 
 impl Latest {
-    /// An alert changed: the list is made again when somebody asks next. To be called after the change is made.
+    /// Marks the list as outdated after an alert changed: the next caller rebuilds it. Call it after the change is
+    /// made.
     pub(crate) fn is_outdated(&self) {
         self.version.fetch_add(1, Ordering::Release);
     }
@@ -152,7 +153,7 @@ impl Latest {
 }
 
 impl Alerting {
-    /// The alerts of now. Where the list has to be made again, one caller makes it, on a thread for that, and the others wait.
+    /// The current alerts. If the list is outdated, one caller rebuilds it on a blocking thread, and the others wait.
     pub async fn current(&self) -> Arc<CurrentAlerts> {
         if let Some(list) = self.0.at_hand() {
             return list;
@@ -162,11 +163,11 @@ impl Alerting {
             return list;
         }
         let shared = Arc::clone(&self.0);
-        // It fails where the server stops: what was known then is as good.
+        // This only fails when the server stops; the last list is good enough then.
         tokio::task::spawn_blocking(move || shared.current()).await.unwrap_or_else(|_| self.0.latest.list())
     }
 
-    /// The alerts of now, for those who cannot wait. May block for as long as it takes to put them in order.
+    /// The current alerts, for synchronous callers. May block while the list is rebuilt.
     #[must_use]
     pub fn current_now(&self) -> Arc<CurrentAlerts> {
         self.0.current()
@@ -179,7 +180,7 @@ impl Shared {
         Versions(self.latest.version.load(Ordering::Acquire), of_muting)
     }
 
-    /// The list that was made last, if it still holds.
+    /// The last list, if it is still valid.
     fn at_hand(&self) -> Option<Arc<CurrentAlerts>> {
         let list = self.latest.list();
         list.holds(self.versions(), now_ms()).then_some(list)
@@ -198,7 +199,7 @@ impl Shared {
         list
     }
 
-    /// Makes the list. The versions are read before what they are of, so that a change meanwhile has it made once more.
+    /// Builds the list. Reads the versions before the data, so that a change meanwhile causes another rebuild.
     fn made(&self) -> CurrentAlerts {
         let (versions, now_ms) = (self.versions(), now_ms());
         let change_ms = self.notifier.next_muting_change(now_ms);
@@ -221,13 +222,13 @@ impl Shared {
         }
     }
 
-    /// Writes into each alert what mutes it now.
+    /// Annotates each alert with what mutes it now.
     pub(crate) fn mark(&self, alerts: &mut [Arc<Alert>]) {
         self.notifier.mark(alerts);
     }
 }
 
-/// Tells whoever follows the alerts when other ones are muted than before, until `stop` is cancelled.
+/// Publishes the list when different alerts are muted than before, until `stop` is cancelled.
 pub(crate) async fn follow(alerting: Alerting, stop: CancellationToken) {
     let shared = &alerting.0;
     loop {
@@ -256,7 +257,7 @@ mod tests {
     use super::*;
     use crate::{BuiltInRules, LoadedRules, Settings, history::History};
 
-    /// Nobody looks.
+    /// A publisher without subscribers.
     struct Nobody;
 
     impl crate::Publisher for Nobody {
@@ -281,7 +282,7 @@ mod tests {
             built_in: BuiltInRules::None,
             off: Vec::new(),
             interval: Duration::from_secs(15),
-            around: rules::EvalContext::default(),
+            context: rules::EvalContext::default(),
         };
         let backend = Backend::Embedded(Arc::clone(&embedded));
         let alerting = Alerting::new(
@@ -329,7 +330,7 @@ mod tests {
         assert_eq!((more.firing(&all).active, more.firing(&all).worst), (301, model::Severity::Critical));
         assert!(more.seen_by(&all).skip(1).zip(first.seen_by(&all)).all(|(one, other)| one == other));
 
-        // A silence counts at once, and no longer than it lasts.
+        // A silence takes effect at once, and ends on time.
         notifier.put_silence(silence("alertname=B", 300)).await.unwrap();
         let silenced = alerting.current().await;
         assert_eq!((silenced.firing(&all).silenced, silenced.firing(&all).worst), (1, model::Severity::Warning));

@@ -1,36 +1,36 @@
-//! Alerts of the engines' own rules, as the engines were asked last.
+//! Alerts of the engines' own rules, as of the last poll of each engine.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use model::live::{Alert, AlertList, AlertState, AlertTransition};
 use parking_lot::Mutex;
 
-/// What is known of them.
+/// The last responses of the engines.
 #[derive(Default)]
 pub(crate) struct EngineAlerts(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
     list: Arc<AlertList>,
-    /// When an engine answered last, by its name.
+    /// Time of each engine's last response, by name.
     answered_ms: BTreeMap<String, i64>,
 }
 
-/// What a replacement changed.
+/// What an update changed.
 pub(crate) struct Replaced {
-    /// Alerts that are in another state.
+    /// Alerts whose state changed.
     pub changes: Vec<AlertTransition>,
-    /// Whether other engines can be asked than before.
+    /// Whether the set of reachable engines changed.
     pub is_reachability_other: bool,
 }
 
 impl EngineAlerts {
-    /// All that is known, and why it may not be all.
+    /// All known alerts, and why the list may be incomplete.
     pub(crate) fn list(&self) -> Arc<AlertList> {
         Arc::clone(&self.0.lock().list)
     }
 
-    /// Takes in what the engines answered. What one that did not answer had told stays, with its age.
+    /// Updates the alerts from the engines' responses. Alerts of an engine that did not respond stay, with their age.
     pub(crate) fn replace(&self, lists: Vec<(String, AlertList)>, at_ms: i64) -> Replaced {
         let mut known = self.0.lock();
         let mut new = AlertList::default();

@@ -1,4 +1,4 @@
-//! Alerts that others raise: daemons, which tell of each on their socket and may tell of its end, and whoever posts alerts as to an
+//! External alerts: daemons raise them on their socket and may report their end, and clients post them as to an
 //! Alertmanager.
 
 use std::{
@@ -21,55 +21,51 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Shared, history::MAX_ANSWER};
 
-/// An alert of which nobody said that it is over counts as over after so long, as an Alertmanager's `resolve_timeout` has it.
+/// An alert not reported again within this time is resolved (`resolve_timeout`).
 const LASTING_MS: i64 = 5 * 60 * 1000;
-/// Most alerts at a time: beyond them new ones are left out.
+/// Maximum number of alerts; further ones are dropped.
 const MOST: usize = 10_000;
-/// Most bytes that they take.
+/// Maximum memory of the alerts, in bytes.
 const MOST_BYTES: usize = 32 << 20;
-/// How often it is written that alerts are left out, in milliseconds.
-const TOLD_AGAIN_MS: i64 = 60_000;
-/// How often it is looked for alerts that are over.
+/// Minimum interval between log lines about dropped alerts, in milliseconds.
+const LOG_INTERVAL_MS: i64 = 60_000;
+/// Interval between checks for timed-out alerts.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
-/// The label by which the alerts of daemons differ from those of rules that say the same, and its value.
+/// Label name and value that distinguish daemons' alerts from those of rules with the same labels.
 const SOURCE_LABEL: (&str, &str) = ("source", "daemon");
-/// Who evaluates the rules of alerts that were posted: somebody.
+/// `source` of posted alerts: we do not know which engine evaluates their rules.
 const POSTED: &str = "posted";
 
-/// The alerts that fire by what others said.
+/// Firing external alerts.
 #[derive(Default)]
 pub(crate) struct ExternalAlerts(Mutex<All>);
 
 #[derive(Default)]
 struct All {
     fires: HashMap<Labels, Fires>,
-    /// What they take.
+    /// Memory of the alerts in bytes.
     bytes: usize,
-    /// How many were left out since that was last written, the name of the last one, and when it was written, in milliseconds since the
-    /// Unix epoch.
+    /// Number of dropped alerts since the last log line, the name of the last one, and the time of that line in
+    /// milliseconds since the Unix epoch.
     left_out: u64,
     last_left_out: String,
-    told_ms: i64,
+    logged_ms: i64,
 }
 
 impl All {
-    /// Notes that there was no room for an alert.
+    /// Counts an alert that was dropped.
     fn leave_out(&mut self, alert: &Alert, at_ms: i64) {
         self.left_out += 1;
         self.last_left_out.clone_from(&alert.name);
-        self.tell(at_ms);
+        self.log_left_out(at_ms);
     }
 
-    /// Writes how many were left out, at most once a minute: many may come.
-    fn tell(&mut self, at_ms: i64) {
-        if self.left_out > 0 && at_ms.saturating_sub(self.told_ms) >= TOLD_AGAIN_MS {
-            self.told_ms = at_ms;
+    /// Logs the number of dropped alerts, at most once a minute.
+    fn log_left_out(&mut self, at_ms: i64) {
+        if self.left_out > 0 && at_ms.saturating_sub(self.logged_ms) >= LOG_INTERVAL_MS {
+            self.logged_ms = at_ms;
             let count = std::mem::take(&mut self.left_out);
-            tracing::warn!(
-                last = self.last_left_out,
-                count,
-                "others raise more alerts than are kept: some are not shown"
-            );
+            tracing::warn!(last = self.last_left_out, count, "too many external alerts: dropping some");
         }
     }
 
@@ -93,34 +89,35 @@ impl All {
     }
 }
 
-/// About how many bytes an alert takes: its labels name it as well, and two of its texts are annotations too.
+/// Approximate size of an alert in bytes. Its labels are counted twice because they are also the key; two of its texts
+/// are copies of annotations.
 fn size(alert: &Alert) -> usize {
     2 * alertmanager::alert::size_of(&alert.labels, &alert.annotations)
 }
 
 struct Fires {
     alert: Alert,
-    /// Until when, in milliseconds since the Unix epoch, if nothing more is heard.
+    /// Resolves at this time, in milliseconds since the Unix epoch, unless it is reported again.
     until_ms: i64,
 }
 
-/// A change of a reported alert, and until when the alert may be taken to fire.
+/// A change of an external alert, and until when the alert fires unless it is reported again.
 type Change = (AlertTransition, i64);
 
 impl ExternalAlerts {
-    /// The alerts that fire, without those that are posted by one of whom `known` are.
+    /// Firing alerts, except those that are also in `known`, because an engine both posts them and lists them.
     pub(crate) fn alerts(&self, known: &[Alert]) -> Vec<Alert> {
         let fires = self.0.lock();
         news(&fires.fires, known).cloned().collect()
     }
 
-    /// Takes in that an alert fires. One that goes on changes nothing but its texts and until when it lasts.
+    /// Records a firing alert. For a known one only texts and expiry change.
     fn fired(&self, mut alert: Alert, until_ms: i64, at_ms: i64) -> Option<Change> {
         alert.state = AlertState::Firing;
         let mut all = self.0.lock();
         if !all.has_room(&alert) {
             all.leave_out(&alert, at_ms);
-            // One that is known goes on with the texts that it had.
+            // A known alert stays with its old texts.
             let known = all.fires.get_mut(&alert.labels)?;
             known.until_ms = until_ms;
             return None;
@@ -133,7 +130,7 @@ impl ExternalAlerts {
         Some((AlertTransition { at: at_ms, from, to: AlertState::Firing, alert }, until_ms))
     }
 
-    /// Takes in an alert that fired before a restart and goes on.
+    /// Restores an alert that fired before a restart.
     fn restore(&self, alert: Alert, until_ms: i64, at_ms: i64) {
         let mut all = self.0.lock();
         if all.fires.contains_key(&alert.labels) {
@@ -146,13 +143,13 @@ impl ExternalAlerts {
         }
     }
 
-    /// Takes in that an alert is over.
+    /// Records that an alert is resolved.
     fn resolved(&self, labels: &Labels, at_ms: i64) -> Option<Change> {
         let fires = self.0.lock().remove(labels)?;
         Some(over(fires.alert, at_ms))
     }
 
-    /// Takes in what was posted; the changes of states.
+    /// Records posted alerts; returns the changes of state.
     pub(crate) fn post(&self, posted: &[PostableAlert], at_ms: i64) -> Vec<AlertTransition> {
         let one = |posted: &PostableAlert| {
             let alert = of_posted(posted);
@@ -164,17 +161,17 @@ impl ExternalAlerts {
         posted.iter().filter_map(one).map(|(change, _)| change).filter(|change| change.from != change.to).collect()
     }
 
-    /// The alerts of which nothing was heard for too long, which are over by that.
+    /// Removes timed-out alerts and returns them as resolved.
     fn forgotten(&self, at_ms: i64) -> Vec<Change> {
         let mut all = self.0.lock();
-        all.tell(at_ms);
+        all.log_left_out(at_ms);
         let due = all.fires.iter().filter(|(_, fires)| fires.until_ms <= at_ms).map(|(labels, _)| labels.clone());
         let due: Vec<Labels> = due.collect();
         due.iter().filter_map(|labels| all.remove(labels)).map(|fires| over(fires.alert, at_ms)).collect()
     }
 }
 
-/// The alerts that are not told of already by an engine that both posts them and is asked for them.
+/// Skips posted alerts that an engine also returns from its API.
 fn news<'a>(fires: &'a HashMap<Labels, Fires>, known: &'a [Alert]) -> impl Iterator<Item = &'a Alert> {
     let known: HashSet<&Labels> = known.iter().map(|alert| &alert.labels).collect();
     let alerts = fires.values().map(|fires| &fires.alert);
@@ -186,7 +183,7 @@ fn over(alert: Alert, at_ms: i64) -> Change {
     (AlertTransition { at: at_ms, from: AlertState::Firing, to: AlertState::Inactive, alert }, at_ms)
 }
 
-/// A daemon's alert with the labels that a rule's would have, and those that tell whose it is; `None` if it has no name.
+/// A daemon's alert with labels like those of a rule, and labels that identify the daemon; `None` if it has no name.
 fn of_daemon(mut alert: Alert) -> Option<Alert> {
     if alert.name.is_empty() {
         return None;
@@ -209,7 +206,7 @@ fn of_daemon(mut alert: Alert) -> Option<Alert> {
     Some(alert)
 }
 
-/// An alert as it was posted.
+/// Converts a posted alert.
 fn of_posted(posted: &PostableAlert) -> Alert {
     let mut labels = posted.labels.clone();
     labels.retain(|_, value| !value.is_empty());
@@ -231,14 +228,14 @@ fn of_posted(posted: &PostableAlert) -> Alert {
     }
 }
 
-/// What the notifier is told of a change.
+/// The notification for a change.
 fn notification((change, until_ms): &Change, external_url: &str) -> Notification {
     let alert = &change.alert;
     let annotations = alert.annotations.iter().map(|(name, text)| (name.as_str().into(), text.clone()));
     Notification {
         labels: labels::Labels::new(alert.labels.clone()),
         annotations: annotations.collect(),
-        // No number is told as what it is: the notifier leaves it out.
+        // NaN means no value: the notifier leaves it out.
         value: alert.value.unwrap_or(f64::NAN),
         starts_at_ms: alert.fired_at.unwrap_or(change.at),
         ends_at_ms: *until_ms,
@@ -248,7 +245,7 @@ fn notification((change, until_ms): &Change, external_url: &str) -> Notification
 }
 
 impl Shared {
-    /// Takes in what a daemon says of an alert.
+    /// Records a daemon's alert.
     fn hear(&self, alert: Alert, fires: bool) -> Option<Change> {
         let (alert, at_ms) = (of_daemon(alert)?, now_ms());
         match fires {
@@ -258,20 +255,21 @@ impl Shared {
     }
 }
 
-/// Whether an alert was raised by others, here and not by an engine.
+/// Whether an alert is external, rather than of a rule of ours or an engine.
 fn is_reported(alert: &Alert) -> bool {
     let (name, value) = SOURCE_LABEL;
     let is_of_daemon = || alert.source == alert.labels.get("daemon").map_or(value, String::as_str);
     alert.source == POSTED || (alert.labels.get(name).is_some_and(|source| source == value) && is_of_daemon())
 }
 
-/// Takes in again what others raised before a restart, as far as the notifier goes on with it: what receivers count as firing is shown so.
+/// Restores external alerts after a restart that the notifier still counts as firing, so that pages show what receivers
+/// know.
 async fn restore(shared: &Shared) {
     let now_ms = now_ms();
     let standing = match shared.history.last_of_each(now_ms, MAX_ANSWER).await {
         Ok(standing) => standing,
         Err(error) => {
-            tracing::warn!(%error, "alerts that others raised before the start could not be looked for: they show when they are posted again");
+            tracing::warn!(%error, "cannot restore external alerts: they show up when they are posted again");
             return;
         }
     };
@@ -285,7 +283,7 @@ async fn restore(shared: &Shared) {
     shared.publish_list();
 }
 
-/// Takes in what daemons say of alerts, and tells of it and of what is over, until `stop` is cancelled.
+/// Records daemons' alerts, and publishes changes and timeouts until `stop` is cancelled.
 pub(crate) async fn follow(shared: Arc<Shared>, mut events: broadcast::Receiver<Event>, stop: CancellationToken) {
     restore(&shared).await;
     let mut looks = tokio::time::interval(LOOK_INTERVAL);
@@ -297,10 +295,10 @@ pub(crate) async fn follow(shared: Arc<Shared>, mut events: broadcast::Receiver<
                 Ok(Event::AlertResolved(alert)) => shared.hear(*alert, false).into_iter().collect(),
                 Ok(_) => Vec::new(),
                 Err(broadcast::error::RecvError::Lagged(lost)) => {
-                    tracing::warn!(lost, "events of daemons came too fast: alerts may be among those that were missed");
+                    tracing::warn!(lost, "missed events of daemons, maybe alerts");
                     Vec::new()
                 }
-                // What is posted ends all the same.
+                // Posted alerts still time out.
                 Err(broadcast::error::RecvError::Closed) => {
                     has_daemons = false;
                     Vec::new()
@@ -313,14 +311,16 @@ pub(crate) async fn follow(shared: Arc<Shared>, mut events: broadcast::Receiver<
             continue;
         }
         shared.latest.is_outdated();
-        // Who posts alerts posts them to the notifier too.
+        // The notifier gets posted alerts from their clients.
         let ours = changes.iter().filter(|(change, _)| change.alert.source != POSTED);
         let notifications: Vec<Notification> =
-            ours.map(|change| notification(change, &shared.settings.around.external_url)).collect();
+            ours.map(|change| notification(change, &shared.settings.context.external_url)).collect();
         shared.foresee(&notifications);
         shared.raise(notifications);
-        // What goes on is no change of state.
-        shared.tell(changes.into_iter().map(|(change, _)| change).filter(|change| change.from != change.to).collect());
+        // An alert that still fires is not a change of state.
+        shared.publish_changes(
+            changes.into_iter().map(|(change, _)| change).filter(|change| change.from != change.to).collect(),
+        );
     }
 }
 
@@ -376,7 +376,7 @@ mod tests {
         assert_eq!((begun.len(), begun[0].alert.fired_at, begun[0].alert.labels.len()), (1, Some(500), 1));
         assert!(reported.post(std::slice::from_ref(&posted), 2_000).is_empty(), "it goes on");
         assert_eq!(reported.alerts(&[]).len(), 1);
-        assert!(reported.alerts(&[begun[0].alert.clone()]).is_empty(), "an engine tells of it itself");
+        assert!(reported.alerts(&[begun[0].alert.clone()]).is_empty(), "an engine reports it itself");
         let over = reported.post(&[PostableAlert { ends_at_ms: Some(3_000), ..posted }], 3_000);
         assert_eq!(over[0].to, AlertState::Inactive);
     }
@@ -401,7 +401,7 @@ mod tests {
         assert_eq!(reported.0.lock().bytes, 0);
         assert_eq!((0..=MOST).filter(|number| reported.fired(posted(*number, 1), 9, 0).is_some()).count(), MOST);
         assert!(reported.0.lock().left_out > 0);
-        reported.forgotten(TOLD_AGAIN_MS);
-        assert_eq!(reported.0.lock().left_out, 0, "the last ones are told too");
+        reported.forgotten(LOG_INTERVAL_MS);
+        assert_eq!(reported.0.lock().left_out, 0, "the last ones are logged too");
     }
 }

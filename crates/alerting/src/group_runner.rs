@@ -1,4 +1,4 @@
-//! One group of rules that is evaluated again and again.
+//! The task that evaluates one group of rules.
 
 use std::{
     sync::{
@@ -10,7 +10,7 @@ use std::{
 
 use model::clock::now_ms;
 use parking_lot::Mutex;
-use rules::{Evaluation, Group, World};
+use rules::{Environment, Evaluation, Group};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     snapshot::{GroupView, RuleFacts},
 };
 
-/// Evaluations after which the state of before a restart is looked up: the second has seen data.
+/// Number of evaluations before the state from before a restart is restored: the second one has data.
 const RESTORE_AFTER: u64 = 2;
 
 /// A group with its task.
@@ -55,33 +55,33 @@ impl GroupRunner {
         }
     }
 
-    /// How it was after the last evaluation.
+    /// The group after its last evaluation.
     pub fn view(&self) -> Arc<GroupView> {
         Arc::clone(&self.view.lock())
     }
 
-    /// How many evaluations there were.
+    /// Number of evaluations.
     pub fn evaluations(&self) -> u64 {
         self.evaluations.load(Ordering::Relaxed)
     }
 
-    /// True if `group` would do the same.
+    /// Whether `group` has the same rules.
     pub fn is_same(&self, group: &Group) -> bool {
         self.group.lock().is_same(group)
     }
 
-    /// Ends it.
+    /// Stops the task.
     pub fn stop(&self) {
         self.stop.cancel();
     }
 
-    /// Ends it after the evaluation that may be going on, and gives its state away.
+    /// Stops the task after the current evaluation, and returns the state of the group.
     pub fn retire(&self) -> Group {
         self.stop.cancel();
         self.group.lock().clone()
     }
 
-    /// Evaluates it at each multiple of its interval until it is retired or the server stops.
+    /// Evaluates at each multiple of the interval, until the group is retired or the server stops.
     pub(crate) async fn run(self: Arc<Self>, shared: Arc<Shared>) {
         let mut at_ms = aligned_after(now_ms(), self.interval_ms);
         loop {
@@ -120,12 +120,13 @@ impl GroupRunner {
             Ok(Some((evaluation, view, before))) => shared.publish(at_ms, &evaluation, &view, &before),
             Ok(None) => {}
             Err(error) => {
-                tracing::error!(group = self.name, file = self.file, %error, "the evaluation of rules broke off");
+                tracing::error!(group = self.name, file = self.file, %error, "the evaluation of rules panicked");
             }
         }
     }
 
-    /// Blocks. What the evaluation gave, and how the group is after and was before it.
+    /// Evaluates on the current thread, which blocks. Returns the result, and the views of the group after and before
+    /// it.
     fn evaluate_now(&self, shared: &Shared, at_ms: i64) -> Option<(Evaluation, Arc<GroupView>, Arc<GroupView>)> {
         let mut group = self.group.lock();
         if self.stop.is_cancelled() {
@@ -137,16 +138,12 @@ impl GroupRunner {
             Some(engine) if !self.is_built_in => engine,
             _ => &shared.here,
         };
-        let world = World { engine, sink: &shared.here, around: &shared.settings.around, clock: &clock };
-        let evaluation = group.evaluate(at_ms, world);
+        let environment = Environment { engine, sink: &shared.here, context: &shared.settings.context, clock: &clock };
+        let evaluation = group.evaluate(at_ms, environment);
         let count = self.evaluations.fetch_add(1, Ordering::Relaxed) + 1;
         let restores = count >= RESTORE_AFTER && !self.is_restored.swap(true, Ordering::Relaxed);
         if restores && let Err(error) = group.restore(now_ms(), shared.here.store()) {
-            tracing::warn!(
-                group = self.name,
-                %error,
-                "since when alerts are on could not be looked up: they begin again"
-            );
+            tracing::warn!(group = self.name, %error, "cannot restore since when alerts are active: they start again");
         }
         shared.telemetry.rules().evaluated(group.rules().len(), evaluation.failures);
         shared.telemetry.rule_group_evaluated(clock());
@@ -167,7 +164,7 @@ fn aligned_after(now_ms: i64, interval_ms: i64) -> i64 {
     (now_ms.div_euclid(interval_ms) + 1) * interval_ms
 }
 
-/// When to evaluate next after an evaluation for `at_ms` that ended at `now_ms`, and how many evaluations were missed.
+/// When to evaluate next after an evaluation for `at_ms` that ended at `now_ms`, and the number of missed evaluations.
 fn next_after(at_ms: i64, now_ms: i64, interval_ms: i64) -> (i64, u64) {
     // The clock was set back.
     if now_ms < at_ms - interval_ms {

@@ -1,4 +1,4 @@
-//! Alerts on their way to the notifier: announced to it first, then handed over.
+//! Passes alerts to the notifier: announces them first, then sends them.
 
 use alertmanager::alert::PostableAlert;
 use rules::Notification;
@@ -6,7 +6,7 @@ use rules::Notification;
 use crate::Shared;
 
 impl Shared {
-    /// Lets the notifier know what it will be handed: whoever is told of an alert has to be told what inhibits it.
+    /// Announces notifications to the notifier, so that it knows what they inhibit before it sends any of them.
     pub(crate) fn foresee(&self, notifications: &[Notification]) {
         if !notifications.is_empty() {
             let posted: Vec<PostableAlert> = notifications.iter().map(posted).collect();
@@ -14,16 +14,16 @@ impl Shared {
         }
     }
 
-    /// Hands alerts to the notifier.
+    /// Sends alerts to the notifier.
     pub(crate) fn raise(&self, notifications: Vec<Notification>) {
         if !notifications.is_empty() {
-            // Nobody may be listening.
+            // There may be no receiver.
             let _ = self.notifications.send(notifications.into());
         }
     }
 }
 
-/// An alert as the notifier takes it.
+/// An alert in the notifier's format.
 #[must_use]
 pub fn posted(raised: &Notification) -> PostableAlert {
     let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());

@@ -1,4 +1,4 @@
-//! Changes of alerts' states, remembered for a month.
+//! History of alert state changes, retained for a month.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -14,49 +14,49 @@ use tokio_util::sync::CancellationToken;
 
 use crate::past::PastLists;
 
-/// How long changes are remembered.
+/// Retention of changes.
 const KEPT_MS: i64 = ALERT_HISTORY_MS;
-/// Batches that may wait to be written: each evaluation of a group makes at most one.
+/// Maximum number of batches waiting to be written: each evaluation of a group creates at most one.
 const QUEUE: usize = 1_024;
-/// Changes that are written between two looks for old ones.
+/// Number of written changes between two removals of old ones.
 const PRUNE_EVERY: usize = 1_000;
-/// Most changes in one answer.
+/// Maximum number of changes in one response.
 pub const MAX_ANSWER: usize = 10_000;
-/// Beginnings and ends of firing at hand without asking the database, the youngest: every page of a dashboard marks them on its charts.
+/// Number of latest starts and ends of firing that are cached in memory: each dashboard page shows them on its charts.
 const AT_HAND: usize = 2_000;
 const MINUTE_MS: i64 = 60_000;
-/// Most of them that are read of an earlier time, the youngest.
+/// Maximum number of changes to read for an earlier time range; the latest ones are used.
 const MOST_READ: usize = 2_000;
 
-/// The changes so far. A cheap handle.
+/// The history. Cheap to clone.
 #[derive(Clone)]
 pub struct History {
     pool: SqlitePool,
     queue: mpsc::Sender<Vec<AlertTransition>>,
-    /// The youngest last.
+    /// Oldest first.
     firing: Arc<Mutex<VecDeque<FiringChange>>>,
     pub(crate) past: Arc<PastLists>,
-    /// When the database was made, in milliseconds since the Unix epoch.
+    /// When the database was created, in milliseconds since the Unix epoch.
     made_ms: i64,
 }
 
-/// That an alert began to fire, or no longer does.
+/// The start or end of an alert's firing.
 #[derive(Debug, Clone)]
 pub struct FiringChange {
     /// When, in milliseconds since the Unix epoch.
     pub at: i64,
-    /// Whether it began.
+    /// True for a start.
     pub began: bool,
-    /// The alert after it.
+    /// The alert after the change.
     pub alert: Arc<Alert>,
 }
 
-/// Changes of a time, oldest first.
+/// Changes in a time range, oldest first.
 #[derive(Debug)]
 pub struct FiringChanges {
-    /// What began or ended.
+    /// Starts and ends.
     pub changes: Vec<FiringChange>,
-    /// Until when they are known, in milliseconds since the Unix epoch, if not until now.
+    /// Until when the changes are complete, in milliseconds since the Unix epoch; `None` if until now.
     pub until_ms: Option<i64>,
 }
 
@@ -64,35 +64,36 @@ impl FiringChange {
     fn of(change: &AlertTransition) -> Option<Self> {
         let began = change.to == AlertState::Firing;
         let ended = change.from == AlertState::Firing;
-        // What went on over a restart of this server did neither.
+        // An alert that kept firing during a restart of this server neither started nor ended.
         (began != ended).then(|| FiringChange { at: change.at, began, alert: Arc::new(change.alert.clone()) })
     }
 }
 
-/// Writes what [`History::remember`] was given.
+/// Writes the changes passed to [`History::remember`].
 pub struct Writer {
     pool: SqlitePool,
     queue: mpsc::Receiver<Vec<AlertTransition>>,
 }
 
-/// Which changes are wanted.
+/// Filter for changes.
 #[derive(Debug, Clone, Default)]
 pub struct HistoryFilter {
-    /// From this time on, in milliseconds since the Unix epoch.
+    /// Only changes at or after this time, in milliseconds since the Unix epoch.
     pub since_ms: Option<i64>,
-    /// Up to this time, included, in milliseconds since the Unix epoch.
+    /// Only changes at or before this time, in milliseconds since the Unix epoch.
     pub until_ms: Option<i64>,
-    /// Of alerts with this name alone.
+    /// Only changes of alerts with this name.
     pub name: Option<String>,
-    /// At most so many, the youngest.
+    /// Maximum number; the latest are returned.
     pub limit: usize,
 }
 
 impl History {
-    /// The history in a database, and what writes it.
+    /// Opens the history in a database; returns it with its writer.
     ///
     /// # Errors
-    /// The database cannot be read.
+    ///
+    /// The database fails.
     pub async fn open(pool: SqlitePool) -> Result<(Self, Writer), sqlx::Error> {
         let rows = sqlx::query(
             "SELECT at, was, state, alert FROM alert_history WHERE (was = 'firing') <> (state = 'firing') \
@@ -111,7 +112,8 @@ impl History {
         Ok((history, Writer { pool, queue: received }))
     }
 
-    /// Has changes written. Where the database is slower than alerts change, the newest changes are left out, with a line in the log.
+    /// Enqueues changes for the writer. If the database is too slow, the newest changes are dropped and a warning is
+    /// logged.
     pub fn remember(&self, changes: Vec<AlertTransition>) {
         if changes.is_empty() {
             return;
@@ -123,27 +125,28 @@ impl History {
         drop(firing);
         let lost = changes.len();
         if self.queue.try_send(changes).is_err() {
-            tracing::warn!(lost, "changes of alerts came faster than they could be remembered");
+            tracing::warn!(lost, "the database is too slow: dropped changes of alerts");
         }
     }
 
-    /// Since when it is known which alerts fired, in milliseconds since the Unix epoch.
+    /// Start of the history, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn begins_ms(&self) -> i64 {
         self.made_ms.max(now_ms().saturating_sub(KEPT_MS))
     }
 
-    /// When alerts began to fire and no longer did from `start_ms` on (milliseconds since the Unix epoch), the youngest, oldest first. Where
-    /// more happened since then than is at hand, up to `end_ms` alone: then what fired at the start comes as if it began there, and what
-    /// fires at the end has no end.
+    /// Starts and ends of firing from `start_ms` on (milliseconds since the Unix epoch), oldest first; only the latest
+    /// if there are too many. If the cache in memory does not reach back to `start_ms`, returns only changes up to
+    /// `end_ms`: alerts that fire at the start have a start there, and alerts that fire at the end have no end.
     ///
     /// # Errors
-    /// The database cannot be read.
+    ///
+    /// The database fails.
     pub async fn firing_in(&self, start_ms: i64, end_ms: i64) -> Result<FiringChanges, sqlx::Error> {
         if let Some(changes) = self.firing_at_hand(start_ms) {
             return Ok(changes);
         }
-        // Many look at a time that moves on with the clock: within a minute they share what is read.
+        // Time ranges move with the clock; rounding to a minute lets viewers share the result.
         let start_ms = start_ms.saturating_sub(start_ms.rem_euclid(MINUTE_MS));
         let before = self.alerts_at(start_ms, MAX_ANSWER).await?;
         let began = |alert: &Alert| FiringChange {
@@ -166,7 +169,7 @@ impl History {
         Ok(FiringChanges { changes, until_ms: Some(end_ms) })
     }
 
-    /// The same where all of it is at hand, and the database is not asked.
+    /// The same if the cache in memory has all of it; does not query the database.
     #[must_use]
     pub fn firing_at_hand(&self, start_ms: i64) -> Option<FiringChanges> {
         let firing = self.firing.lock();
@@ -177,10 +180,11 @@ impl History {
         })
     }
 
-    /// Changes, youngest first.
+    /// Changes, latest first.
     ///
     /// # Errors
-    /// The database cannot be read.
+    ///
+    /// The database fails.
     pub async fn read(&self, wanted: &HistoryFilter) -> Result<Restricted<Vec<AlertTransition>>, sqlx::Error> {
         let limit = i64::try_from(wanted.limit.min(MAX_ANSWER)).unwrap_or(i64::MAX);
         let rows = sqlx::query(
@@ -196,13 +200,14 @@ impl History {
         Ok(Restricted::new(rows.iter().map(change).collect::<Result<_, _>>()?))
     }
 
-    /// The last change of each alert up to a time, included (milliseconds since the Unix epoch), of those that were pending or fired
-    /// after it: those that fired first, then the youngest, at most `most`.
+    /// The last change of each alert at or before a time (milliseconds since the Unix epoch), for alerts that were then
+    /// pending or firing: firing ones first, then latest first, at most `most`.
     ///
     /// # Errors
-    /// The database cannot be read.
+    ///
+    /// The database fails.
     pub async fn last_of_each(&self, at_ms: i64, most: usize) -> Result<Vec<AlertTransition>, sqlx::Error> {
-        // From one alert to the next in the index, and from each to its last change: nothing else is read.
+        // Jumps from alert to alert in the index, and from each to its last change, so that no other rows are read.
         let rows = sqlx::query(
             "WITH RECURSIVE alerts (fingerprint) AS ( \
                  SELECT min(fingerprint) FROM alert_history \
@@ -247,7 +252,7 @@ fn word(state: AlertState) -> &'static str {
 }
 
 impl Writer {
-    /// Writes until the server stops and nothing waits any more.
+    /// Writes until the server stops and the queue is empty.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut until_prune = 0_usize;
         loop {
@@ -257,14 +262,14 @@ impl Writer {
             };
             let Some(changes) = changes else { return };
             if let Err(error) = self.write(&changes).await {
-                tracing::warn!(%error, lost = changes.len(), "changes of alerts could not be remembered");
+                tracing::warn!(%error, lost = changes.len(), "cannot store changes of alerts");
             }
             if until_prune == 0 {
                 until_prune = PRUNE_EVERY;
                 let old = now_ms() - KEPT_MS;
                 let pruned = sqlx::query("DELETE FROM alert_history WHERE at < ?1").bind(old).execute(&self.pool).await;
                 if let Err(error) = pruned {
-                    tracing::warn!(%error, "old changes of alerts could not be dropped");
+                    tracing::warn!(%error, "cannot remove old changes of alerts");
                 }
             }
             until_prune = until_prune.saturating_sub(changes.len());
@@ -359,7 +364,7 @@ mod tests {
         let FiringChanges { changes, until_ms } = history.firing_in(hour(2), hour(5)).await.unwrap();
         let found: Vec<_> =
             changes.iter().map(|change| (&*change.alert.fingerprint, change.at, change.began)).collect();
-        // It fired at the beginning; the other one goes on at the end.
+        // It fired at the start; the other one still fires at the end.
         assert_eq!(found, [("a", hour(1), true), ("b", hour(3), true), ("a", hour(4), false)]);
         assert_eq!(until_ms, Some(hour(5)));
     }

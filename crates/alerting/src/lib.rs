@@ -1,6 +1,6 @@
-//! Rules at work: files are read and read again, groups evaluated, and those who look told what changed.
+//! Rule manager: loads and reloads rule files, evaluates groups, publishes changes.
 //!
-//! [`Alerting`] is the handle. [`Alerting::run`] owns a task for each group, and ends with the server.
+//! [`Alerting`] is the handle. [`Alerting::run`] starts a task for each group, and ends with the server.
 
 mod annotations;
 mod current;
@@ -61,64 +61,64 @@ pub use crate::rule_files::{BuiltInRules, FilesError, LoadedRules, expand, read,
 pub use crate::snapshot::SOURCE;
 pub use crate::snapshot::{GroupView, RulesFilter, alert_json, reported_json};
 
-/// Batches that a listener may be behind before it loses the oldest.
+/// Number of batches that a receiver may lag before it loses the oldest.
 const NOTIFICATION_QUEUE: usize = 256;
 
-/// Which rules are evaluated, and how.
+/// Rules to evaluate, and settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Files of rules; may have wildcards.
+    /// Rule files; may contain wildcards.
     pub files: Vec<PathBuf>,
     /// Rules that come with the program.
     pub built_in: BuiltInRules,
-    /// Names of groups that are switched off.
+    /// Names of disabled groups.
     pub off: Vec<String>,
-    /// How often groups that do not say so themselves are evaluated.
+    /// Evaluation interval of groups that do not set one.
     pub interval: Duration,
-    /// What all rules have in common.
-    pub around: EvalContext,
+    /// The evaluation context of all rules.
+    pub context: EvalContext,
 }
 
-/// Whoever shows alerts as they change.
+/// Publishes changes of alerts to viewers.
 pub trait Publisher: Send + Sync {
-    /// An alert fired or was resolved.
+    /// An alert fired or resolved.
     fn publish(&self, event: Event);
 
     /// The list of alerts changed in another way.
     fn publish_list(&self);
 }
 
-/// The rules at work. A cheap handle.
+/// The rule manager. Cheap to clone.
 #[derive(Clone)]
 pub struct Alerting(Arc<Shared>);
 
 struct Shared {
     settings: Settings,
     here: EmbeddedQuerier,
-    /// Where other rules than the built-in ones are evaluated, if not over our store.
+    /// The remote engine that evaluates all rules except the built-in ones; `None` evaluates them over our store.
     elsewhere: Option<RemoteQuerier>,
     groups: RwLock<Vec<Arc<GroupRunner>>>,
-    /// The files that the groups are of.
+    /// Contents of the loaded rule files.
     texts: Mutex<Vec<Text>>,
-    /// Why the files are not those in use, if they are not.
+    /// Why the current files are not the loaded ones, if they are not.
     trouble: Mutex<Option<String>>,
     /// Alerts of the engines' own rules.
     upstream: EngineAlerts,
-    /// Alerts that others raised.
+    /// External alerts.
     reported: ExternalAlerts,
     notifications: broadcast::Sender<Arc<[Notification]>>,
     history: History,
-    /// Of rules and of panels, for marks on charts.
+    /// For rules and panels, to annotate charts.
     read_metrics: ReadMetrics,
     publisher: Arc<dyn Publisher>,
     notifier: Notifier,
     latest: Latest,
-    /// That rules were replaced: alerts of those that are gone are to be ended.
+    /// Signals that rules were replaced: alerts of removed rules must end.
     rules_replaced: Notify,
-    /// What muted which alerts when it was looked at last.
+    /// Hash of what muted which alerts at the last check.
     muted: AtomicU64,
     telemetry: Telemetry,
-    /// How many groups are evaluated at the same time.
+    /// Limits the number of concurrent evaluations.
     slots: Arc<Semaphore>,
 }
 
@@ -165,46 +165,46 @@ impl Alerting {
         Alerting(Arc::new(shared))
     }
 
-    /// What a notifier is told: after each evaluation the alerts that are due, as Prometheus tells an Alertmanager, each again
-    /// every minute while it fires and once when it ends. A listener that is too slow loses the oldest batches, and hears of
-    /// what still fires within a minute.
+    /// Notifications of alerts after each evaluation, as Prometheus posts them to an Alertmanager: repeatedly every
+    /// minute while an alert fires, and once when it resolves. A receiver that lags loses the oldest batches, and gets
+    /// alerts that still fire again within a minute.
     #[must_use]
     pub fn notifications(&self) -> broadcast::Receiver<Arc<[Notification]>> {
         self.0.notifications.subscribe()
     }
 
-    /// Changes of alerts' states in the past.
+    /// History of alert state changes.
     #[must_use]
     pub fn history(&self) -> &History {
         &self.0.history
     }
 
-    /// Why the files of rules are not those in use, if they are not: with file and line.
+    /// Why the current rule files are not the loaded ones, if they are not: with file and line.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.0.trouble.lock().clone()
     }
 
-    /// Takes in alerts that were posted as to an Alertmanager, for all who look. The notifier is told by whoever calls this.
+    /// Records posted alerts for viewers. The caller must also send them to the notifier.
     pub fn take_posted(&self, posted: &[PostableAlert]) {
         self.0.notifier.foresee(posted);
         let changes = self.0.reported.post(posted, now_ms());
         self.0.latest.is_outdated();
-        self.0.tell(changes);
+        self.0.publish_changes(changes);
     }
 
-    /// Replaces what is known of the alerts of the engines' own rules, by the name of the engine, and tells what changed.
+    /// Updates the alerts of the engines' own rules, by engine, and publishes the changes.
     pub fn replace_upstream(&self, lists: Vec<(String, AlertList)>) {
         let replaced = self.0.upstream.replace(lists, now_ms());
         self.0.latest.is_outdated();
-        self.0.tell(replaced.changes);
+        self.0.publish_changes(replaced.changes);
         if replaced.is_reachability_other {
             self.0.publish_list();
         }
     }
 
-    /// Evaluates the rules, reads the files again when they change or the process gets SIGHUP, and takes in the alerts among the
-    /// `events` of daemons, until `stop` is cancelled.
+    /// Evaluates the rules, reloads the files when they change or on SIGHUP, and records the alerts in the `events` of
+    /// daemons, until `stop` is cancelled.
     pub async fn run(self, events: broadcast::Receiver<Event>, stop: CancellationToken) {
         let mut tasks = JoinSet::new();
         tasks.spawn(external_alerts::follow(Arc::clone(&self.0), events, stop.clone()));
@@ -217,13 +217,13 @@ impl Alerting {
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut hangups = Hangups::new();
         loop {
-            let is_told = tokio::select! {
+            let is_requested = tokio::select! {
                 _ = looks.tick() => false,
                 () = hangups.next() => true,
                 () = stop.cancelled() => break,
             };
             while tasks.try_join_next().is_some() {}
-            for group in self.reload(is_told).await {
+            for group in self.reload(is_requested).await {
                 tasks.spawn(group.run(Arc::clone(&self.0)));
             }
         }
@@ -235,12 +235,12 @@ impl Alerting {
 }
 
 impl Alerting {
-    /// The groups as they were after their last evaluation.
+    /// The groups after their last evaluation.
     pub fn rule_groups(&self) -> Vec<Arc<GroupView>> {
         self.0.views()
     }
 
-    /// The alerts that others raised, without those that an engine lists itself.
+    /// External alerts, except those that an engine lists itself.
     pub fn reported_alerts(&self) -> Restricted<Vec<Alert>> {
         let alerts = self.0.reported.alerts(&self.0.upstream.list().alerts);
         Restricted::new(alerts)
@@ -256,25 +256,25 @@ impl Shared {
         self.groups().iter().map(|group| group.view()).collect()
     }
 
-    /// Tells what an evaluation gave.
+    /// Publishes the result of an evaluation.
     fn publish(&self, at_ms: i64, evaluation: &Evaluation, view: &GroupView, before: &GroupView) {
         let changes = evaluation.transitions.iter().filter_map(|(rule, change)| view.transition(*rule, change, at_ms));
         let changes: Vec<AlertTransition> = changes.collect();
         self.foresee(&evaluation.notifications);
-        self.tell(changes);
+        self.publish_changes(changes);
         if view.differs_in_staleness(before) {
             self.publish_list();
         }
         self.raise(evaluation.notifications.clone());
     }
 
-    /// Tells those who follow the alerts the whole list.
+    /// Publishes the whole list of alerts.
     fn publish_list(&self) {
         self.publisher.publish_list();
     }
 
-    /// Tells sockets, and remembers.
-    fn tell(&self, changes: Vec<AlertTransition>) {
+    /// Publishes changes and stores them in the history.
+    fn publish_changes(&self, changes: Vec<AlertTransition>) {
         if changes.is_empty() {
             return;
         }
@@ -289,7 +289,7 @@ impl Shared {
                 self.publisher.publish(Event::AlertResolved(alert));
             }
         }
-        // That alerts wait, or no longer do, is no event: who looks gets the list.
+        // A change from or to pending is not an event, so viewers get the list.
         if changes.iter().any(|change| !is_firing(change.from) && !is_firing(change.to)) {
             self.publish_list();
         }
@@ -300,15 +300,15 @@ impl Shared {
     }
 }
 
-/// What the history is to have of a change, of which `marked` is the alert as pages show it: one that fired before this server was
-/// started goes on from its begin, also while its rule waits again. `None` where pages show no change.
+/// Converts a change for the history; `marked` is the alert as pages show it: an alert that fired before a restart of
+/// this server continues from its start, even while its rule waits for `for` again. `None` if pages show no change.
 fn goes_on(change: AlertTransition, marked: &Alert) -> Option<AlertTransition> {
     if marked.state == change.to && marked.fired_at == change.alert.fired_at {
         return Some(change);
     }
     let Alert { state, fired_at, active_at, .. } = *marked;
     let alert = Alert { state, fired_at, active_at, ..change.alert };
-    // That it waited again was remembered as going on.
+    // The history already has it as firing, from when the rule waited again.
     let is_known = change.from == AlertState::Pending;
     (!is_known).then_some(AlertTransition { from: state, to: state, alert, ..change })
 }

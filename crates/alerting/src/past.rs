@@ -1,4 +1,4 @@
-//! Alerts as they were at a time: what the history says last of each before it.
+//! Alerts as they were at a time, from the last change of each in the history.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -15,23 +15,23 @@ use crate::{
     history::{History, MAX_ANSWER},
 };
 
-/// Instants whose alerts are cached.
+/// Number of instants to cache.
 const INSTANTS: usize = 16;
-/// How long the alerts of an instant are served from the cache, in milliseconds.
+/// Lifetime of a cached instant, in milliseconds.
 const LASTS_MS: i64 = 10_000;
-/// Changes that are younger may not be written yet: what is asked of them is read each time.
+/// Changes newer than this may not be written yet, so such instants are not cached.
 const UNSETTLED_MS: i64 = 60_000;
 
-/// What was pending or fired at an instant, of any scope.
+/// Alerts that were pending or firing at an instant, regardless of scope.
 #[derive(Debug)]
 pub(crate) struct PastList {
-    /// The worst first.
+    /// Most severe first.
     alerts: Vec<Alert>,
-    /// Whether there were more than are listed.
+    /// Whether there were more alerts.
     is_cut: bool,
 }
 
-/// The lists of the instants that viewers look at. Who asks for one that is being read waits for it.
+/// Cache of past lists. Concurrent requests for the same instant share one read.
 #[derive(Debug, Default)]
 pub(crate) struct PastLists(Mutex<VecDeque<Asked>>);
 
@@ -73,12 +73,13 @@ impl History {
 }
 
 impl Alerting {
-    /// The alerts that were pending or fired at `at_ms` (milliseconds since the Unix epoch), of which `scope` sees something, and which
-    /// of them were silenced then; the worst first, at most `most`. Where there were more, or nothing is known of that time,
-    /// `unavailable` says so; before the history begins `without_rules` is set too.
+    /// Alerts that were pending or firing at `at_ms` (milliseconds since the Unix epoch) and that `scope` may see, with
+    /// the silences of that time; most severe first, at most `most`. `unavailable` says if there were more, or if the
+    /// history does not cover the time; `without_rules` is set before the start of the history.
     ///
     /// # Errors
-    /// The database cannot be read.
+    ///
+    /// The database fails.
     pub async fn alerts_at(&self, scope: &Scope, at_ms: i64, most: usize) -> Result<AlertList, sqlx::Error> {
         let past = self.history().alerts_at(at_ms, MAX_ANSWER).await?;
         let mut list = past.seen_by(scope, most);
@@ -95,7 +96,7 @@ impl Alerting {
 }
 
 impl PastList {
-    /// Those of them that fired.
+    /// Those that were firing.
     pub(crate) fn firing(&self) -> impl Iterator<Item = &Alert> {
         self.alerts.iter().filter(|alert| alert.state == AlertState::Firing)
     }
@@ -114,7 +115,7 @@ impl PastList {
     }
 }
 
-/// The alerts after these changes, the worst first.
+/// The alerts after these changes, most severe first.
 fn standing(changes: Vec<AlertTransition>) -> Vec<Alert> {
     let mut alerts: Vec<Alert> = changes.into_iter().map(|change| Alert { state: change.to, ..change.alert }).collect();
     alerts.sort_by(Alert::order);
@@ -129,7 +130,7 @@ mod tests {
 
     use super::*;
 
-    /// An hour ago, when everything is written.
+    /// An hour ago; all changes of that time are written.
     fn then() -> i64 {
         now_ms() - 3_600_000
     }
@@ -169,7 +170,7 @@ mod tests {
             change(at + 1, "later", Inactive, Firing),
             change(at + 1, "page-fires", Firing, Inactive),
         ];
-        // More changes of one alert than an answer holds, between the others and the instant.
+        // More changes of one alert than a response holds, between the others and the instant.
         changes.extend((0..10_500).map(|number| {
             let (from, to) = if number % 2 == 0 { (Inactive, Firing) } else { (Firing, Inactive) };
             change(at - 30, "flaps", from, to)
@@ -206,11 +207,11 @@ mod tests {
             history.alerts_at(at + number, 5).await.unwrap();
         }
         assert_eq!(history.past.0.lock().len(), INSTANTS);
-        // What may not be written yet is read each time.
+        // An instant that may be incomplete is read each time.
         let now = now_ms();
         let young = history.alerts_at(now, 5).await.unwrap();
         assert!(!Arc::ptr_eq(&young, &history.alerts_at(now, 5).await.unwrap()));
-        // After a while an instant is read again.
+        // A cached instant expires.
         let cell = history.past.of(at, now);
         assert!(!Arc::ptr_eq(&cell, &history.past.of(at, now + LASTS_MS)));
     }

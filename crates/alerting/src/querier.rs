@@ -1,4 +1,4 @@
-//! What rules are evaluated over and where their samples go.
+//! Query engines for rules, and the sink for their samples.
 
 use std::{sync::Arc, time::Instant};
 
@@ -16,7 +16,7 @@ fn failed(reason: impl std::fmt::Display) -> RuleError {
     RuleError::Query(reason.to_string())
 }
 
-/// Our engine over our store. Call it on a thread that may block, within a runtime.
+/// Our engine over our store. Call it on a blocking thread of a runtime.
 pub(crate) struct EmbeddedQuerier(pub Arc<Embedded>);
 
 impl EmbeddedQuerier {
@@ -33,11 +33,11 @@ impl rules::Engine for EmbeddedQuerier {
         let options = promql::Options {
             max_series: limits.max_series,
             cancelled: &cancelled,
-            // Groups are evaluated side by side.
+            // Groups are already evaluated in parallel.
             threads: 1,
             ..promql::Options::default()
         };
-        // By the names that the store has, as when somebody looks at the rule's query.
+        // Replaces metric aliases by the names in the store, as for viewers' queries.
         let renamed = Scope::all().query(query.text()).ok().and_then(|written| {
             tokio::runtime::Handle::current().block_on(self.0.as_sent(&written))?.parsed().cloned().ok()
         });
@@ -58,7 +58,7 @@ impl rules::Sink for EmbeddedQuerier {
             value: point.sample.clone(),
         };
         let batch: Vec<Incoming> = points.iter().map(incoming).collect();
-        // As scrapes: a slow disk delays no evaluation.
+        // As for scrapes: a slow disk must not delay evaluations.
         match self.store().ingest_unawaited(&batch) {
             Ok(_) => Ok(()),
             Err(error) => Err(SourceError { message: error.to_string(), source: Some(Arc::new(error)) }),
@@ -66,7 +66,7 @@ impl rules::Sink for EmbeddedQuerier {
     }
 }
 
-/// An engine elsewhere. Call it on a thread that may block, within a runtime.
+/// A remote engine. Call it on a blocking thread of a runtime.
 pub(crate) struct RemoteQuerier(pub Arc<Prometheus>);
 
 impl rules::Engine for RemoteQuerier {

@@ -1,4 +1,5 @@
-//! The files of rules read again: what changed is replaced, what stays goes on, what is gone is ended, and what is wrong changes nothing.
+//! Reloads rule files: changed groups are replaced, unchanged ones go on, removed ones end. An invalid file changes
+//! nothing.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -13,15 +14,15 @@ use crate::{
     rule_files::{FilesError, Loaded},
 };
 
-/// How often the files are looked at.
+/// Interval between checks of the files.
 pub(crate) const LOOK_INTERVAL: Duration = Duration::from_secs(3);
 
 impl Alerting {
-    /// Reads the files, and replaces what changed; the groups that are new. What is wrong keeps the old rules.
-    pub async fn reload(&self, is_told: bool) -> Vec<Arc<GroupRunner>> {
+    /// Loads the files and replaces what changed; returns the new groups. If a file is invalid, the old rules stay.
+    pub async fn reload(&self, is_requested: bool) -> Vec<Arc<GroupRunner>> {
         let shared = Arc::clone(&self.0);
-        // A group that is replaced may be under evaluation: its lock is waited for here, on a thread that may wait.
-        let read = tokio::task::spawn_blocking(move || shared.read_again(is_told)).await;
+        // Waits for the lock of a group under evaluation, so it runs on a blocking thread.
+        let read = tokio::task::spawn_blocking(move || shared.read_again(is_requested)).await;
         match read {
             Ok(Ok(new)) => new,
             Ok(Err(error)) => {
@@ -29,7 +30,7 @@ impl Alerting {
                 Vec::new()
             }
             Err(error) => {
-                self.0.refuse(format!("reading the rules broke off: {error}"));
+                self.0.refuse(format!("the task that reads the rules failed: {error}"));
                 Vec::new()
             }
         }
@@ -37,14 +38,14 @@ impl Alerting {
 }
 
 impl Shared {
-    /// Blocks. Reads the files, and replaces what changed; the groups that are new.
-    fn read_again(&self, is_told: bool) -> Result<Vec<Arc<GroupRunner>>, FilesError> {
+    /// Blocks. Loads the files and replaces what changed; returns the new groups.
+    fn read_again(&self, is_requested: bool) -> Result<Vec<Arc<GroupRunner>>, FilesError> {
         let texts = files::texts(self.settings.built_in, &self.settings.files)?;
         let mut known = self.texts.lock();
-        if texts == *known && !is_told {
+        if texts == *known && !is_requested {
             return Ok(Vec::new());
         }
-        // The same mistake is told once, not at each look.
+        // The same error is reported once, not at each check.
         known.clone_from(&texts);
         let new = self.replace(&files::parse(&texts)?);
         *self.trouble.lock() = None;
@@ -53,7 +54,7 @@ impl Shared {
         Ok(new)
     }
 
-    /// Groups of files, without those that are switched off, and whether they come with the program.
+    /// Groups of files, except disabled ones, each with whether it is built in.
     pub(crate) fn groups_of(&self, loaded: &[Loaded], is_restored: bool) -> Vec<(Group, bool)> {
         let interval_ms = i64::try_from(self.settings.interval.as_millis()).unwrap_or(i64::MAX);
         let mut groups = Vec::new();
@@ -64,7 +65,7 @@ impl Shared {
                 }
                 match Group::new(&file.file, &placed.value, interval_ms, is_restored) {
                     Ok(group) => groups.push((group, file.is_built_in)),
-                    // The file was checked: this is a fault of ours.
+                    // The file was checked, so this is a bug.
                     Err(error) => tracing::error!(file = file.file, group = placed.value.name, %error, "not evaluated"),
                 }
             }
@@ -72,7 +73,7 @@ impl Shared {
         groups
     }
 
-    /// Replaces the groups that changed; those that are new.
+    /// Replaces the groups that changed; returns the new ones.
     fn replace(&self, loaded: &[Loaded]) -> Vec<Arc<GroupRunner>> {
         let mut old: HashMap<(String, String), Arc<GroupRunner>> =
             self.groups().into_iter().map(|group| ((group.file.clone(), group.name.clone()), group)).collect();
@@ -96,7 +97,7 @@ impl Shared {
         for gone in old.into_values() {
             let ends = gone.retire().ends(now_ms());
             if let Err(error) = rules::Sink::append(&self.here, &ends) {
-                tracing::warn!(%error, group = gone.name, "the series of rules that are gone could not be ended");
+                tracing::warn!(%error, group = gone.name, "cannot write stale markers for removed rules");
             }
         }
         self.publish_list();
@@ -107,21 +108,21 @@ impl Shared {
     fn refuse(&self, error: String) {
         let mut trouble = self.trouble.lock();
         if trouble.as_ref() != Some(&error) {
-            tracing::error!(error, "the rules were not read again: those from before stay in use");
+            tracing::error!(error, "invalid rules; keeping the previous ones");
             *trouble = Some(error);
         }
         self.telemetry.rules().set_reloaded(false);
     }
 }
 
-/// SIGHUP, where there is such a thing.
+/// SIGHUP, where the platform has it.
 pub(crate) struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
 
 impl Hangups {
     #[cfg(unix)]
     pub(crate) fn new() -> Self {
         let signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
-        Hangups(signal.inspect_err(|error| tracing::warn!(%error, "SIGHUP will not be heard")).ok())
+        Hangups(signal.inspect_err(|error| tracing::warn!(%error, "cannot listen for SIGHUP")).ok())
     }
 
     #[cfg(unix)]

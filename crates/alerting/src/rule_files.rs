@@ -1,4 +1,4 @@
-//! Rule files as they lie on disk, and those that come with the program.
+//! Rule files on disk, and built-in ones.
 
 use std::path::{Path, PathBuf};
 
@@ -10,31 +10,31 @@ use rust_embed::Embed;
 
 use crate::Settings;
 
-/// The rules that come with the program.
+/// The built-in rules.
 #[derive(Embed)]
 #[folder = "../../rules"]
 struct BuiltIn;
 
-/// Where the files of rules that come with the program seem to lie.
+/// Path prefix under which built-in rule files are shown.
 const BUILT_IN_PREFIX: &str = "builtin/";
-/// The file that only a demo uses.
+/// The file for demos only.
 const DEMO_FILE: &str = "demo.yml";
 
-/// Which of the rules that come with the program are used.
+/// Which built-in rules to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BuiltInRules {
     /// None.
     None,
-    /// Those for daemons.
+    /// The rules for daemons.
     Daemons,
-    /// Those, and the ones that let a demo show alerts soon.
+    /// The rules for daemons, and rules that fire soon in a demo.
     Demo,
 }
 
-/// Why rules could not be read.
+/// Why rules could not be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum FilesError {
-    /// A file cannot be opened, or a pattern is none.
+    /// A file is unreadable, or a pattern is invalid.
     #[error("{}: {reason}", file.display())]
     File {
         /// The file or pattern.
@@ -42,17 +42,17 @@ pub enum FilesError {
         /// What is wrong.
         reason: String,
     },
-    /// A file is not what it should be: one line for each thing that is wrong.
+    /// A file is invalid: one line per problem.
     #[error("{}", .problems.iter().map(|problem| format!("{}:{problem}", file.display())).collect::<Vec<_>>().join("\n"))]
     Content {
         /// The file.
         file: PathBuf,
-        /// All that is wrong.
+        /// All problems.
         problems: Vec<Problem>,
     },
 }
 
-/// The text of one file.
+/// The content of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Text {
     pub file: PathBuf,
@@ -60,7 +60,7 @@ pub(crate) struct Text {
     pub is_built_in: bool,
 }
 
-/// One file, read and checked.
+/// A parsed and checked file.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub file: String,
@@ -88,20 +88,22 @@ impl LoadedRules {
     }
 }
 
-/// Reads one file of rules.
+/// Reads one rule file.
 ///
 /// # Errors
-/// It cannot be opened, or is not a good file of rules.
+///
+/// It is unreadable or invalid.
 pub fn read(file: &Path) -> Result<RuleFile, FilesError> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| FilesError::File { file: file.to_owned(), reason: error.to_string() })?;
     RuleFile::parse(&text).map_err(|problems| FilesError::Content { file: file.to_owned(), problems })
 }
 
-/// Runs the unit tests of a file; how many there are.
+/// Runs the unit tests of a file; returns their number.
 ///
 /// # Errors
-/// The file or one of rules that it names cannot be read or is wrong, or a test failed.
+///
+/// The file or one of its rule files is unreadable or invalid, or a test failed.
 pub fn run_tests(file: &Path) -> Result<usize, FilesError> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| FilesError::File { file: file.to_owned(), reason: error.to_string() })?;
@@ -117,10 +119,11 @@ pub fn run_tests(file: &Path) -> Result<usize, FilesError> {
     if problems.is_empty() { Ok(tests.test_count()) } else { Err(content(problems)) }
 }
 
-/// The texts of all files that there are now, those that come with the program first.
+/// The contents of all current files, built-in ones first.
 ///
 /// # Errors
-/// A file that is named cannot be opened, or a pattern is none.
+///
+/// A named file is unreadable, or a pattern is invalid.
 pub(crate) fn texts(built_in: BuiltInRules, patterns: &[PathBuf]) -> Result<Vec<Text>, FilesError> {
     let mut texts = Vec::new();
     for name in BuiltIn::iter() {
@@ -143,10 +146,11 @@ pub(crate) fn texts(built_in: BuiltInRules, patterns: &[PathBuf]) -> Result<Vec<
     Ok(texts)
 }
 
-/// The files that patterns mean, each once, sorted within a pattern. One without a wildcard means itself.
+/// The files that match the patterns, each once, sorted within a pattern. A pattern without wildcards is a path.
 ///
 /// # Errors
-/// A pattern is none.
+///
+/// A pattern is invalid.
 pub fn expand(patterns: &[PathBuf]) -> Result<Vec<PathBuf>, FilesError> {
     let mut files: Vec<PathBuf> = Vec::new();
     for pattern in patterns {
@@ -166,10 +170,11 @@ pub fn expand(patterns: &[PathBuf]) -> Result<Vec<PathBuf>, FilesError> {
     Ok(files)
 }
 
-/// Parses and checks texts.
+/// Parses and checks files.
 ///
 /// # Errors
-/// The first file that is not a good one, with all that is wrong in it.
+///
+/// The first invalid file, with all its problems.
 pub(crate) fn parse(texts: &[Text]) -> Result<Vec<Loaded>, FilesError> {
     texts
         .iter()

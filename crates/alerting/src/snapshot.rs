@@ -1,4 +1,4 @@
-//! What others see of groups, rules and alerts.
+//! Views of groups, rules and alerts for pages and the API.
 
 use std::sync::{Arc, OnceLock};
 
@@ -12,15 +12,15 @@ use rules::{Group, Kind, Rule, RuleHealth, Threshold, Transition};
 use serde_json::{Map, Value, json};
 use timeseries::format;
 
-/// Who evaluates our rules.
+/// `source` of our rules.
 pub const SOURCE: &str = "hyperscope";
 
-/// What never changes of a rule, made once.
+/// The constant properties of a rule.
 #[derive(Debug)]
 pub struct RuleFacts {
     name: String,
     expr: String,
-    /// Of the query.
+    /// Selectors of the query.
     selectors: Vec<Vec<Matcher>>,
     labels: Labels,
     annotations: Labels,
@@ -30,19 +30,19 @@ pub struct RuleFacts {
     keep_firing_ms: i64,
 }
 
-/// A rule as it was after an evaluation.
+/// A rule after an evaluation.
 #[derive(Debug, Clone)]
 pub struct RuleView {
     facts: Arc<RuleFacts>,
     health: RuleHealth,
-    /// Those that are pending or fire.
+    /// Pending and firing alerts.
     pub alerts: Vec<rules::Alert>,
 }
 
-/// A group as it was after an evaluation.
+/// A group after an evaluation.
 #[derive(Debug, Clone)]
 pub struct GroupView {
-    /// The file that it is of.
+    /// Its file.
     pub file: String,
     /// Its name in that file.
     pub name: String,
@@ -52,11 +52,11 @@ pub struct GroupView {
     evaluated_at_ms: Option<i64>,
     evaluation_secs: f64,
     missed: u64,
-    /// How many of its alerts fire.
+    /// Number of firing alerts.
     pub firing: usize,
-    /// Its rules, in their order.
+    /// Its rules, in order.
     pub rules: Vec<RuleView>,
-    /// Its alerts, written out when they are asked for first.
+    /// Its alerts, converted on first use.
     alerts: OnceLock<Vec<Arc<Alert>>>,
 }
 
@@ -94,7 +94,7 @@ fn pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Labels {
 }
 
 impl GroupView {
-    /// How a group is now.
+    /// The view of a group.
     pub fn of(group: &Group, facts: &[Arc<RuleFacts>], evaluated_at_ms: Option<i64>, secs: f64, missed: u64) -> Self {
         let rules = group.rules().zip(facts).map(|((rule, health), facts)| RuleView {
             facts: Arc::clone(facts),
@@ -121,13 +121,13 @@ impl GroupView {
         }
     }
 
-    /// Whether another rule than `before` has alerts of which nothing new is known, because its evaluation fails.
+    /// Whether the set of rules whose alerts are stale, because the last evaluation failed, differs from `before`.
     pub fn differs_in_staleness(&self, before: &GroupView) -> bool {
         let stale = |view: &GroupView| -> Vec<bool> { view.rules.iter().map(RuleView::is_stale).collect() };
         stale(self) != stale(before)
     }
 
-    /// The alerts of its rules, those that are pending included.
+    /// Alerts of its rules, pending ones included.
     pub fn alerts(&self) -> &[Arc<Alert>] {
         self.alerts.get_or_init(|| {
             let of_rules = self.rules.iter().flat_map(|rule| rule.alerts.iter().map(move |alert| (rule, alert)));
@@ -135,7 +135,7 @@ impl GroupView {
         })
     }
 
-    /// Whether a rule of this name could not be evaluated.
+    /// Whether the last evaluation of a rule with this name failed.
     pub fn fails(&self, name: &str) -> bool {
         self.rules.iter().any(|rule| rule.facts.name == name && rule.health.error.is_some())
     }
@@ -145,7 +145,7 @@ impl GroupView {
         self.rules.iter().any(|rule| !rule.alerts.is_empty())
     }
 
-    /// An alert of one of its rules.
+    /// Converts an alert of one of its rules.
     fn alert(&self, rule: &RuleView, alert: &rules::Alert) -> Alert {
         let annotations = pairs(alert.annotations.iter().map(|(name, text)| (&**name, text.as_str())));
         let annotation = |name: &str| annotations.get(name).cloned();
@@ -173,13 +173,13 @@ impl GroupView {
         }
     }
 
-    /// A change of one of its alerts.
+    /// Converts a state change of one of its alerts.
     pub fn transition(&self, rule: usize, change: &Transition, at_ms: i64) -> Option<AlertTransition> {
         let alert = self.alert(self.rules.get(rule)?, &change.alert);
         Some(AlertTransition { at: at_ms, from: state(change.from), to: state(change.to), alert })
     }
 
-    /// The group in the shape of Prometheus' `/api/v1/rules`, with the rules that are wanted.
+    /// The group in the JSON of Prometheus' `/api/v1/rules`, with the selected rules; `None` if none is selected.
     pub fn json(&self, wanted: &RulesFilter) -> Option<Value> {
         let is_wanted = |list: &[String], name: &String| list.is_empty() || list.contains(name);
         if !is_wanted(&wanted.groups, &self.name) || !is_wanted(&wanted.files, &self.file) {
@@ -211,7 +211,7 @@ impl GroupView {
     }
 }
 
-/// Which rules are wanted: the parameters of `/api/v1/rules`. Empty lists want all.
+/// Filter for rules: the parameters of `/api/v1/rules`. An empty list selects all.
 #[derive(Debug, Default)]
 pub struct RulesFilter {
     /// Alerting rules, recording rules, or both.
@@ -222,9 +222,9 @@ pub struct RulesFilter {
     pub groups: Vec<String>,
     /// Files.
     pub files: Vec<String>,
-    /// A rule is wanted if its labels fulfil all matchers of one of these.
+    /// A rule is selected if its labels match all matchers of one of these selectors.
     pub selectors: Vec<Vec<Matcher>>,
-    /// Whether the alerts of the rules are left out.
+    /// Whether to leave out the alerts of the rules.
     pub leaves_out_alerts: bool,
 }
 
@@ -246,7 +246,7 @@ impl RuleView {
         (&self.facts.expr, scope.is_foreign_to(&self.facts.selectors))
     }
 
-    /// Whether its alerts are those of before: the last evaluation failed.
+    /// Whether its alerts are outdated, because the last evaluation failed.
     fn is_stale(&self) -> bool {
         self.health.error.is_some() && !self.alerts.is_empty()
     }
@@ -255,7 +255,7 @@ impl RuleView {
         self.alerts.iter().map(|alert| alert.state).max().unwrap_or(rules::AlertState::Inactive)
     }
 
-    /// The rule in the shape of Prometheus' `/api/v1/rules`.
+    /// The rule in the JSON of Prometheus' `/api/v1/rules`.
     fn json(&self, leaves_out_alerts: bool) -> Value {
         let facts = &self.facts;
         let mut rule = Map::new();
@@ -291,7 +291,7 @@ impl RuleView {
     }
 }
 
-/// An alert in the shape of Prometheus' `/api/v1/alerts`.
+/// An alert in the JSON of Prometheus' `/api/v1/alerts`.
 pub fn alert_json(alert: &rules::Alert) -> Value {
     let annotations: Labels = pairs(alert.annotations.iter().map(|(name, text)| (&**name, text.as_str())));
     let mut shown = json!({
@@ -308,7 +308,7 @@ pub fn alert_json(alert: &rules::Alert) -> Value {
     shown
 }
 
-/// An alert that others raised, in the same shape.
+/// An external alert in the same JSON.
 pub fn reported_json(alert: &Alert) -> Value {
     json!({
         "labels": alert.labels,
@@ -320,7 +320,7 @@ pub fn reported_json(alert: &Alert) -> Value {
     })
 }
 
-/// A state in the words of pages and sockets.
+/// Converts the state.
 fn state(state: rules::AlertState) -> AlertState {
     match state {
         rules::AlertState::Inactive => AlertState::Inactive,
@@ -334,13 +334,13 @@ fn seconds(ms: i64) -> f64 {
     ms as f64 / 1000.0
 }
 
-/// RFC 3339; Go's zero time for never, as Prometheus has it.
+/// RFC 3339; Go's zero time for `None`, as in Prometheus.
 fn time(ms: Option<i64>) -> Value {
     let time = ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     time.map_or_else(|| "0001-01-01T00:00:00Z".into(), |time| time.to_string().into())
 }
 
-/// A value as Prometheus writes it there: always with an exponent.
+/// A value in Prometheus' format there: always with an exponent.
 fn exponential(value: f64) -> String {
     if !value.is_finite() {
         return format::float(value);

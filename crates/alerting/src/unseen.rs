@@ -1,5 +1,5 @@
-//! Ends of alerts that nobody saw: the server was not running, or the rule is gone. Without them the history would show such an
-//! alert as firing for as long as it remembers it.
+//! Ends alerts in the history whose end nobody saw: the server was down, or the rule was removed. Otherwise the history
+//! would show such an alert as firing for its whole retention.
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
@@ -13,19 +13,21 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{SOURCE, Shared, history::MAX_ANSWER};
 
-/// How soon the history is compared with the alerts of now, and again while they differ: each next time after twice as long.
+/// Delay before the history is compared with the current alerts, and before the comparison is repeated while they
+/// differ; it doubles each time.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
-/// The longest of these pauses.
+/// Maximum delay.
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
-/// How long after a start others are waited for: who posts alerts does so again each minute, engines are asked more often.
+/// How long to wait for external alerts after a start: clients post alerts again every minute, and engines are polled
+/// more often.
 const OTHERS_MS: i64 = 5 * 60 * 1_000;
-/// Evaluations of a group after which what its rules say counts.
+/// Number of evaluations of a group before its state counts.
 const EVALUATIONS: u64 = 2;
 
-/// Which change of which alert: fingerprint and time.
+/// Identifies a change of an alert: fingerprint and time.
 type Key = (String, i64);
 
-/// Ends what the history takes for pending or firing and nobody else does: after the start, and whenever rules were replaced, until
+/// Ends alerts that are pending or firing in the history only: after the start, and whenever rules were replaced, until
 /// `stop` is cancelled.
 pub(crate) async fn follow(shared: Arc<Shared>, stop: CancellationToken) {
     let started_ms = now_ms();
@@ -38,7 +40,8 @@ pub(crate) async fn follow(shared: Arc<Shared>, stop: CancellationToken) {
     }
 }
 
-/// Looks until history and alerts agree. An alert is ended at the second look that does not find it: its end may be on the way.
+/// Compares until history and alerts agree. An alert is ended only if two comparisons miss it, because its end may
+/// still be in a queue.
 async fn settle(shared: &Arc<Shared>, started_ms: i64, stop: &CancellationToken) {
     let mut missed: HashSet<Key> = HashSet::new();
     let mut pause = FIRST_LOOK;
@@ -47,14 +50,14 @@ async fn settle(shared: &Arc<Shared>, started_ms: i64, stop: &CancellationToken)
             () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => return,
         }
-        // The second look comes as soon as the first did.
+        // The second comparison follows after the same delay as the first.
         if !missed.is_empty() {
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
         let standing = match shared.history.last_of_each(now_ms(), MAX_ANSWER).await {
             Ok(standing) => standing,
             Err(error) => {
-                tracing::warn!(%error, "alerts that ended while nobody saw it could not be looked for: tried again");
+                tracing::warn!(%error, "cannot compare the history with the current alerts, will retry");
                 pause = (pause * 2).min(LONGEST_PAUSE);
                 continue;
             }
@@ -72,7 +75,7 @@ async fn settle(shared: &Arc<Shared>, started_ms: i64, stop: &CancellationToken)
 }
 
 impl Shared {
-    /// Ends of those that are missed the second time, and which are missed now.
+    /// Returns the ends of alerts that are missing for the second time, and those that are missing now.
     fn look(
         &self,
         mut standing: Vec<AlertTransition>,
@@ -90,7 +93,7 @@ impl Shared {
         (ended.into_iter().map(|change| self.end(change, now_ms)).collect(), missed)
     }
 
-    /// Whether an alert that is not among those of now is over. What the notifier still counts as firing goes on if it comes back.
+    /// Whether a missing alert has ended. If the notifier still counts it as firing, it may continue.
     fn is_over(&self, alert: &Alert, started_ms: i64, now_ms: i64) -> bool {
         if self.notifier.fires_until(&alert.fingerprint, now_ms).is_some() {
             return false;
@@ -101,7 +104,7 @@ impl Shared {
         self.groups().iter().all(|group| group.evaluations() >= EVALUATIONS && !group.view().fails(&alert.name))
     }
 
-    /// The end of an alert: when its series was written last, or else now.
+    /// The end of an alert: the time of its last stored sample, otherwise now.
     fn end(&self, change: AlertTransition, now_ms: i64) -> AlertTransition {
         let at = self.last_written(&change.alert, change.at, now_ms).unwrap_or(now_ms).max(change.at);
         let alert = Alert { state: AlertState::Inactive, resolved_at: Some(at), ..change.alert };

@@ -1,4 +1,4 @@
-//! An alert as it is told of: who it is, since when, until when.
+//! An alert: its labels, when it started and when it ends.
 
 use std::collections::BTreeMap;
 
@@ -6,64 +6,65 @@ use labels::Fingerprint;
 use model::label::is_label_name;
 use serde::{Deserialize, Serialize};
 
-/// Names and values, sorted by name.
+/// Label or annotation names and values, sorted by name.
 pub type Labels = BTreeMap<String, String>;
 
 /// The label that holds an alert's name.
 pub const ALERT_NAME: &str = "alertname";
 
-/// An alert as whoever evaluates rules tells of it, at each change and again while it fires: what Prometheus posts to an
-/// Alertmanager. Times are milliseconds since the Unix epoch.
+/// An alert as Prometheus posts it to an Alertmanager: at each change, and repeatedly while it fires. Times are
+/// milliseconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct PostableAlert {
-    /// What it is; `alertname` among them.
+    /// Labels, `alertname` among them.
     pub labels: Labels,
-    /// What people read of it.
+    /// Text for people.
     #[serde(default)]
     pub annotations: Labels,
     /// When it began to fire; `None` for now.
     #[serde(default)]
     pub starts_at_ms: Option<i64>,
-    /// When it is over unless it is told of again: past for a resolved one, `None` for the configured `resolve_timeout` from now.
+    /// When the alert resolves unless it is posted again: past for a resolved one; `None` means `resolve_timeout` from
+    /// now.
     #[serde(default)]
     pub ends_at_ms: Option<i64>,
-    /// Where its expression can be looked at.
+    /// Link to the expression.
     #[serde(default)]
     pub generator_url: String,
-    /// Value of its expression, where that is known.
+    /// Value of the expression, if known.
     #[serde(default)]
     pub value: Option<f64>,
 }
 
-/// An alert that is known. Times are milliseconds since the Unix epoch.
+/// An alert that the dispatcher holds. Times are milliseconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
-    /// Names it.
+    /// Fingerprint of the labels; identifies the alert.
     pub fingerprint: Fingerprint,
-    /// What it is.
+    /// Labels.
     pub labels: Labels,
-    /// What people read of it.
+    /// Text for people.
     pub annotations: Labels,
     /// When it began to fire.
     pub starts_at_ms: i64,
-    /// When it is over unless it is told of again.
+    /// When it resolves unless it is posted again.
     pub ends_at_ms: i64,
-    /// When it was told of last.
+    /// When it was last posted.
     pub updated_at_ms: i64,
-    /// Where its expression can be looked at.
+    /// Link to the expression.
     pub generator_url: String,
-    /// Value of its expression, where that is known.
+    /// Value of the expression, if known.
     #[serde(default)]
     pub value: Option<f64>,
 }
 
-/// Why an alert cannot be taken.
+/// Why an alert is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WrongAlert {
     /// It has no label with a value.
     #[error("an alert needs at least one label")]
     NoLabels,
-    /// A label's or annotation's name is none.
+    /// The name of a label or annotation is invalid.
     #[error("{0:?} is not a name of a label: it is empty")]
     Name(String),
     /// It ends before it starts.
@@ -74,22 +75,23 @@ pub enum WrongAlert {
     Size,
 }
 
-/// Most bytes of one alert's labels, annotations and address.
+/// Maximum size of one alert's labels, annotations and generator URL.
 const MOST_BYTES: usize = 32 << 10;
-/// What a label or an annotation takes beside its text.
+/// Memory of one label or annotation beside its text.
 const PAIR_BYTES: usize = 64;
 
-/// About how many bytes labels and annotations take.
+/// Approximate size of labels and annotations in bytes.
 #[must_use]
 pub fn size_of(labels: &Labels, annotations: &Labels) -> usize {
     labels.iter().chain(annotations).map(|(name, value)| name.len() + value.len() + PAIR_BYTES).sum()
 }
 
 impl Alert {
-    /// The alert that was posted at `now_ms`, which lasts for `resolve_timeout_ms` if it does not say how long.
+    /// The alert that was posted at `now_ms`. Without an end it lasts for `resolve_timeout_ms`.
     ///
     /// # Errors
-    /// It has no labels, a name that is none, ends before it starts, or is too long.
+    ///
+    /// It has no labels or an invalid label name, ends before it starts, or is too long.
     pub fn from_posted(posted: PostableAlert, now_ms: i64, resolve_timeout_ms: i64) -> Result<Self, WrongAlert> {
         let PostableAlert { mut labels, annotations, starts_at_ms, ends_at_ms, generator_url, value } = posted;
         labels.retain(|_, value| !value.is_empty());
@@ -120,25 +122,25 @@ impl Alert {
         })
     }
 
-    /// Its name, or nothing.
+    /// Value of the label `alertname`, or an empty text.
     #[must_use]
     pub fn name(&self) -> &str {
         self.labels.get(ALERT_NAME).map_or("", String::as_str)
     }
 
-    /// About how many bytes it takes.
+    /// Approximate size in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         size_of(&self.labels, &self.annotations).saturating_add(self.generator_url.len())
     }
 
-    /// Whether it is over.
+    /// Whether it has ended.
     #[must_use]
     pub fn is_resolved(&self, now_ms: i64) -> bool {
         self.ends_at_ms <= now_ms
     }
 
-    /// What is known after `newer` was told of: one that goes on keeps its start.
+    /// This alert updated by a newer post of it: an alert that still fires keeps its start time.
     #[must_use]
     pub fn merged(&self, mut newer: Alert) -> Alert {
         if newer.starts_at_ms <= self.ends_at_ms && self.starts_at_ms <= newer.ends_at_ms {

@@ -1,4 +1,4 @@
-//! Inhibition: an alert that fires keeps others quiet.
+//! Inhibition: a firing alert mutes others.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,25 +8,26 @@ use crate::{
 };
 use labels::Fingerprint;
 
-/// While an alert that `source` takes fires, those that `target` takes and that agree in `equal` are quiet.
+/// While an alert that matches `source` fires, alerts that match `target` and have the same values of `equal` are
+/// muted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InhibitRule {
-    /// Alerts that keep others quiet.
+    /// Matches the inhibiting alerts.
     pub source: Matchers,
-    /// Alerts that are kept quiet.
+    /// Matches the alerts to mute.
     pub target: Matchers,
-    /// Labels in which the two agree; one that neither has agrees.
+    /// Labels whose values must be the same; two missing labels are the same.
     pub equal: Vec<String>,
 }
 
-/// The rules and the alerts that are sources of them.
+/// The rules, each with its source alerts.
 #[derive(Debug, Default)]
 pub(crate) struct Inhibitor {
     rules: Vec<(InhibitRule, Sources)>,
 }
 
-/// Sources of one rule by their values of its labels. A source that is a target of its own rule as well keeps only pure
-/// targets quiet, which its flag says.
+/// Source alerts of one rule by their values of the `equal` labels: end time, and whether the source matches the target
+/// as well. Such a source only inhibits alerts that are not sources themselves.
 type Sources = HashMap<Vec<String>, HashMap<Fingerprint, (i64, bool)>>;
 
 impl Inhibitor {
@@ -34,12 +35,12 @@ impl Inhibitor {
         Inhibitor { rules: rules.into_iter().map(|rule| (rule, Sources::new())).collect() }
     }
 
-    /// Whether no rule can inhibit anything.
+    /// Whether there are no rules.
     pub(crate) fn is_idle(&self) -> bool {
         self.rules.is_empty()
     }
 
-    /// Takes an alert in, as it is now. Whether it inhibits others now and did not, or no longer does.
+    /// Updates the sources with an alert. Returns whether it starts or stops to inhibit.
     pub(crate) fn note(&mut self, alert: &Alert, now_ms: i64) -> bool {
         let mut is_news = false;
         for (rule, sources) in &mut self.rules {
@@ -53,13 +54,13 @@ impl Inhibitor {
         is_news
     }
 
-    /// When the next of the alerts that inhibit others ends, if nobody tells of it again.
+    /// When the next inhibiting alert ends unless it is posted again.
     pub(crate) fn next_end(&self, now_ms: i64) -> Option<i64> {
         let sources = self.rules.iter().flat_map(|(_, sources)| sources.values()).flat_map(HashMap::values);
         sources.map(|(ends_at_ms, _)| *ends_at_ms).filter(|ends_at_ms| *ends_at_ms > now_ms).min()
     }
 
-    /// Forgets an alert.
+    /// Removes an alert.
     pub(crate) fn forget(&mut self, alert: &Alert) {
         for (rule, sources) in &mut self.rules {
             let values = values(rule, &alert.labels);
@@ -72,7 +73,7 @@ impl Inhibitor {
         }
     }
 
-    /// The alerts that keep one with these labels quiet.
+    /// Fingerprints of the alerts that inhibit one with these labels.
     pub(crate) fn inhibitors(&self, labels: &Labels, now_ms: i64) -> HashSet<Fingerprint> {
         let mut found = HashSet::new();
         for (rule, sources) in self.rules.iter().filter(|(rule, _)| rule.target.matches(labels)) {

@@ -1,7 +1,7 @@
-//! Whom to tell of alerts, when, and in which words: Alertmanager's configuration, routing, grouping and messages.
+//! Alertmanager's logic: configuration, routing, grouping, inhibition, silences and the text of messages.
 //!
-//! No sockets, no files and no clock: the time is an argument, what is to be sent is a return value. So a test can live through a
-//! week in a millisecond, and the server alone decides how things are kept and delivered.
+//! No sockets, no files and no clock: the time is an argument, and what to send is a return value. So a test runs
+//! through a week in a millisecond, and the server alone decides how to store and deliver.
 
 pub mod alert;
 pub mod color;

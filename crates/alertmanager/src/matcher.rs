@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::Labels;
 
-/// What a matcher takes beside its texts, and for each unit of its expression's weight.
+/// Memory of a matcher besides its text, and per unit of its regular expression's weight.
 const OWN_BYTES: usize = 64;
 const WEIGHT_BYTES: usize = 64;
 
-/// How a label is compared.
+/// How a label's value is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operator {
     /// `=`
@@ -29,7 +29,7 @@ pub enum Operator {
 }
 
 impl Operator {
-    /// As it is written.
+    /// The operator as text.
     #[must_use]
     pub fn sign(self) -> &'static str {
         match self {
@@ -40,24 +40,24 @@ impl Operator {
         }
     }
 
-    /// The operator that a text begins with, and the rest of the text.
+    /// The operator at the start of a text, and the remaining text.
     fn strip(text: &str) -> Option<(Self, &str)> {
-        // The longer signs first: `=~` begins as `=` does.
+        // Longer signs first, because `=~` starts with `=`.
         let signs = [Operator::Matches, Operator::NotEqual, Operator::NotMatches, Operator::Equal];
         signs.into_iter().find_map(|operator| Some((operator, text.strip_prefix(operator.sign())?)))
     }
 }
 
-/// A condition on one label. A label that is not there counts as empty.
+/// A condition on one label. A missing label counts as empty.
 #[derive(Debug, Clone)]
 pub struct Matcher {
-    /// The label.
+    /// Name of the label.
     pub name: String,
-    /// How it is compared.
+    /// Operator.
     pub operator: Operator,
-    /// What it is compared with.
+    /// Value to compare with.
     pub value: String,
-    /// `value`, for the operators that need it.
+    /// Compiled `value` of `=~` and `!~`.
     regex: Option<Regex>,
 }
 
@@ -67,38 +67,39 @@ impl PartialEq for Matcher {
     }
 }
 
-/// Why a text is no matcher.
+/// Why a text is not a matcher.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WrongMatcher {
-    /// Neither of the four operators is where it should be.
+    /// There is no operator where one is expected.
     #[error(
         "{0:?} is not a matcher: write for example severity=\"critical\" or job=~\"api|web\", a name with spaces or signs in quotes"
     )]
     Form(String),
-    /// Quotes are not in pairs.
+    /// A quote is not closed or not escaped.
     #[error("the value {0:?} has a quote too many: write a quote within a value as \\\"")]
     Quote(String),
-    /// The regular expression is none.
+    /// The regular expression is invalid.
     #[error("{regex:?} is not a regular expression: {reason}")]
     Regex {
-        /// What was given.
+        /// The regular expression.
         regex: String,
-        /// What is wrong with it.
+        /// What is wrong.
         reason: String,
     },
-    /// The regular expressions would take too much.
+    /// The regular expressions exceed the limit of memory.
     #[error("the regular expressions are too many or too complex: repeat shorter pieces, or less often")]
     Weight,
-    /// The label's name is none.
+    /// The label name is invalid.
     #[error("{0:?} is not a name of a label: it is empty")]
     Name(String),
 }
 
 impl Matcher {
-    /// A condition; regular expressions hold for the whole value.
+    /// A condition. A regular expression must match the whole value.
     ///
     /// # Errors
-    /// The regular expression is none.
+    ///
+    /// The regular expression is invalid.
     pub fn new(name: impl Into<String>, operator: Operator, value: impl Into<String>) -> Result<Self, WrongMatcher> {
         let (name, value) = (name.into(), value.into());
         let regex = match operator {
@@ -111,18 +112,18 @@ impl Matcher {
         Ok(Matcher { name, operator, value, regex })
     }
 
-    /// What its regular expression takes, if it has one, as [`labels::go_regex::weight`] tells.
+    /// Weight of the regular expression by [`labels::go_regex::weight`]; 0 without one.
     fn weight(&self) -> usize {
         if self.regex.is_some() { labels::go_regex::weight(&self.value) } else { 0 }
     }
 
-    /// About how many bytes it takes.
+    /// Approximate size in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         self.name.len() + self.value.len() + OWN_BYTES + self.weight().saturating_mul(WEIGHT_BYTES)
     }
 
-    /// Whether it holds for these labels.
+    /// Whether it matches these labels.
     #[must_use]
     pub fn matches(&self, labels: &Labels) -> bool {
         let value = labels.get(&self.name).map_or("", String::as_str);
@@ -131,7 +132,7 @@ impl Matcher {
     }
 }
 
-/// The matchers of one request, as they are read: no more than may be compiled for it.
+/// Collects the matchers of one request, within the limit for compiled regular expressions.
 #[derive(Debug, Default)]
 pub struct Gathered {
     matchers: Vec<Matcher>,
@@ -142,7 +143,8 @@ impl Gathered {
     /// Adds one.
     ///
     /// # Errors
-    /// The regular expressions would take too much.
+    ///
+    /// The regular expressions exceed the limit.
     pub fn push(&mut self, matcher: Matcher) -> Result<(), WrongMatcher> {
         self.weight = self.weight.saturating_add(matcher.weight());
         if self.weight > labels::go_regex::MOST_WEIGHT {
@@ -152,14 +154,14 @@ impl Gathered {
         Ok(())
     }
 
-    /// All of them.
+    /// The collected matchers.
     #[must_use]
     pub fn finish(self) -> Vec<Matcher> {
         self.matchers
     }
 }
 
-/// The last line of the library's message, which says what is wrong; the lines before it draw where.
+/// The last line of the library's message, which says what is wrong; the lines before it show the position.
 fn reason(error: &regex::Error) -> String {
     let message = error.to_string();
     message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
@@ -182,18 +184,18 @@ impl FromStr for Matcher {
     }
 }
 
-/// Matchers that all must hold.
+/// Matchers that must all match.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Matchers(pub Vec<Matcher>);
 
 impl Matchers {
-    /// Whether all hold for these labels.
+    /// Whether all match these labels.
     #[must_use]
     pub fn matches(&self, labels: &Labels) -> bool {
         self.0.iter().all(|matcher| matcher.matches(labels))
     }
 
-    /// Sorts them, as they stand in keys of groups.
+    /// Sorts them as in group keys.
     pub(crate) fn sort(&mut self) {
         self.0.sort_by(|one, other| {
             (&one.name, &one.value, one.operator.sign()).cmp(&(&other.name, &other.value, other.operator.sign()))
@@ -214,8 +216,8 @@ impl fmt::Display for Matchers {
 impl FromStr for Matchers {
     type Err = WrongMatcher;
 
-    /// Reads matchers separated by commas, with braces around them or without. As in Alertmanager, what can be read in the classic
-    /// syntax means what it always did; the syntax with names in UTF-8 is for the rest.
+    /// Parses matchers separated by commas, with or without braces. As in Alertmanager, the classic syntax is tried
+    /// first, so that old text keeps its meaning; the UTF-8 syntax parses the rest.
     fn from_str(text: &str) -> Result<Self, WrongMatcher> {
         let read = classic::parse(text).or_else(|error| match error {
             WrongMatcher::Form(_) | WrongMatcher::Quote(_) => utf8::parse(text).map_err(|newer| match newer {
@@ -228,17 +230,17 @@ impl FromStr for Matchers {
     }
 }
 
-/// A matcher as Alertmanager's API writes it.
+/// A matcher in the JSON of Alertmanager's API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MatcherJson {
-    /// The label.
+    /// Name of the label.
     pub name: String,
-    /// What it is compared with.
+    /// Value to compare with.
     pub value: String,
     /// Whether the value is a regular expression.
     #[serde(rename = "isRegex", default)]
     pub is_regex: bool,
-    /// Whether it must hold, rather than not.
+    /// Whether it must match, rather than not match.
     #[serde(rename = "isEqual", default = "yes")]
     pub is_equal: bool,
 }
@@ -293,7 +295,7 @@ mod tests {
             ("a=", r#"{a=""}"#),
             ("", "{}"),
             ("{}", "{}"),
-            // What only the syntax with names in UTF-8 reads.
+            // Only the UTF-8 syntax accepts these.
             (r#"service.name="api""#, r#"{service.name="api"}"#),
             (
                 r#"{"service name"=~"a|b", café!=x, a-b=c, 1a=b, a:b="c",}"#,
@@ -304,7 +306,7 @@ mod tests {
         ] {
             let read = text.parse::<Matchers>();
             assert_eq!(read.as_ref().map(ToString::to_string), Ok(shown.to_owned()), "{text}");
-            // Silences and keys of groups are kept in this form.
+            // Silences and group keys are stored in this form.
             assert_eq!(shown.parse::<Matchers>(), read, "{text}");
         }
         for wrong in

@@ -1,4 +1,4 @@
-//! Silences: for a time, alerts that match are not told of.
+//! Silences: they mute matching alerts for a time.
 
 use std::collections::BTreeMap;
 
@@ -9,43 +9,44 @@ use crate::{
     matcher::{Gathered, Matcher, MatcherJson, Matchers, WrongMatcher},
 };
 
-/// Most bytes of a silence's matchers, and of what is said of it: all silences are in memory, and are looked through for each alert.
+/// Maximum size of a silence's matchers, and of its comment and author: all silences are in memory and are matched
+/// against each alert.
 const MATCHERS_BYTES: usize = 16 << 10;
 const COMMENT_BYTES: usize = 4 << 10;
 
 /// A silence. Times are milliseconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Silence {
-    /// Names it.
+    /// ID.
     pub id: String,
-    /// What it takes; all must hold.
+    /// Matchers that must all match.
     pub matchers: Matchers,
-    /// When it begins.
+    /// When it starts.
     pub starts_at_ms: i64,
     /// When it ends.
     pub ends_at_ms: i64,
-    /// Whose it is.
+    /// Author.
     pub created_by: String,
-    /// Why.
+    /// Comment: the reason.
     pub comment: String,
-    /// When it was changed last.
+    /// When it was last changed.
     pub updated_at_ms: i64,
 }
 
-/// Whether a silence holds.
+/// Whether a silence is in effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SilenceState {
-    /// Not yet.
+    /// It has not started yet.
     Pending,
-    /// Now.
+    /// It is in effect.
     Active,
-    /// No longer.
+    /// It has ended.
     Expired,
 }
 
 impl SilenceState {
-    /// Its word in the API.
+    /// Name in the API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -56,39 +57,39 @@ impl SilenceState {
     }
 }
 
-/// Why a silence cannot be taken.
+/// Why a silence is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WrongSilence {
     /// It has no matchers.
     #[error("a silence needs at least one matcher")]
     NoMatchers,
-    /// It would take every alert.
+    /// It would match every alert.
     #[error(
         "a silence needs at least one matcher that does not match an empty value: as it is, it could silence everything"
     )]
     MatchesAll,
-    /// A matcher is none.
+    /// A matcher is invalid.
     #[error(transparent)]
     Matcher(#[from] WrongMatcher),
     /// It ends before it starts.
     #[error("the silence ends before it starts")]
     Order,
-    /// It is over.
+    /// It has already ended.
     #[error("the silence would be over already: let it end in the future")]
     Past,
-    /// Nobody says why.
+    /// It has no comment.
     #[error("a silence needs a comment: say why, for those who wonder")]
     NoComment,
     /// It is too long.
     #[error("a silence has at most 16 KiB of matchers and 4 KiB of words: make several of it")]
     Size,
-    /// There is none of that id.
+    /// There is no silence with this ID.
     #[error("there is no silence {0:?}")]
     Unknown(String),
 }
 
 impl Silence {
-    /// Whether it holds.
+    /// Its state at `now_ms`.
     #[must_use]
     pub fn state(&self, now_ms: i64) -> SilenceState {
         if self.ends_at_ms <= now_ms {
@@ -100,7 +101,7 @@ impl Silence {
         }
     }
 
-    /// When it begins or ends next after `now_ms`; `None` once it is over.
+    /// When it starts or ends next after `now_ms`; `None` once it has ended.
     #[must_use]
     pub fn next_change(&self, now_ms: i64) -> Option<i64> {
         match self.state(now_ms) {
@@ -110,27 +111,28 @@ impl Silence {
         }
     }
 
-    /// Whether it mutes an alert with these labels now.
+    /// Whether it mutes an alert with these labels at `now_ms`.
     #[must_use]
     pub fn mutes(&self, labels: &Labels, now_ms: i64) -> bool {
         self.state(now_ms) == SilenceState::Active && self.matchers.matches(labels)
     }
 
-    /// About how many bytes it takes.
+    /// Approximate size in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         self.matchers.0.iter().map(Matcher::size).sum::<usize>() + self.comment.len() + self.created_by.len()
     }
 
-    /// Its matchers as the API writes them.
+    /// Its matchers in the API's JSON.
     #[must_use]
     pub fn matchers_json(&self) -> Vec<MatcherJson> {
         self.matchers.0.iter().map(MatcherJson::from).collect()
     }
 
-    /// Whether it may be taken at `now_ms`.
+    /// Whether it is acceptable at `now_ms`.
     ///
     /// # Errors
+    ///
     /// What is wrong with it.
     pub fn check(&self, now_ms: i64) -> Result<(), WrongSilence> {
         if self.matchers.0.is_empty() {
@@ -156,10 +158,11 @@ impl Silence {
     }
 }
 
-/// Reads matchers as the API writes them.
+/// Parses matchers of the API's JSON.
 ///
 /// # Errors
-/// One of them is none.
+///
+/// One of them is invalid.
 pub fn matchers(json: Vec<MatcherJson>) -> Result<Matchers, WrongMatcher> {
     let mut matchers = Gathered::default();
     for matcher in json {
@@ -168,28 +171,28 @@ pub fn matchers(json: Vec<MatcherJson>) -> Result<Matchers, WrongMatcher> {
     Ok(Matchers(matchers.finish()))
 }
 
-/// All silences, those that are over for a while included.
+/// All silences. Expired ones are retained for a while.
 #[derive(Debug, Clone, Default)]
 pub struct Silences(BTreeMap<String, Silence>);
 
 impl Silences {
-    /// All, in order of their ids.
+    /// All silences, ordered by ID.
     pub fn all(&self) -> impl Iterator<Item = &Silence> {
         self.0.values()
     }
 
-    /// The one of that id.
+    /// The silence with this ID.
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Silence> {
         self.0.get(id)
     }
 
-    /// Adds or replaces one.
+    /// Inserts or replaces a silence.
     pub fn put(&mut self, silence: Silence) {
         self.0.insert(silence.id.clone(), silence);
     }
 
-    /// Drops those that were over at `before_ms`, and returns their ids.
+    /// Removes silences that ended before `before_ms`; returns their IDs.
     pub fn drop_expired(&mut self, before_ms: i64) -> Vec<String> {
         let old: Vec<_> = self
             .0
@@ -203,13 +206,13 @@ impl Silences {
         old
     }
 
-    /// When the next of them begins or ends after `now_ms`; `None` if none does.
+    /// When the next silence starts or ends after `now_ms`; `None` if none does.
     #[must_use]
     pub fn next_change(&self, now_ms: i64) -> Option<i64> {
         self.0.values().filter_map(|silence| silence.next_change(now_ms)).min()
     }
 
-    /// The ids of those that take an alert with these labels now.
+    /// IDs of the silences that mute an alert with these labels.
     #[must_use]
     pub fn silencing(&self, labels: &Labels, now_ms: i64) -> Vec<String> {
         self.0.values().filter(|silence| silence.mutes(labels, now_ms)).map(|silence| silence.id.clone()).collect()

@@ -1,4 +1,4 @@
-//! Times of the week and year in which a route is muted or active, in Alertmanager's spelling.
+//! Time intervals in which a route is muted or active, in Alertmanager's syntax.
 
 use std::ops::RangeInclusive;
 
@@ -22,11 +22,11 @@ const MONTHS: [&str; 12] = [
 ];
 const MINUTES_OF_DAY: i64 = 24 * 60;
 
-/// Part of a time interval as it stands in the file.
+/// Part of a time interval as in the file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TimeSpec {
-    /// Times of the day.
+    /// Time ranges of the day.
     #[serde(default)]
     times: Vec<ClockSpec>,
     /// `monday:friday`, `sunday`
@@ -41,12 +41,12 @@ pub struct TimeSpec {
     /// `2026:2027`
     #[serde(default)]
     years: Vec<String>,
-    /// Time zone; UTC if there is none.
+    /// Time zone; UTC by default.
     #[serde(default)]
     location: Option<String>,
 }
 
-/// A time of the day as it stands in the file.
+/// A time range of the day as in the file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ClockSpec {
@@ -56,10 +56,10 @@ struct ClockSpec {
     end_time: String,
 }
 
-/// Times for which all given kinds of ranges hold; of each kind, any one.
+/// Ranges of each kind. A time is inside if each kind that is set has a range that contains it.
 #[derive(Debug, Clone)]
 pub struct TimeInterval {
-    /// Minutes since midnight; the end does not belong.
+    /// Minutes since midnight; the end is exclusive.
     times: Vec<RangeInclusive<i64>>,
     weekdays: Vec<RangeInclusive<i64>>,
     days_of_month: Vec<RangeInclusive<i64>>,
@@ -68,7 +68,7 @@ pub struct TimeInterval {
     zone: TimeZone,
 }
 
-/// Why a time interval is none, in a sentence.
+/// Why a time interval is invalid, as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct WrongInterval(String);
@@ -103,7 +103,7 @@ impl TryFrom<&TimeSpec> for TimeInterval {
 }
 
 impl TimeInterval {
-    /// Whether a time, in milliseconds since the Unix epoch, lies in it.
+    /// Whether a time, in milliseconds since the Unix epoch, is inside.
     #[must_use]
     pub fn contains(&self, now_ms: i64) -> bool {
         let Ok(now) = Timestamp::from_millisecond(now_ms) else { return false };
@@ -117,7 +117,7 @@ impl TimeInterval {
             self.times.is_empty() || self.times.iter().any(|range| *range.start() <= minute && minute < *range.end());
         let is_in_days = self.days_of_month.is_empty()
             || self.days_of_month.iter().any(|range| {
-                // Days below zero count from the month's end.
+                // Negative days count from the end of the month.
                 let of_month = |day: i64| if day < 0 { days + day + 1 } else { day };
                 of_month(*range.start()) <= day && day <= of_month(*range.end())
             });
@@ -154,14 +154,14 @@ fn clock_range(spec: &ClockSpec) -> Result<RangeInclusive<i64>, WrongInterval> {
     }
 }
 
-/// The two ends of `a:b`, or of `a` alone.
+/// The two ends of `a:b`, or `a` twice.
 fn ends(text: &str) -> (String, String) {
     let text = text.to_lowercase();
     let (start, end) = text.split_once(':').unwrap_or((&text, &text));
     (start.trim().to_owned(), end.trim().to_owned())
 }
 
-/// A range of names; numbers are taken as well where `first` numbers the first name with 1.
+/// A range of names. Numbers are accepted too if `first` is the number of the first name.
 fn named_range(text: &str, names: &[&str], first: i64) -> Result<RangeInclusive<i64>, WrongInterval> {
     let number = |name: &str| -> Result<i64, WrongInterval> {
         let named = (first..).zip(names).find(|(_, known)| **known == name).map(|(number, _)| number);
@@ -179,7 +179,7 @@ fn day_range(text: &str) -> Result<RangeInclusive<i64>, WrongInterval> {
     let day = |text: &str| text.parse::<i64>().ok().filter(|day| *day != 0 && (-31..=31).contains(day));
     let (start, end) = ends(text);
     let (start, end) = day(&start).zip(day(&end)).ok_or_else(complaint)?;
-    // From the month's end to its start there is nothing, whatever the month.
+    // A range from the end of the month to its start is always empty.
     let is_ordered = if (start < 0) == (end < 0) { start <= end } else { start > 0 };
     if is_ordered { Ok(start..=end) } else { Err(complaint()) }
 }

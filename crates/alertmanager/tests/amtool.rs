@@ -1,4 +1,5 @@
-//! The same files are given to Debian's `amtool check-config` and to ours: both take them, or neither does.
+//! Compares our check of configuration files with Debian's `amtool check-config`: both accept a file, or both reject
+//! it.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // A test fails by panicking.
 
@@ -6,7 +7,7 @@ use std::{path::Path, process::Command};
 
 use alertmanager::config::file::ConfigFile;
 
-/// What both take.
+/// Both accept these.
 const GOOD: &[&str] = &[
     "route: {receiver: a}\nreceivers: [{name: a}]",
     "route: {receiver: a, group_by: ['...'], group_wait: 0s, group_interval: 1m30s, repeat_interval: 1d}\nreceivers: [{name: a}]",
@@ -24,7 +25,7 @@ const GOOD: &[&str] = &[
     "global: {resolve_timeout: 10m, opsgenie_api_url: 'https://x.org/', http_config: {bearer_token: x}}\nroute: {receiver: a}\nreceivers: [{name: a}]\ntemplates: ['/nowhere/*.tmpl']",
 ];
 
-/// What neither takes.
+/// Both reject these.
 const BAD: &[&str] = &[
     "receivers: [{name: a}]",
     "route: {receiver: b}\nreceivers: [{name: a}]",
@@ -73,7 +74,7 @@ const BAD: &[&str] = &[
     "route: [",
 ];
 
-/// What Debian's 0.25 refuses and versions from 0.27 take: names of labels in UTF-8.
+/// Accepted since 0.27, but not by Debian's 0.25: UTF-8 label names.
 const NEWER: &[&str] = &[
     "route: {receiver: a, group_by: ['b-c']}\nreceivers: [{name: a}]",
     "route: {receiver: a, routes: [{match: {a-b: c}}]}\nreceivers: [{name: a}]",

@@ -1,4 +1,4 @@
-//! Hours of alerts, told in the order and at the times at which Alertmanager tells of them.
+//! Hours of alerts, with notifications in the order and at the times of Alertmanager.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test fails by panicking.
 
@@ -30,17 +30,17 @@ fn labels(text: &str) -> Labels {
     text.split(',').map(|pair| pair.split_once('=').unwrap()).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
 }
 
-/// That an alert which began at 0 is over.
+/// A post that resolves an alert which started at 0.
 fn ended(names: &str, now_ms: i64) -> PostableAlert {
     PostableAlert { labels: labels(names), starts_at_ms: Some(0), ends_at_ms: Some(now_ms), ..PostableAlert::default() }
 }
 
-/// A dispatcher and its time.
+/// A dispatcher and its current time.
 struct World {
     dispatcher: Dispatcher,
     now: i64,
     logged: Vec<(LogKey, LogEntry)>,
-    /// What the last notification changed in the log.
+    /// The log change of the last notification.
     last_change: Option<LogChange>,
 }
 
@@ -58,7 +58,7 @@ impl World {
     }
 
     fn post(&mut self, names: &str, ends_at_ms: Option<i64>) {
-        // Long enough not to end by itself within a test.
+        // Long enough that it does not end by itself within a test.
         let ends_at_ms = ends_at_ms.unwrap_or(self.now + 100 * HOUR);
         let posted = PostableAlert {
             labels: labels(names),
@@ -69,14 +69,14 @@ impl World {
         self.dispatcher.ingest([posted], self.now);
     }
 
-    /// The last notification is given up.
+    /// Gives up the last notification.
     fn give_up(&mut self) {
         self.dispatcher.take_back(self.last_change.as_ref().unwrap());
     }
 
-    /// Goes on until `until`, and says what was told and when.
+    /// Advances the time to `until`; returns the notifications with their times.
     fn until(&mut self, until: i64) -> Vec<(i64, String)> {
-        let mut told = Vec::new();
+        let mut sent = Vec::new();
         while let Some(wake) = self.dispatcher.next_wake().filter(|wake| *wake <= until) {
             self.now = self.now.max(wake);
             let tick = self.dispatcher.tick(self.now);
@@ -84,10 +84,10 @@ impl World {
             if let Some(last) = tick.notifications.last() {
                 self.last_change.clone_from(&last.log);
             }
-            told.extend(tick.notifications.iter().map(|notification| (self.now / SECOND, shown(notification))));
+            sent.extend(tick.notifications.iter().map(|notification| (self.now / SECOND, shown(notification))));
         }
         self.now = until;
-        told
+        sent
     }
 }
 
@@ -107,7 +107,7 @@ fn shown(notification: &Notification) -> String {
     format!("{}{}: {}", notification.receiver, notification.integration, alerts.join(" "))
 }
 
-fn told(expected: &[(i64, &str)]) -> Vec<(i64, String)> {
+fn sent(expected: &[(i64, &str)]) -> Vec<(i64, String)> {
     expected.iter().map(|(at, text)| (*at, (*text).to_owned())).collect()
 }
 
@@ -117,16 +117,16 @@ fn a_group_waits_then_tells_news_at_its_interval_and_repeats() {
     world.fire("alertname=a,i=1");
     assert_eq!(world.until(10 * SECOND), []);
     world.fire("alertname=a,i=2");
-    assert_eq!(world.until(MINUTE), told(&[(30, "team0: +1 +2")]), "one message for both, 30 s after the first");
+    assert_eq!(world.until(MINUTE), sent(&[(30, "team0: +1 +2")]), "one message for both, 30 s after the first");
     world.fire("alertname=a,i=3");
-    assert_eq!(world.until(10 * MINUTE), told(&[(330, "team0: +1 +2 +3")]), "news at the interval");
+    assert_eq!(world.until(10 * MINUTE), sent(&[(330, "team0: +1 +2 +3")]), "news at the interval");
     assert_eq!(world.until(HOUR), [], "nothing new");
     world.resolve("alertname=a,i=2");
-    assert_eq!(world.until(HOUR + 10 * MINUTE), told(&[(3_630, "team0: +1 -2 +3")]), "the end of one");
-    assert_eq!(world.until(6 * HOUR), told(&[(18_330, "team0: +1 +3")]), "again after four hours");
+    assert_eq!(world.until(HOUR + 10 * MINUTE), sent(&[(3_630, "team0: +1 -2 +3")]), "the end of one");
+    assert_eq!(world.until(6 * HOUR), sent(&[(18_330, "team0: +1 +3")]), "again after four hours");
     world.resolve("alertname=a,i=1");
     world.resolve("alertname=a,i=3");
-    assert_eq!(world.until(7 * HOUR), told(&[(21_630, "team0: -1 -3")]), "all over");
+    assert_eq!(world.until(7 * HOUR), sent(&[(21_630, "team0: -1 -3")]), "all over");
     assert_eq!((world.dispatcher.next_wake(), world.dispatcher.firing(world.now).len()), (None, 0), "nothing is kept");
 }
 
@@ -143,7 +143,7 @@ fn what_is_over_before_it_was_told_of_is_not_told() {
 fn one_that_is_not_told_of_again_ends_by_itself() {
     let mut world = World::new(USUAL);
     world.post("alertname=a,i=1", Some(2 * MINUTE));
-    assert_eq!(world.until(HOUR), told(&[(30, "team0: +1"), (330, "team0: -1")]));
+    assert_eq!(world.until(HOUR), sent(&[(30, "team0: +1"), (330, "team0: -1")]));
 }
 
 #[test]
@@ -188,11 +188,11 @@ inhibit_rules:
     world.fire("alertname=b,i=c1,severity=critical,host=1");
     world.fire("alertname=c,i=b1,both=yes");
     world.fire("alertname=c,i=b2,both=yes");
-    assert_eq!(world.until(MINUTE), told(&[(30, "team0: +w2"), (30, "team0: +c1"), (30, "team0: +b1 +b2")]));
+    assert_eq!(world.until(MINUTE), sent(&[(30, "team0: +w2"), (30, "team0: +c1"), (30, "team0: +b1 +b2")]));
     let status = world.dispatcher.status(&labels("alertname=a,i=w1,severity=warning,host=1"), world.now);
     assert_eq!(status.inhibited_by, [Fingerprint::of(&labels("alertname=b,i=c1,severity=critical,host=1"))]);
     world.resolve("alertname=b,i=c1,severity=critical,host=1");
-    assert_eq!(world.until(6 * MINUTE), told(&[(330, "team0: +w1 +w2"), (330, "team0: -c1")]));
+    assert_eq!(world.until(6 * MINUTE), sent(&[(330, "team0: +w1 +w2"), (330, "team0: -c1")]));
 }
 
 #[test]
@@ -232,9 +232,9 @@ fn silences_hold_for_their_time() {
     assert_eq!(world.dispatcher.silences.next_change(7 * MINUTE), None);
     world.fire("alertname=a,i=1");
     world.fire("alertname=a,i=3");
-    assert_eq!(world.until(MINUTE), told(&[(30, "team0: +3")]));
+    assert_eq!(world.until(MINUTE), sent(&[(30, "team0: +3")]));
     assert_eq!(world.dispatcher.status(&labels("alertname=a,i=1"), world.now).silenced_by, ["s"]);
-    assert_eq!(world.until(20 * MINUTE), told(&[(630, "team0: +1 +3")]), "once it is over");
+    assert_eq!(world.until(20 * MINUTE), sent(&[(630, "team0: +1 +3")]), "once it is over");
 }
 
 #[test]
@@ -261,7 +261,7 @@ time_intervals: [{name: night, time_intervals: [{times: [{start_time: '00:00', e
         (16 * 3_600, "m0: +1"),
         (21 * 3_600, "m0: +1"),
     ];
-    assert_eq!(world.until(23 * HOUR), told(&night_is_over), "then every four hours, at the next full hour after");
+    assert_eq!(world.until(23 * HOUR), sent(&night_is_over), "then every four hours, at the next full hour after");
 }
 
 #[test]
@@ -273,11 +273,11 @@ receivers: [{name: a, webhook_configs: [{url: 'http://x', send_resolved: false},
 ",
     );
     world.fire("i=1");
-    assert_eq!(world.until(0), told(&[(0, "a0: +1"), (0, "a1: +1")]));
+    assert_eq!(world.until(0), sent(&[(0, "a0: +1"), (0, "a1: +1")]));
     world.resolve("i=1");
-    assert_eq!(world.until(HOUR), told(&[(300, "a1: -1")]));
+    assert_eq!(world.until(HOUR), sent(&[(300, "a1: -1")]));
     world.fire("i=1");
-    assert_eq!(world.until(HOUR), told(&[(3_600, "a0: +1"), (3_600, "a1: +1")]), "the next time is news to both");
+    assert_eq!(world.until(HOUR), sent(&[(3_600, "a0: +1"), (3_600, "a1: +1")]), "the next time is news to both");
 }
 
 #[test]
@@ -293,34 +293,34 @@ fn after_a_restart_nothing_is_told_twice_and_nothing_is_lost() {
     after.now = 10 * MINUTE;
     after.dispatcher.restore_log(before.logged);
     after.dispatcher.restore_alerts(kept, after.now, 15 * MINUTE);
-    assert_eq!(after.until(10 * MINUTE), told(&[(600, "team0: +3")]), "the one that nobody knew of, at once");
+    assert_eq!(after.until(10 * MINUTE), sent(&[(600, "team0: +3")]), "the one that nobody knew of, at once");
     after.resolve("alertname=b,i=2");
-    assert_eq!(after.until(20 * MINUTE), told(&[(900, "team0: -2")]), "the end of one, at the next interval");
+    assert_eq!(after.until(20 * MINUTE), sent(&[(900, "team0: -2")]), "the end of one, at the next interval");
 }
 
 #[test]
 fn what_was_given_up_is_told_again_at_the_next_interval_and_only_then() {
     let mut world = World::new(USUAL);
     world.fire("alertname=a,i=1");
-    assert_eq!(world.until(MINUTE), told(&[(30, "team0: +1")]));
+    assert_eq!(world.until(MINUTE), sent(&[(30, "team0: +1")]));
     world.give_up();
-    assert_eq!(world.until(6 * MINUTE), told(&[(330, "team0: +1")]));
+    assert_eq!(world.until(6 * MINUTE), sent(&[(330, "team0: +1")]));
     world.give_up();
     world.fire("alertname=a,i=2");
-    assert_eq!(world.until(11 * MINUTE), told(&[(630, "team0: +1 +2")]), "with the news");
+    assert_eq!(world.until(11 * MINUTE), sent(&[(630, "team0: +1 +2")]), "with the news");
     assert_eq!(world.until(HOUR), [], "it came");
 
-    // A repetition that is given up leaves what was told before: its end is told.
-    assert_eq!(world.until(5 * HOUR), told(&[(4 * 3_600 + 930, "team0: +1 +2")]));
+    // Giving up a repeat restores the previous log entry: the resolution is notified.
+    assert_eq!(world.until(5 * HOUR), sent(&[(4 * 3_600 + 930, "team0: +1 +2")]));
     world.give_up();
     world.resolve("alertname=a,i=1");
     world.resolve("alertname=a,i=2");
-    assert_eq!(world.until(6 * HOUR), told(&[(18_030, "team0: -1 -2")]));
-    // Nothing of that fires any more: the end is not told for ever.
+    assert_eq!(world.until(6 * HOUR), sent(&[(18_030, "team0: -1 -2")]));
+    // Nothing of it fires any more: the resolution is not retried forever.
     world.give_up();
     assert_eq!(world.until(20 * HOUR), []);
     world.fire("alertname=a,i=1");
-    assert_eq!(world.until(21 * HOUR), told(&[(72_030, "team0: +1")]));
+    assert_eq!(world.until(21 * HOUR), sent(&[(72_030, "team0: +1")]));
 }
 
 #[test]
@@ -330,20 +330,20 @@ fn what_was_given_up_is_not_told_again_after_something_newer() {
     world.until(MINUTE);
     let first = world.last_change.clone();
     world.fire("alertname=a,i=2");
-    assert_eq!(world.until(6 * MINUTE), told(&[(330, "team0: +1 +2")]));
+    assert_eq!(world.until(6 * MINUTE), sent(&[(330, "team0: +1 +2")]));
     world.last_change = first;
     world.give_up();
     assert_eq!(world.until(HOUR), []);
-    // An end among others that is given up: what still fires is told.
+    // A resolution among others is given up: alerts that still fire are sent again.
     world.resolve("alertname=a,i=2");
-    assert_eq!(world.until(HOUR + 2 * MINUTE), told(&[(3_630, "team0: +1 -2")]));
+    assert_eq!(world.until(HOUR + 2 * MINUTE), sent(&[(3_630, "team0: +1 -2")]));
     world.give_up();
-    assert_eq!(world.until(2 * HOUR), told(&[(3_930, "team0: +1")]));
+    assert_eq!(world.until(2 * HOUR), sent(&[(3_930, "team0: +1")]));
 }
 
 #[test]
 fn a_restart_is_no_end_of_what_fired_for_long() {
-    // Posted each minute, to last for four more: kept as it was posted first.
+    // Posted each minute with an end four minutes ahead: stored as first posted.
     let mut before = World::new(USUAL);
     let mut kept = Vec::new();
     for minute in 0..30 {
@@ -357,7 +357,7 @@ fn a_restart_is_no_end_of_what_fired_for_long() {
         kept.extend(before.dispatcher.ingest(lasting, before.now).changed);
     }
     assert_eq!(kept.len(), 2, "not kept again");
-    // This one is over, and the server stops before anybody is told.
+    // This one resolves, and the server stops before the notification.
     before.post("alertname=c", Some(40 * MINUTE));
     before.until(30 * MINUTE);
     kept.extend(before.dispatcher.ingest([ended("alertname=c", before.now)], before.now).changed);
@@ -367,7 +367,7 @@ fn a_restart_is_no_end_of_what_fired_for_long() {
     after.dispatcher.restore_log(before.logged);
     let grace_until_ms = after.now + 5 * MINUTE;
     after.dispatcher.restore_alerts(kept.iter().map(|alert| (**alert).clone()), after.now, grace_until_ms);
-    assert_eq!(after.until(after.now), told(&[(1_860, "team0: -c")]), "what ended has ended");
+    assert_eq!(after.until(after.now), sent(&[(1_860, "team0: -c")]), "what ended has ended");
     assert_eq!(after.dispatcher.firing(after.now).len(), 2);
     let again = PostableAlert {
         labels: labels("alertname=a"),
@@ -377,7 +377,7 @@ fn a_restart_is_no_end_of_what_fired_for_long() {
     };
     let ingested = after.dispatcher.ingest([again], after.now);
     assert!(ingested.fired.is_empty() && ingested.changed.is_empty(), "it goes on: {ingested:?}");
-    assert_eq!(after.until(HOUR), told(&[(36 * 60, "team0: -b")]), "the one that nobody told of again ends");
+    assert_eq!(after.until(HOUR), sent(&[(36 * 60, "team0: -b")]), "the one that nobody sent of again ends");
 }
 
 #[test]
@@ -405,9 +405,9 @@ fn after_a_long_stop_nobody_is_told_of_what_nobody_confirms() {
         ..PostableAlert::default()
     };
     after.dispatcher.ingest([again], after.now);
-    let told = after.until(after.now + 20 * MINUTE);
-    assert!(told.iter().any(|(_, told)| told.contains("+a")), "what goes on is told again: {told:?}");
-    assert!(told.iter().all(|(_, told)| !told.contains("+b")), "the other is over: {told:?}");
+    let sent = after.until(after.now + 20 * MINUTE);
+    assert!(sent.iter().any(|(_, sent)| sent.contains("+a")), "what goes on is sent again: {sent:?}");
+    assert!(sent.iter().all(|(_, sent)| !sent.contains("+b")), "the other is over: {sent:?}");
 }
 
 #[test]
@@ -426,9 +426,9 @@ fn ten_thousand_alerts_of_one_group_are_one_message() {
     for i in 0..10_000 {
         world.fire(&format!("alertname=a,i={i}"));
     }
-    let told = world.until(MINUTE);
-    assert_eq!(told.len(), 1);
-    assert_eq!(told[0].1.matches('+').count(), 10_000);
+    let sent = world.until(MINUTE);
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].1.matches('+').count(), 10_000);
 }
 
 #[test]
@@ -445,12 +445,12 @@ fn alerts_are_bounded_by_what_they_take_and_give_it_back() {
     let ingested = world.dispatcher.ingest(large, 0);
     let taken = ingested.fired.len();
     assert!((2_000..2_500).contains(&taken) && ingested.dropped.len() == 4_000 - taken, "{taken}");
-    // One that is known goes on and may shrink, and its room is for others.
+    // Updates of known alerts are still accepted; a smaller one makes room for others.
     assert!(world.dispatcher.ingest([posted(0, 30_000, HOUR)], 1).dropped.is_empty());
     assert!(world.dispatcher.ingest((0..10).map(|number| posted(number, 1, HOUR)), 2).dropped.is_empty());
     assert!(world.dispatcher.ingest([posted(9_000, 30_000, HOUR)], 3).dropped.is_empty());
     assert_eq!(world.dispatcher.ingest([posted(9_001, 40_000, HOUR)], 4).refused.len(), 1, "too long alone");
-    // Those that are over make room once they were told of.
+    // Resolved alerts make room once they were notified.
     world.until(2 * HOUR);
     assert_eq!(
         world.dispatcher.ingest((0..2_000).map(|number| posted(number, 30_000, 9 * HOUR)), world.now).dropped.len(),

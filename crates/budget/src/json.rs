@@ -1,33 +1,35 @@
-//! JSON is weighed before it is read: `[[],[],` takes three bytes of text for each value, and dozens of memory.
+//! Limits the number of JSON values before parsing: `[[],[],` needs three bytes of text per value, but dozens of bytes
+//! of memory.
 
-/// What a value takes once it is read, about, in bytes: those of a tree of `serde_json`, with what the allocator adds.
+/// Approximate memory of a parsed value, in bytes: a `serde_json` tree with the allocator's overhead.
 const VALUE_BYTES: u64 = 48;
 
-/// Most values of a body that a client sends.
+/// Maximum number of values in a client's body.
 pub const OF_CLIENTS: usize = 250_000;
-/// Most values of an answer or a message of a daemon, whose lists of jobs are long.
+/// Maximum number of values in a daemon's response or message, which may have long lists of jobs.
 pub const OF_DAEMONS: usize = 4_000_000;
 
-/// A text has more values than are taken.
+/// A text has too many values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it has more than {0} JSON values: send less at a time")]
 pub struct TooManyValues(usize);
 
-/// Refuses a text of more than `most` values.
+/// Rejects a text with more than `most` values.
 ///
 /// # Errors
+///
 /// It has too many.
 pub fn check(text: &[u8], most: usize) -> Result<(), TooManyValues> {
     if values(text) <= most { Ok(()) } else { Err(TooManyValues(most)) }
 }
 
-/// Memory that a text takes with what is read from it, in bytes.
+/// Memory of a text with its parsed values, in bytes.
 pub fn weight(text: &[u8]) -> u64 {
     let of = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
     of(text.len()).saturating_add(of(values(text)).saturating_mul(VALUE_BYTES))
 }
 
-/// How many values a text has at most: what comes before a comma, and what lies in a list or an object.
+/// Upper bound of the number of values: one per comma, and one per list or object.
 fn values(text: &[u8]) -> usize {
     let (mut count, mut in_string, mut is_escaped) = (1, false, false);
     for byte in text {

@@ -1,7 +1,8 @@
-//! What may be held and computed for viewers: memory by use, token and server, and evaluations at a time.
+//! Resource budgets for viewers: memory by purpose, token and server, and concurrent evaluations.
 //!
-//! [`memory`] counts bytes, [`machine`] says how many there are, [`pressure`] looks at what the process really takes, and [`requester`] says
-//! for whom a task works. The scheduler of reads, live queries and answers are built on them. Rules are evaluated outside of all this.
+//! [`memory`] counts bytes, [`machine`] finds the available memory, [`pressure`] checks the process's real memory, and
+//! [`requester`] identifies for whom a task works. The scheduler of reads, live queries and responses use them. Rules
+//! are not limited by them.
 
 pub mod json;
 pub mod machine;
@@ -20,27 +21,28 @@ pub use crate::{
     requester::Requester,
 };
 
-/// Least memory for the bodies of remote writes, in bytes: two of the usual limit.
+/// Minimum memory for remote write bodies, in bytes: two bodies of the default limit.
 const LEAST_WRITES: u64 = 32 << 20;
 
-/// The memory budgets of a server, derived from its limit. Cheap handles.
+/// The memory budgets of a server, derived from its limit. Cheap to clone.
 #[derive(Clone)]
 pub struct Budgets {
-    /// Results of live queries and updates on their way to sockets.
+    /// Results of live queries, and queued updates.
     pub live: MemoryBudget,
-    /// Evaluations and other reads while they run.
+    /// Running evaluations and other reads.
     pub reads: MemoryBudget,
-    /// Encoded answers, pages and pictures until the client has taken them; bodies of viewers' requests until they are answered.
+    /// Encoded responses, pages and images until the client has received them; bodies of viewers' requests until the
+    /// response.
     pub answers: MemoryBudget,
     /// Bodies of remote writes while they arrive and wait.
     pub writes: MemoryBudget,
-    /// What the process takes in all.
+    /// The memory of the whole process.
     pub pressure: Arc<Pressure>,
 }
 
 impl Budgets {
-    /// The budgets of a server that may take `limit` bytes. Together they leave four tenths of it to the store, to rules and to the
-    /// connections, which no viewer makes larger.
+    /// The budgets for a memory limit of `limit` bytes. Together they leave four tenths of it to the store, rules and
+    /// connections, which viewers cannot enlarge.
     #[must_use]
     pub fn of(limit: u64) -> Self {
         let (live, reads, answers) = (limit / 6, limit / 4, limit / 8);
@@ -49,13 +51,13 @@ impl Budgets {
             live: MemoryBudget::new("live", live, live / 2),
             reads: MemoryBudget::new("reads", reads, reads / 4 * 3),
             answers: MemoryBudget::new("answers", answers, answers / 4 * 3),
-            // Mostly there is one token that writes.
+            // Usually there is only one token that writes.
             writes: MemoryBudget::new("writes", writes, writes),
             pressure: Arc::new(Pressure::new(limit)),
         }
     }
 
-    /// All of them.
+    /// All budgets.
     pub fn all(&self) -> [&MemoryBudget; 4] {
         [&self.live, &self.reads, &self.answers, &self.writes]
     }

@@ -1,20 +1,20 @@
-//! How much memory the machine gives this process: what it has, or less where a control group says so.
+//! The memory available to this process: the machine's, or less in a control group.
 
 use std::path::{Path, PathBuf};
 
-/// What is assumed where nothing can be read.
+/// Assumed memory if nothing can be read.
 const UNKNOWN_BYTES: u64 = 4 << 30;
 const MEMORY: &str = "/proc/meminfo";
 const GROUPS: &str = "/proc/self/cgroup";
 const GROUP_ROOT: &str = "/sys/fs/cgroup";
 
-/// Three quarters of what the process may use.
+/// Three quarters of the available memory.
 #[must_use]
 pub fn default_limit() -> u64 {
     available() / 4 * 3
 }
 
-/// Bytes of memory that the process may use: those of the machine, or of the smallest control group that it is in.
+/// Available memory in bytes: the machine's, or that of the smallest control group of the process.
 #[must_use]
 pub fn available() -> u64 {
     let read = |path: &Path| std::fs::read_to_string(path).ok();
@@ -24,18 +24,18 @@ pub fn available() -> u64 {
     machine.into_iter().chain(group).min().unwrap_or(UNKNOWN_BYTES)
 }
 
-/// The machine's memory in bytes, by proc_meminfo(5).
+/// The machine's memory in bytes, from proc_meminfo(5).
 fn total_of(meminfo: &str) -> Option<u64> {
     kibibytes(meminfo, "MemTotal:")
 }
 
-/// A line of a file in /proc that gives kibibytes, in bytes.
+/// The value in bytes of a line with kibibytes in a file in /proc.
 pub fn kibibytes(text: &str, name: &str) -> Option<u64> {
     let value = text.lines().find_map(|line| line.strip_prefix(name))?;
     value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
 }
 
-/// The files with limits of the groups of cgroups(7) that a process is in, those above them included. In a container the root has the
+/// The limit files of a process's control groups (cgroups(7)) and their parents. In a container the root group has the
 /// limit of the container.
 fn limit_files(groups: &str) -> Vec<PathBuf> {
     let of_group = |line: &str| {

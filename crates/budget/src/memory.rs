@@ -1,4 +1,4 @@
-//! A number of bytes that is shared by all tokens, of which each has at most its part.
+//! A memory budget that all tokens share, with a limit per token.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use std::{
 
 use parking_lot::{Mutex, MutexGuard};
 
-/// Bytes for one use. A cheap handle.
+/// A budget for one purpose. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct MemoryBudget(Arc<Inner>);
 
@@ -32,22 +32,22 @@ struct Used {
 /// Whose limit a charge would exceed, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OverBudget {
-    /// That of the token.
+    /// The token's limit.
     #[error("this token is at its limit of memory for viewers, {}", megabytes(*.0))]
     Token(u64),
-    /// That of the server.
+    /// The server's limit.
     #[error("all viewers together are at their limit of memory, {}", megabytes(*.0))]
     Server(u64),
 }
 
-/// A size for a person.
+/// Formats a size for people.
 #[must_use]
 pub fn megabytes(bytes: u64) -> String {
     format!("{} MiB", bytes.div_ceil(1 << 20))
 }
 
 impl MemoryBudget {
-    /// `limit` bytes in all, and `token_limit` of each token.
+    /// A budget of `limit` bytes, with at most `token_limit` per token.
     #[must_use]
     pub fn new(name: &'static str, limit: u64, token_limit: u64) -> Self {
         MemoryBudget(Arc::new(Inner {
@@ -63,58 +63,59 @@ impl MemoryBudget {
         self.0.used.lock()
     }
 
-    /// What it is for.
+    /// Its purpose.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.0.name
     }
 
-    /// All bytes.
+    /// Its limit in bytes.
     #[must_use]
     pub fn limit(&self) -> u64 {
         self.0.limit
     }
 
-    /// Most bytes of one token.
+    /// Limit per token in bytes.
     #[must_use]
     pub fn token_limit(&self) -> u64 {
         self.0.token_limit
     }
 
-    /// Bytes that are charged now.
+    /// Charged bytes.
     #[must_use]
     pub fn used(&self) -> u64 {
         self.used_by().total
     }
 
-    /// How often a charge was refused.
+    /// Number of rejected charges.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.0.refused.load(Ordering::Relaxed)
     }
 
-    /// Charges bytes to a token, until what is returned is dropped.
+    /// Charges bytes to a token until the returned charge is dropped.
     ///
     /// # Errors
-    /// Whose limit that would exceed; nothing is charged.
+    ///
+    /// Whose limit would be exceeded; nothing is charged.
     pub fn charge(&self, token: &Arc<str>, bytes: u64) -> Result<Charge, OverBudget> {
         self.try_charge(token, bytes).inspect_err(|_| self.refuse())
     }
 
-    /// As [`MemoryBudget::charge`], for those who wait when there is no room: it does not count as refused.
+    /// Like [`MemoryBudget::charge`], for callers that wait and retry: a failure does not count as rejected.
     pub fn try_charge(&self, token: &Arc<str>, bytes: u64) -> Result<Charge, OverBudget> {
         let mut charge = Charge { budget: self.clone(), token: Arc::clone(token), bytes: 0 };
         charge.set(bytes)?;
         Ok(charge)
     }
 
-    /// Counts that something was refused for want of room.
+    /// Counts a rejection.
     pub fn refuse(&self) {
         self.0.refused.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// Bytes that are charged until it is dropped.
+/// Charged bytes, released on drop.
 #[derive(Debug)]
 pub struct Charge {
     budget: MemoryBudget,
@@ -123,10 +124,11 @@ pub struct Charge {
 }
 
 impl Charge {
-    /// Makes it as large as `bytes`. Less is always granted.
+    /// Resizes the charge to `bytes`. Reduction always succeeds.
     ///
     /// # Errors
-    /// Whose limit that would exceed; the charge stays as it is.
+    ///
+    /// Whose limit would be exceeded; the charge does not change.
     pub fn resize(&mut self, bytes: u64) -> Result<(), OverBudget> {
         self.set(bytes).inspect_err(|_| self.budget.refuse())
     }
@@ -155,7 +157,7 @@ impl Charge {
         Ok(())
     }
 
-    /// How large it is.
+    /// Its size in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
@@ -164,7 +166,7 @@ impl Charge {
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        // Nothing is always granted.
+        // Zero bytes never exceed a limit.
         let _ = self.set(0);
     }
 }

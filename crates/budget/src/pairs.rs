@@ -1,17 +1,19 @@
-//! Parameters are counted before they are read: `a&a&` takes two bytes of text for each, and dozens of memory.
+//! Limits the number of parameters before parsing: `a&a&` needs two bytes of text per parameter, but dozens of bytes of
+//! memory.
 
-/// Most parameters of a form or of a query string.
+/// Maximum number of parameters in a form or a query string.
 const MOST: usize = 10_000;
 
-/// A form or a query string has more parameters than are taken.
+/// A form or a query string has too many parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the request has more than {MOST} parameters: ask for less at a time")]
 pub struct TooManyPairs;
 
-/// The names and values of a form or of a query string, in their order.
+/// Parses a form or a query string into names and values, in order.
 ///
 /// # Errors
-/// There are too many; none was read.
+///
+/// There are too many; none was parsed.
 pub fn read(text: &[u8]) -> Result<form_urlencoded::Parse<'_>, TooManyPairs> {
     let count = text.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()).count();
     if count <= MOST { Ok(form_urlencoded::parse(text)) } else { Err(TooManyPairs) }

@@ -1,4 +1,4 @@
-//! How near the process is to its limit of memory. Budgets count what is known; this looks at all there is.
+//! Checks the memory of the process against its limit. Budgets only count known memory; this is the real total.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -6,7 +6,7 @@ use crate::machine::kibibytes;
 
 const STATUS: &str = "/proc/self/status";
 
-/// Resident memory against the limit, as it was looked at last.
+/// Resident memory at the last check, and the limit.
 #[derive(Debug)]
 pub struct Pressure {
     limit: u64,
@@ -18,43 +18,43 @@ pub struct Pressure {
 pub enum Level {
     /// Nothing.
     Low,
-    /// Begin one read at a time.
+    /// Start only one read at a time.
     High,
-    /// Begin nothing for viewers, and end what runs for them.
+    /// Start no reads for viewers, and abort running ones.
     Critical,
 }
 
 impl Pressure {
-    /// Against a limit in bytes.
+    /// With a limit in bytes.
     #[must_use]
     pub fn new(limit: u64) -> Self {
         Pressure { limit, resident: AtomicU64::default() }
     }
 
-    /// Looks again.
+    /// Reads the current resident memory.
     pub fn look(&self) {
         let resident = std::fs::read_to_string(STATUS).ok().and_then(|text| kibibytes(&text, "VmRSS:"));
         self.set(resident.unwrap_or_default());
     }
 
-    /// Notes how much memory the process takes, in bytes.
+    /// Sets the resident memory, in bytes.
     pub fn set(&self, resident: u64) {
         self.resident.store(resident, Ordering::Relaxed);
     }
 
-    /// Bytes that the process may take.
+    /// The limit in bytes.
     #[must_use]
     pub fn limit(&self) -> u64 {
         self.limit
     }
 
-    /// Bytes that it took when it was looked at last.
+    /// Resident memory at the last check, in bytes.
     #[must_use]
     pub fn resident(&self) -> u64 {
         self.resident.load(Ordering::Relaxed)
     }
 
-    /// How near that is.
+    /// The level at the last check.
     #[must_use]
     pub fn level(&self) -> Level {
         let resident = self.resident();

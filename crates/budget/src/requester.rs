@@ -1,6 +1,7 @@
-//! For whom the current task works, so that what it takes is charged to them.
+//! For whom the current task works, so that its memory is charged to them.
 //!
-//! It is known where a request is let in, far above what it costs: what lies between passes nothing on. So it goes with the task.
+//! The requester is known where a request arrives, and charges happen many layers below. To avoid a parameter in every
+//! layer, it is a task-local value.
 
 use std::sync::Arc;
 
@@ -8,16 +9,16 @@ use parking_lot::Mutex;
 
 use crate::Charge;
 
-/// Who asked.
+/// Whose request it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Requester {
-    /// The holder of a token, by the token's id.
+    /// The holder of a token, by the token's ID.
     Token(Arc<str>),
-    /// Rules, which wait for no viewer.
+    /// Rules, which do not wait for viewers.
     Rules,
-    /// The server itself: probes, its own metrics.
+    /// The server itself: health checks, its own metrics.
     Server,
-    /// Pictures in notifications, which wait for each other and keep nothing else waiting.
+    /// Images of notifications, which only wait for each other.
     Pictures,
 }
 
@@ -32,18 +33,18 @@ impl Requester {
         CURRENT.try_with(|(requester, _)| requester.clone()).unwrap_or(Requester::Server)
     }
 
-    /// Does something for them. What it [holds](Requester::hold) is charged until it is done.
+    /// Runs a future for this requester. Charges that it [holds](Requester::hold) are released when it is done.
     pub async fn scope<T>(self, act: impl Future<Output = T>) -> T {
         CURRENT.scope((self, Mutex::default()), act).await
     }
 
-    /// Charges what the current task's work was given, such as the result of a query, until that work is done.
+    /// Holds a charge, for example of a query's result, until the current task's work is done.
     pub fn hold(charge: Charge) {
-        // Outside of any scope it is given up at once: nobody could say until when it is held.
+        // Outside of a scope it is released at once, because its end would be unknown.
         let _ = CURRENT.try_with(|(_, held)| held.lock().push(charge));
     }
 
-    /// What counts for them in budgets.
+    /// The account in budgets.
     #[must_use]
     pub fn account(&self) -> Arc<str> {
         match self {

@@ -1,4 +1,4 @@
-//! Buckets over time: how often values fell between two bounds, as cells of eight shades.
+//! Heatmaps: the number of observations per bucket and time, as cells in eight shades.
 
 use model::sort::sort_by;
 use plotters::{coord::Shift, drawing::DrawingArea, element::Rectangle, style::Color as _};
@@ -11,34 +11,34 @@ use crate::{
 };
 
 const SIZE: (u32, u32) = (2_000, 600);
-/// Columns of a picture at most.
+/// Maximum number of columns.
 const MOST_COLUMNS: i64 = 120;
 
-/// One bucket's course, as `sum by (le) (increase(..._bucket[...]))` gives it: all values up to its bound.
+/// One cumulative bucket over time, as returned by `sum by (le) (increase(..._bucket[...]))`.
 #[derive(Debug, Clone, Copy)]
 pub struct Bucket<'a> {
     /// Its label `le`.
     pub upper: f64,
-    /// Milliseconds since the Unix epoch, rising.
+    /// Milliseconds since the Unix epoch, ascending.
     pub timestamps: &'a [i64],
-    /// One a timestamp.
+    /// One per timestamp.
     pub values: &'a [f64],
 }
 
-/// A grid of cells: rows are buckets from the lowest up, columns are equal parts of the span.
+/// A grid of cells: rows are buckets from lowest to highest, columns are equal parts of the time span.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heatmap {
-    /// What it shows of time.
+    /// The displayed time span.
     pub span: TimeSpan,
-    /// Upper bounds of the rows, rising.
+    /// Upper bounds of the rows, ascending.
     pub bounds: Vec<f64>,
     columns: usize,
-    /// Counts row by row; NaN where there is no data.
+    /// Counts row by row; NaN without data.
     cells: Vec<f64>,
     most: f64,
 }
 
-/// Neighbouring cells of one shade, in fractions of the picture from its left and from its bottom.
+/// Neighbouring cells of the same shade; coordinates are fractions from the left and bottom edge.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Run {
     /// Shade, 0 to 7.
@@ -54,7 +54,7 @@ pub struct Run {
 }
 
 impl Heatmap {
-    /// Counts how many values fell into each bucket and column. Buckets may come in any order.
+    /// Counts the observations per bucket and column. Buckets may be in any order.
     #[must_use]
     pub fn new(buckets: &[Bucket<'_>], span: TimeSpan) -> Self {
         let mut buckets: Vec<Bucket<'_>> = buckets.iter().copied().filter(|bucket| !bucket.upper.is_nan()).collect();
@@ -64,7 +64,7 @@ impl Heatmap {
         let mut below = vec![0.0; columns];
         let mut cells = Vec::with_capacity(columns * buckets.len());
         let mut bounds = Vec::new();
-        // Several series of one bound, however it is written, are one bucket.
+        // Series with the same bound, in whatever notation, are one bucket.
         for same in buckets.chunk_by(|one, other| one.upper.total_cmp(&other.upper).is_eq()) {
             bounds.extend(same.first().map(|bucket| bucket.upper));
             let mut upto = vec![f64::NAN; columns];
@@ -73,7 +73,7 @@ impl Heatmap {
                     *sum = if sum.is_nan() { count } else { *sum + if count.is_nan() { 0.0 } else { count } };
                 }
             }
-            // Buckets that were read at slightly different times may seem to shrink; fewer than none is none.
+            // Buckets that were read at slightly different times may seem to shrink; a negative count is set to zero.
             cells.extend(
                 upto.iter()
                     .zip(&below)
@@ -89,7 +89,7 @@ impl Heatmap {
         Heatmap { span, bounds, columns, cells, most }
     }
 
-    /// The picture for a page, stretched to its box.
+    /// SVG for a page, stretched to its box.
     #[must_use]
     pub fn svg(&self) -> String {
         svg::document("plot plot-heat", SIZE, false, |out| {
@@ -97,7 +97,7 @@ impl Heatmap {
         })
     }
 
-    /// The picture by itself, at the origin, `width` times `height` units large.
+    /// SVG of `width` times `height` units at the origin.
     #[must_use]
     pub fn drawing(&self, (width, height): (f32, f32), paint: Paint<'_>) -> String {
         let size = (svg::fine(width), svg::fine(height));
@@ -116,7 +116,7 @@ impl Heatmap {
         })
     }
 
-    /// The cells that are not empty, neighbours of one shade together.
+    /// The non-empty cells; neighbours of the same shade are joined.
     #[must_use]
     pub fn runs(&self) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
@@ -140,14 +140,14 @@ impl Heatmap {
         runs
     }
 
-    /// Counts at a time, from the lowest bucket up.
+    /// Counts at a time, from the lowest bucket to the highest.
     #[must_use]
     pub fn column_at(&self, at_ms: i64) -> Vec<f64> {
         let column = column_of(self.span.position(at_ms), self.columns);
         self.cells.chunks(self.columns.max(1)).filter_map(|row| row.get(column?).copied()).collect()
     }
 
-    /// The eye tells small counts apart better than large ones: shades follow the root of the count.
+    /// Shades follow the square root of the count, because small counts are easier to distinguish than large ones.
     fn shade(&self, cell: f64) -> Option<u8> {
         if !(cell > 0.0 && self.most > 0.0) {
             return None;
@@ -158,7 +158,7 @@ impl Heatmap {
     }
 }
 
-/// The greatest value of a bucket in each column.
+/// The maximum of a bucket in each column.
 fn cumulative(bucket: &Bucket<'_>, span: &TimeSpan, columns: usize) -> Vec<f64> {
     let mut greatest = vec![f64::NAN; columns];
     for (at_ms, value) in bucket.timestamps.iter().zip(bucket.values) {

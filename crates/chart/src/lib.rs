@@ -1,16 +1,16 @@
-//! Draws a panel's data: as SVG on the server, as paths for a canvas in the browser.
+//! Draws the data of a panel: as SVG on the server, as paths for a canvas in the browser.
 //!
-//! Only the plot area is drawn here. Titles, axis labels, legends and values are text of the page, so that they stay crisp
-//! at any size, follow the theme and can be read aloud. Nothing here knows about a page, a clock or a font, and all of it
-//! builds for WebAssembly.
+//! Only the plot area is drawn here. Titles, axis labels, legends and values are text of the page, so that they stay
+//! sharp at any size, follow the theme and are available to screen readers. This crate must not know pages, clocks or
+//! fonts, and builds for WebAssembly.
 //!
 //! - [`scale`]: ranges and ticks of the axes.
-//! - [`reduce`]: as many points as a picture has columns.
+//! - [`reduce`]: reduces points to the columns of an image.
 //! - [`plot`]: lines, stacked areas, thresholds over time.
-//! - [`spark`]: the recent course of one number, without axes.
+//! - [`spark`]: the recent values of one number, without axes.
 //! - [`heatmap`]: buckets over time.
 //! - [`round`]: gauges and donuts.
-//! - [`mark`]: times that are tinted behind a plot.
+//! - [`mark`]: time ranges that are tinted behind a plot.
 //! - [`palette`]: colours by meaning.
 //! - [`svg`]: the backend that writes SVG for the page.
 

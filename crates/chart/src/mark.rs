@@ -1,4 +1,4 @@
-//! Times that are tinted behind a plot: those at which a query has a value, and those in which an alert fired.
+//! Time ranges that are tinted behind a plot: where a query has a value, and where an alert fired.
 
 use crate::{
     palette::Ink,
@@ -6,39 +6,40 @@ use crate::{
     scale::fraction,
 };
 
-/// Opacity of a time at which a query has a value.
+/// Opacity where a query has a value.
 const VALUE_FILL: f64 = 0.16;
-/// Opacity of a time in which an alert fired. Its lines say when; several of them still let the series be seen.
+/// Opacity where an alert fired. It is low because there are lines at start and end, and so that series stay visible
+/// below several of them.
 const FIRED_FILL: f64 = 0.07;
 
-/// A time that is tinted.
+/// A tinted time range.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Mark {
     /// Its colour.
     pub ink: Ink,
     /// Opacity of its area.
     pub fill: f64,
-    /// Where it begins: 0 at the left edge, 1 at the right one.
+    /// Start: 0 at the left edge, 1 at the right edge.
     pub from: f64,
-    /// Where it ends.
+    /// End.
     pub to: f64,
-    /// Where it has an upright line: at its begin and at its end.
+    /// Positions of vertical lines: at its start and its end.
     pub lines: [Option<f64>; 2],
 }
 
-/// A time in which an alert fired.
+/// A time range in which an alert fired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fired {
     /// Colour of its severity.
     pub ink: Ink,
-    /// When it began, in milliseconds since the Unix epoch.
+    /// Start, in milliseconds since the Unix epoch.
     pub from_ms: i64,
-    /// When it was over; `None` while it fires.
+    /// End; `None` while it fires.
     pub to_ms: Option<i64>,
 }
 
 impl Fired {
-    /// Its mark on a plot of `span`, if any of it shows there.
+    /// The tinted range on a plot of `span`, if it is visible there.
     #[must_use]
     pub fn mark(&self, span: &TimeSpan) -> Option<Mark> {
         let from = span.position(self.from_ms);
@@ -55,7 +56,7 @@ impl Fired {
     }
 }
 
-/// The times at which a series has a value, each as wide as a step, neighbours together.
+/// The ranges in which a series has a value: one step per value, neighbours joined.
 pub(crate) fn of_values(trace: &PlotSeries<'_>, span: &TimeSpan) -> Vec<Mark> {
     let half_step = fraction(span.step_ms, span.end_ms - span.start_ms) / 2.0;
     let mut marks: Vec<Mark> = Vec::new();

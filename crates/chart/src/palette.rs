@@ -1,25 +1,25 @@
-//! Colours by what they mean. The page's style sheet says how each looks in the light and in the dark theme.
+//! Colours by meaning. The page's style sheet defines them for the light and the dark theme.
 
 use model::dashboard::{Color, Threshold};
 use plotters::style::RGBColor;
 
-/// Series that are told apart by colour; the next one begins again.
+/// Number of distinct series colours; then they repeat.
 pub const SERIES_COLORS: usize = 8;
 
 /// A colour of a drawing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ink {
-    /// The n-th of the palette of series, from 0.
+    /// The n-th series colour, from 0.
     Series(u8),
     /// A colour with a meaning.
     Meaning(Color),
-    /// Lines of the grid, the track of a gauge.
+    /// Grid lines, and the track of a gauge.
     Grid,
-    /// A cell of a heatmap, 0 (next to nothing) to 7 (most).
+    /// A heatmap cell, 0 (lowest) to 7 (highest).
     Heat(u8),
 }
 
-/// Steps of [`Ink::Heat`].
+/// Number of shades of [`Ink::Heat`].
 pub const HEAT_STEPS: u8 = 8;
 
 const MEANINGS: [(Color, &str); 7] = [
@@ -33,13 +33,13 @@ const MEANINGS: [(Color, &str); 7] = [
 ];
 
 impl Ink {
-    /// Colour of the n-th series of a panel: its own, or the next of the palette.
+    /// Colour of the n-th series of a panel: its own, or the next one of the palette.
     #[must_use]
     pub fn series(index: usize, own: Option<Color>) -> Self {
         own.map_or_else(|| Ink::Series(u8::try_from(index % SERIES_COLORS).unwrap_or(0)), Ink::Meaning)
     }
 
-    /// The colour of the palette that is hard to tell from a colour with a meaning.
+    /// The series colour that is similar to a colour with a meaning.
     #[must_use]
     pub fn lookalike(color: Color) -> Option<usize> {
         match color {
@@ -53,7 +53,7 @@ impl Ink {
         }
     }
 
-    /// Name of the CSS variable that holds it, without the leading dashes.
+    /// Name of its CSS variable, without the leading dashes.
     #[must_use]
     pub fn variable(self) -> String {
         match self {
@@ -70,8 +70,8 @@ impl Ink {
         format!("ink-{}", self.variable())
     }
 
-    /// Plotters carries colours as red, green, blue. A drawing that does not know its theme carries the name of the colour
-    /// instead, packed into those bytes; the SVG backend reads it back.
+    /// The colour's identity packed into RGB, because plotters only passes RGB colours and the theme is unknown; the
+    /// SVG backend decodes it.
     pub(crate) fn packed(self) -> RGBColor {
         match self {
             Ink::Series(index) => RGBColor(1, index, 0),
@@ -94,13 +94,13 @@ impl Ink {
     }
 }
 
-/// The word for a colour, which is also the name of its CSS variable.
+/// Name of a colour, also of its CSS variable.
 #[must_use]
 pub fn name(color: Color) -> &'static str {
     MEANINGS.iter().find(|(other, _)| *other == color).map_or("gray", |(_, name)| name)
 }
 
-/// The colour a value has by its thresholds: that of the highest one it reaches.
+/// The colour of a value by thresholds: that of the highest threshold it reaches.
 #[must_use]
 pub fn threshold_color(thresholds: &[Threshold], value: f64) -> Option<Color> {
     thresholds.iter().rev().find(|threshold| value >= threshold.value).map(|threshold| threshold.color)

@@ -1,7 +1,8 @@
-//! Values over time: lines, filled areas and stacks, with grid and thresholds.
+//! Time series plots: lines, filled areas and stacks, with grid and thresholds.
 //!
-//! A [`TimePlot`] holds what is drawn, in values and times. [`TimePlot::svg`] draws it with plotters into a box that the page stretches;
-//! [`TimePlot::line_path`] and its neighbours write a series for a canvas of known size, which is the faster way to redraw.
+//! A [`TimePlot`] holds the content in values and times. [`TimePlot::svg`] draws it with plotters into a box that the
+//! page stretches; [`TimePlot::line_path`] and related methods write a series for a canvas of known size, which redraws
+//! faster.
 
 mod layer;
 mod path;
@@ -33,13 +34,13 @@ use crate::{
     svg::{self, Paint},
 };
 
-/// Units of the SVG picture, which is stretched to its box.
+/// Units of the SVG, which is stretched to its box.
 const SIZE: (u32, u32) = (2_000, 600);
 /// Opacity of the area above a threshold.
 pub const BAND_FILL: f64 = 0.08;
 /// Dashes of a fine drawing.
 const DASHES: &str = "stroke-width=\"16\" stroke-linecap=\"butt\" stroke-dasharray=\"60 40\"";
-/// A line goes on over a distance between points of so many steps.
+/// Points at most this many steps apart are connected by a line.
 const GAP_STEPS: f64 = 1.5;
 
 /// One series to draw.
@@ -47,27 +48,27 @@ const GAP_STEPS: f64 = 1.5;
 pub struct PlotSeries<'a> {
     /// Its colour.
     pub ink: Ink,
-    /// How it is drawn.
+    /// How to draw it.
     pub draw: Draw,
-    /// Milliseconds since the Unix epoch, rising.
+    /// Milliseconds since the Unix epoch, ascending.
     pub timestamps: &'a [i64],
-    /// One a timestamp.
+    /// One per timestamp.
     pub values: &'a [f64],
 }
 
-/// The part of time that a plot shows.
+/// The displayed time span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeSpan {
     /// Left edge, in milliseconds since the Unix epoch.
     pub start_ms: i64,
     /// Right edge.
     pub end_ms: i64,
-    /// Distance between the points of a series without gaps.
+    /// Distance between neighbouring points without a gap.
     pub step_ms: i64,
 }
 
 impl TimeSpan {
-    /// Where a time is: 0 at the left edge, 1 at the right one.
+    /// Position of a time: 0 at the left edge, 1 at the right edge.
     #[must_use]
     pub fn position(&self, at_ms: i64) -> f64 {
         fraction(at_ms.saturating_sub(self.start_ms), self.end_ms - self.start_ms)
@@ -85,33 +86,33 @@ impl TimeSpan {
     }
 }
 
-/// How a plot is made of its series.
+/// Options of a plot.
 #[derive(Debug, Clone, Copy)]
 pub struct PlotOptions<'a> {
-    /// What it shows of time.
+    /// The displayed time span.
     pub span: TimeSpan,
-    /// Series on top of each other.
+    /// Whether to stack the series.
     pub stacked: bool,
     /// Bounds of the y axis fixed by the panel.
     pub fixed: (Option<f64>, Option<f64>),
-    /// Where ticks of the y axis are round.
+    /// Which numbers are round on the y axis.
     pub roundness: Roundness,
-    /// Values with a meaning.
+    /// Thresholds.
     pub thresholds: &'a [Threshold],
-    /// How they are drawn.
+    /// How to draw thresholds.
     pub threshold_style: ThresholdStyle,
-    /// Distance of the viewer's clock from UTC.
+    /// Time zone of the viewer.
     pub zone: Zone,
-    /// Ticks of the y axis aimed at.
+    /// Intended number of ticks on the y axis.
     pub value_ticks: usize,
-    /// Ticks of the time axis at most.
+    /// Maximum number of ticks on the time axis.
     pub time_ticks: i64,
 }
 
-/// A plot ready to be drawn.
+/// A plot to draw.
 #[derive(Debug, Clone)]
 pub struct TimePlot<'a> {
-    /// What it shows of time.
+    /// The displayed time span.
     pub span: TimeSpan,
     /// The y axis.
     pub scale: ValueScale,
@@ -119,29 +120,29 @@ pub struct TimePlot<'a> {
     pub time_ticks: Vec<TimeTick>,
     /// From back to front.
     pub layers: Vec<Layer<'a>>,
-    /// The series of a stack do not end together: the youngest part of it is not final.
+    /// The series of a stack end at different times, so that its newest part is not final.
     pub ragged: bool,
-    /// Times that are tinted, behind all.
+    /// Tinted time ranges, behind everything else.
     pub marks: Vec<Mark>,
-    /// Thresholds to draw, rising.
+    /// Thresholds to draw, ascending.
     pub limits: Vec<Limit>,
-    /// How they are drawn.
+    /// How to draw them.
     pub limit_style: ThresholdStyle,
 }
 
 /// A threshold on a plot.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limit {
-    /// Where it begins.
+    /// Lower end.
     pub value: f64,
-    /// Where the next one begins.
+    /// Lower end of the next one.
     pub end: f64,
-    /// What it means.
+    /// Colour.
     pub color: Color,
 }
 
 impl<'a> TimePlot<'a> {
-    /// Makes a plot. `previous` is the y axis of the picture before, which stays if it still suits.
+    /// Creates a plot. `previous` is the last y axis, which is reused if it still fits.
     #[must_use]
     pub fn new(traces: &[PlotSeries<'a>], options: &PlotOptions<'_>, previous: Option<ValueScale>) -> Self {
         let (stacked, lines_only): (Vec<&PlotSeries<'a>>, Vec<&PlotSeries<'a>>) = traces
@@ -176,12 +177,12 @@ impl<'a> TimePlot<'a> {
         }
     }
 
-    /// Marks a time in which an alert fired.
+    /// Adds a time range in which an alert fired.
     pub fn mark_fired(&mut self, fired: Fired) {
         self.marks.extend(fired.mark(&self.span));
     }
 
-    /// The picture for a page, stretched to its box.
+    /// SVG for a page, stretched to its box.
     #[must_use]
     pub fn svg(&self) -> String {
         svg::document("plot", SIZE, false, |out| {
@@ -193,7 +194,7 @@ impl<'a> TimePlot<'a> {
         })
     }
 
-    /// The picture by itself, at the origin, `width` times `height` units large, with lines as wide as on a page.
+    /// SVG of `width` times `height` units at the origin, with lines as wide as on a page.
     #[must_use]
     pub fn drawing(&self, (width, height): (f32, f32), paint: Paint<'_>) -> String {
         let size = (svg::fine(width), svg::fine(height));
@@ -206,7 +207,7 @@ impl<'a> TimePlot<'a> {
         })
     }
 
-    /// Draws the tinted times on any backend.
+    /// Draws the tinted time ranges on any backend.
     pub fn draw_marks<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Option<()> {
         let mut chart = self.chart(area)?;
         let tinted = self.marks.iter().map(|mark| {
@@ -257,7 +258,7 @@ impl<'a> TimePlot<'a> {
         Some(())
     }
 
-    /// Draws the series on any backend, but for dashed lines.
+    /// Draws the series on any backend, except dashed lines.
     pub fn draw_series<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Option<()> {
         let mut chart = self.chart(area)?;
         let (columns, _) = area.dim_in_pixel();
@@ -273,14 +274,15 @@ impl<'a> TimePlot<'a> {
         self.draw_lines(area, false)
     }
 
-    /// Draws the lines of the series, those that are dashed or those that are not. A backend has no dashes: its caller makes them.
+    /// Draws either the dashed or the other lines of the series. Backends have no dashes, so the caller must style
+    /// them.
     pub fn draw_lines<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>, dashed: bool) -> Option<()> {
         let mut chart = self.chart(area)?;
         let columns = f64::from(area.dim_in_pixel().0);
         for layer in self.layers.iter().filter(|layer| layer.dashed == dashed) {
             let style = layer.ink.packed();
             let paths = self.runs(layer, columns, None).into_iter().map(|mut run| {
-                // A point between gaps is a line as well, as short as a line is wide.
+                // A single point between gaps is drawn as a short line.
                 if let [(x, y)] = run[..] {
                     run.push((beside(x), y));
                 }
@@ -299,7 +301,8 @@ impl<'a> TimePlot<'a> {
     }
 }
 
-/// Makes room for the thresholds that values are coming near to, so that one sees how far it is; far ones would flatten the line.
+/// Extends the range to thresholds that values approach, so that the distance is visible; distant ones would flatten
+/// the line.
 fn with_near_thresholds(values: Option<(f64, f64)>, options: &PlotOptions<'_>) -> Option<(f64, f64)> {
     const NEAR: f64 = 1.8;
     if options.threshold_style == ThresholdStyle::None {

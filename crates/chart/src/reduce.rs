@@ -1,10 +1,10 @@
-//! As many points as a picture has columns: whatever a column holds, only its first, least, greatest and last value show.
+//! Reduces points to pixel columns: only the first, minimum, maximum and last value of a column are visible.
 
-/// A point on its way to a picture: x in pixels, y a value.
+/// A point to draw: x in pixels, y as a value.
 pub type Point = (f64, f64);
 
-/// Calls `emit` with the points that show of `points` (rising in x), at most four a pixel column, and with `None` where the line is
-/// broken: at a value that is no number, and between neighbours more than `gap` pixels apart.
+/// Calls `emit` with the visible points of `points` (ascending in x), at most four per pixel column, and with `None`
+/// where the line is interrupted: at a NaN, and between neighbours more than `gap` pixels apart.
 pub fn columns(points: impl Iterator<Item = Point>, gap: f64, mut emit: impl FnMut(Option<Point>)) {
     let mut column: Option<Column> = None;
     let mut previous: Option<f64> = None;

@@ -1,4 +1,4 @@
-//! Round pictures: the arc of a gauge and the ring of a donut. They keep their shape in whatever box they are.
+//! Gauges and donuts. They keep their aspect ratio in any box.
 
 use plotters::{coord::Shift, drawing::DrawingArea, element::Polygon};
 use plotters_backend::{BackendCoord, DrawingBackend};
@@ -9,19 +9,19 @@ use crate::{
 };
 
 const RADIUS: f64 = 1_000.0;
-/// Angle at which a gauge begins and ends, in degrees from the top.
+/// Angle at which a gauge starts and ends, in degrees from the top.
 const GAUGE_END: f64 = 110.0;
 /// Width and height of a gauge, in units of its drawing.
 pub const GAUGE_SIZE: (u32, u32) = (2_000, 1_345);
 /// Width and height of a donut, in units of its drawing.
 pub const DONUT_SIZE: (u32, u32) = (2_000, 2_000);
 
-/// Part of a gauge's scale that has a meaning.
+/// A coloured part of a gauge's scale.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Zone {
-    /// Where it begins: 0 at the left end of the scale, 1 at the right one.
+    /// Start: 0 at the left end of the scale, 1 at the right end.
     pub from: f64,
-    /// Where it ends.
+    /// End.
     pub to: f64,
     /// Its colour.
     pub ink: Ink,
@@ -37,7 +37,7 @@ pub fn gauge(fraction: f64, ink: Ink, zones: &[Zone]) -> String {
     })
 }
 
-/// A gauge by itself, at the origin, [`GAUGE_SIZE`] large.
+/// A gauge of [`GAUGE_SIZE`] at the origin.
 #[must_use]
 pub fn gauge_drawing(fraction: f64, ink: Ink, zones: &[Zone], paint: Paint<'_>) -> String {
     let mut out = String::with_capacity(4_096);
@@ -65,7 +65,7 @@ fn draw_value<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, fraction: f64, 
     ring(area, (0.70, 0.90), (-GAUGE_END, angle(fraction)), ink)
 }
 
-/// A ring divided by the values' shares, clockwise from the top. What is not above zero has no share.
+/// A ring divided by the values' shares, clockwise from the top. Values of zero or less have no share.
 #[must_use]
 pub fn donut(shares: &[(f64, Ink)]) -> String {
     let class = if total(shares) > 0.0 { "donut-shares" } else { "donut-empty" };
@@ -74,7 +74,7 @@ pub fn donut(shares: &[(f64, Ink)]) -> String {
     })
 }
 
-/// A donut by itself, at the origin, [`DONUT_SIZE`] large. Shares are set apart by lines of the colour `between`.
+/// A donut of [`DONUT_SIZE`] at the origin. Shares are separated by lines in the colour `between`.
 #[must_use]
 pub fn donut_drawing(shares: &[(f64, Ink)], between: &str, paint: Paint<'_>) -> String {
     let mut out = String::with_capacity(4_096);
@@ -132,13 +132,13 @@ fn point(radius: f64, degrees: f64) -> BackendCoord {
     (whole(RADIUS + RADIUS * radius * sine), whole(RADIUS - RADIUS * radius * cosine))
 }
 
-/// Sine and cosine, exact to a millionth for angles within some turns. The library's own, made for angles of any size, would be a
-/// hundredth of what a browser downloads.
+/// Sine and cosine, exact to a millionth for angles within a few turns. The standard library's functions for any angle
+/// would be a hundredth of the browser's download.
 fn sine_and_cosine(degrees: f64) -> (f64, f64) {
     let quarter = (degrees / 90.0).round();
     let angle = (degrees - quarter * 90.0).to_radians();
     let square = angle * angle;
-    // Taylor's series up to 45 degrees.
+    // Taylor series up to 45 degrees.
     let sine = angle * (1.0 - square / 6.0 * (1.0 - square / 20.0 * (1.0 - square / 42.0)));
     let cosine = 1.0 - square / 2.0 * (1.0 - square / 12.0 * (1.0 - square / 30.0 * (1.0 - square / 56.0)));
     match quarter.rem_euclid(4.0) {

@@ -19,26 +19,26 @@ pub struct ValueScale {
     pub step: f64,
 }
 
-/// What a y axis has to hold.
+/// Requirements for a y axis.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ValueExtent {
-    /// Least and greatest value that is drawn; `None` when there is none.
+    /// Minimum and maximum of the drawn values; `None` without values.
     pub values: Option<(f64, f64)>,
     /// Bounds fixed by the panel.
     pub fixed: (Option<f64>, Option<f64>),
-    /// Where ticks are round.
+    /// Which numbers are round.
     pub roundness: Roundness,
-    /// Ticks aimed at.
+    /// Intended number of ticks.
     pub ticks: usize,
 }
 
 impl ValueScale {
-    /// A scale that holds `extent` with round ticks. Zero is included unless the values lie far from it.
+    /// A scale that contains `extent`, with round ticks. Zero is included unless the values are far from it.
     #[must_use]
     pub fn fit(extent: &ValueExtent) -> Self {
         let (mut low, mut high) =
             extent.values.filter(|(low, high)| low.is_finite() && high.is_finite()).unwrap_or((0.0, 1.0));
-        // Honest by default: values of one sign are seen against zero.
+        // Values with the same sign are shown relative to zero by default.
         if low > 0.0 {
             low = 0.0;
         }
@@ -61,8 +61,8 @@ impl ValueScale {
         ValueScale { low, high, step }
     }
 
-    /// The scale to draw `extent` with after `self`: unchanged as long as the values fit and still fill more than a third of it,
-    /// so that the axis does not jump with every point.
+    /// The scale for `extent` that follows `self`: unchanged while the values fit and fill more than a third of it, so
+    /// that the axis does not jump with each point.
     #[must_use]
     pub fn follow(self, extent: &ValueExtent) -> Self {
         let fitted = ValueScale::fit(extent);
@@ -73,7 +73,7 @@ impl ValueScale {
         if fits && fills && same_bounds { self } else { fitted }
     }
 
-    /// Values at which the axis has a tick, from the bottom.
+    /// Values of the ticks, from the bottom.
     #[must_use]
     pub fn ticks(&self) -> Vec<f64> {
         let mut ticks = Vec::new();
@@ -88,7 +88,7 @@ impl ValueScale {
         ticks
     }
 
-    /// Height of a value: 0 at the bottom, 1 at the top, beyond outside.
+    /// Position of a value: 0 at the bottom, 1 at the top; outside values are beyond.
     #[must_use]
     pub fn position(&self, value: f64) -> f64 {
         (value - self.low) / (self.high - self.low)
@@ -134,9 +134,9 @@ fn nice_decimal(least: f64) -> f64 {
     round * power
 }
 
-/// The smallest whole power of `base` that is no less than `least`.
+/// The smallest integer power of `base` that is at least `least`.
 fn power_at_least(base: f64, least: f64) -> f64 {
-    /// More than there are powers of two.
+    /// More than the exponents of finite numbers.
     const EXPONENTS: i32 = 1_100;
     let up = |exponent: &i32| base.powi(*exponent) >= least;
     let down = |exponent: &i32| base.powi(-*exponent - 1) < least;
@@ -148,7 +148,7 @@ fn power_at_least(base: f64, least: f64) -> f64 {
 /// One tick of the time axis.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimeTick {
-    /// Where: 0 at the start of the range, 1 at its end.
+    /// Position: 0 at the start of the range, 1 at its end.
     pub position: f64,
     /// Milliseconds since the Unix epoch.
     pub at_ms: i64,
@@ -156,7 +156,7 @@ pub struct TimeTick {
     pub label: String,
 }
 
-/// Distances between ticks of a time axis, rising.
+/// Possible distances between ticks of a time axis, ascending.
 const TIME_STEPS_MS: [i64; 25] = [
     SECOND_MS,
     2 * SECOND_MS,
@@ -185,11 +185,11 @@ const TIME_STEPS_MS: [i64; 25] = [
     365 * DAY_MS,
 ];
 
-/// Clocks are set by no more than this, so that a time shown twice is looked for so far back.
+/// No zone's clock changes by more than this, so times that occur twice are at most this far apart.
 const LARGEST_CHANGE_MS: i64 = 2 * HOUR_MS;
 
-/// At most about `most` ticks at round times of the viewer's clock. Where it is set back, a time that it shows twice has two ticks;
-/// where it is set forward, one that it does not show has none.
+/// At most about `most` ticks at round local times. A time that occurs twice because clocks were set back has two
+/// ticks; one that was skipped has none.
 #[must_use]
 pub fn time_ticks(start_ms: i64, end_ms: i64, zone: Zone, most: i64) -> Vec<TimeTick> {
     let length_ms = end_ms.saturating_sub(start_ms);
@@ -224,7 +224,7 @@ pub fn time_ticks(start_ms: i64, end_ms: i64, zone: Zone, most: i64) -> Vec<Time
     times.into_iter().map(tick).collect()
 }
 
-/// `part / whole` for lengths of time.
+/// `part / whole` for durations.
 #[allow(clippy::cast_precision_loss)] // milliseconds of a range are far below 2^53
 #[must_use]
 pub fn fraction(part_ms: i64, whole_ms: i64) -> f64 {
@@ -318,7 +318,7 @@ mod tests {
             let ticks = time_ticks(start_ms, start_ms + hours * HOUR_MS, berlin, most);
             ticks.into_iter().map(|tick| tick.label).collect::<Vec<_>>()
         };
-        // Times in UTC. Clocks go forward on 29 March at 01:00 UTC, and back on 25 October at 01:00 UTC.
+        // Times in UTC. Clocks are set forward on 29 March at 01:00 UTC, and back on 25 October at 01:00 UTC.
         assert_eq!(labels("2026-03-27T12:00", 84, 4), ["Mar 28", "Mar 29", "Mar 30", "Mar 31"]);
         let march = time_ticks(1_774_652_400_000, 1_774_652_400_000 + 2 * DAY_MS, berlin, 4);
         let midnights: Vec<String> = march.iter().map(|tick| berlin.civil(tick.at_ms).clock()).collect();
@@ -333,7 +333,8 @@ mod tests {
     fn half_hours_are_round_times_too() {
         let kolkata = time_ticks(1_700_000_000_000, 1_700_000_000_000 + 3 * HOUR_MS, Zone::Fixed(330), 4);
         assert_eq!(kolkata.iter().map(|tick| tick.label.as_str()).collect::<Vec<_>>(), ["04:00", "05:00", "06:00"]);
-        // Clocks of Lord Howe Island go back by half an hour on 5 April 2026 at 02:00 local time, 15:00 UTC the day before.
+        // Clocks of Lord Howe Island are set back by half an hour on 5 April 2026 at 02:00 local time, 15:00 UTC the
+        // day before.
         let howe = changing("Australia/Lord_Howe", 660, &[(1_775_314_800_000, 630)]);
         let start_ms = Civil::parse("2026-04-04T14:20").unwrap().as_utc_ms();
         let ticks = time_ticks(start_ms, start_ms + 2 * HOUR_MS, howe, 5);

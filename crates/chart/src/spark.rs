@@ -1,4 +1,4 @@
-//! The recent course of one number, as a small picture without axes.
+//! Sparklines: a small chart of one series without axes.
 
 use model::{dashboard::ThresholdStyle, unit::Roundness, zone::Zone};
 
@@ -7,7 +7,7 @@ use crate::{
     svg::{self, Paint},
 };
 
-/// A small area without axes, stretched to its box: the recent course of one number.
+/// A small area without axes, stretched to its box.
 #[must_use]
 pub fn sparkline(trace: PlotSeries<'_>, span: TimeSpan) -> String {
     const SPARK: (u32, u32) = (600, 100);
@@ -17,7 +17,7 @@ pub fn sparkline(trace: PlotSeries<'_>, span: TimeSpan) -> String {
     })
 }
 
-/// A sparkline by itself, at the origin, `width` times `height` units large.
+/// A sparkline of `width` times `height` units at the origin.
 #[must_use]
 pub fn spark_drawing(trace: PlotSeries<'_>, span: TimeSpan, (width, height): (f32, f32), paint: Paint<'_>) -> String {
     let (size, plot) = ((svg::fine(width), svg::fine(height)), spark(trace, span));

@@ -1,5 +1,6 @@
-//! The plotters backend that writes SVG for a page: colours are classes, so that one drawing suits both themes, and
-//! coordinates are relative integers, so that a line of 500 points takes 3 KB. It writes no text: see the crate's description.
+//! The plotters backend that writes SVG for a page: colours are classes, so that a drawing fits both themes, and
+//! coordinates are relative integers, so that a line of 500 points needs 3 KB. It writes no text: see the crate's
+//! documentation.
 
 use std::{convert::Infallible, fmt::Write};
 
@@ -13,26 +14,26 @@ use crate::palette::Ink;
 
 type Outcome = Result<(), DrawingErrorKind<Infallible>>;
 
-/// How the colour of an element is said.
+/// How an element's colour is written.
 #[derive(Clone, Copy)]
 pub enum Paint<'a> {
-    /// By a class, for a page that has the style sheet.
+    /// As a class, for a page with the style sheet.
     Classes,
-    /// By its name, for a picture that stands alone.
+    /// As a colour, for a standalone image.
     Colors(&'a dyn Fn(Ink) -> &'static str),
 }
 
-/// Appends elements to a string. Neighbours that look alike become one element.
+/// Appends elements to a string. Consecutive elements with the same style are merged.
 pub struct SvgBackend<'a> {
     out: &'a mut String,
     size: (u32, u32),
     paint: Paint<'a>,
     look: Option<Look>,
-    /// Where the pen is after the path written so far.
+    /// Pen position after the path written so far.
     pen: BackendCoord,
 }
 
-/// What tells one `path` element from the next.
+/// The style of a `path` element.
 #[derive(PartialEq, Clone, Copy)]
 struct Look {
     ink: Ink,
@@ -41,7 +42,7 @@ struct Look {
 }
 
 impl<'a> SvgBackend<'a> {
-    /// A backend whose x coordinates run from 0 to `size.0` and y from 0 to `size.1`, both included.
+    /// A backend with x coordinates from 0 to `size.0` and y from 0 to `size.1`, both inclusive.
     pub fn new(out: &'a mut String, size: (u32, u32), paint: Paint<'a>) -> Self {
         SvgBackend { out, size: (size.0 + 1, size.1 + 1), paint, look: None, pen: (0, 0) }
     }
@@ -91,7 +92,7 @@ impl<'a> SvgBackend<'a> {
                         (0, dy) => self.number('v', dy),
                         (dx, dy) => {
                             self.number('l', dx);
-                            // A minus separates as well.
+                            // A minus is a separator too.
                             if dy >= 0 {
                                 self.out.push(' ');
                             }
@@ -110,7 +111,8 @@ impl<'a> SvgBackend<'a> {
         self.digits(value);
     }
 
-    /// Most of a picture is short numbers: several times as fast as formatting them.
+    /// Writes a short integer, several times faster than the standard formatting, because an SVG mostly consists of
+    /// these.
     fn digits(&mut self, value: i32) {
         if value < 0 {
             self.out.push('-');
@@ -191,7 +193,7 @@ impl DrawingBackend for SvgBackend<'_> {
     }
 }
 
-/// Writes one group of elements: what `draw` draws on an area of `size`. Drawing on a string cannot fail.
+/// Writes a group with the elements that `draw` draws on an area of `size`. Drawing to a string cannot fail.
 pub(crate) fn group(
     out: &mut String,
     class: &str,
@@ -201,7 +203,7 @@ pub(crate) fn group(
     painted(out, &format!("class=\"{class}\""), size, Paint::Classes, draw);
 }
 
-/// Writes one group as [`group`] does, with any attributes and paint.
+/// Writes a group like [`group`] with any attributes and colours.
 pub(crate) fn painted(
     out: &mut String,
     attributes: &str,
@@ -220,16 +222,16 @@ pub(crate) fn painted(
     }
 }
 
-/// Units of a fine drawing that make up one of the picture's: coordinates are whole numbers.
+/// Units of a fine drawing per unit of the image, because coordinates are integers.
 const FINENESS: f32 = 10.0;
 
-/// A length of the picture in units of a fine drawing.
+/// Converts a length of the image to units of a fine drawing.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped to far beyond any picture
 pub(crate) fn fine(length: f32) -> u32 {
     (length * FINENESS).round().clamp(1.0, 1e6) as u32
 }
 
-/// The group around a fine drawing, whose lines are one unit of the picture wide unless they say otherwise.
+/// The group around a fine drawing, with lines one image unit wide by default.
 pub(crate) fn finely(body: impl FnOnce(&mut String)) -> String {
     let mut out = String::with_capacity(4_096);
     let _ = write!(

@@ -1,10 +1,10 @@
-//! How long to wait before the next try.
+//! Delays between retries.
 
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-/// Exponential back-off with jitter, without an end.
+/// Exponential back-off with jitter, without a limit of attempts.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     schedule: ExponentialBuilder,
@@ -23,12 +23,12 @@ impl Backoff {
         Backoff { schedule, waits: schedule.build(), longest }
     }
 
-    /// The time to wait after one more failure: between half and all of what the number of failures asks for.
+    /// The delay after one more failure: between half and all of the exponential value.
     pub(crate) fn next(&mut self) -> Duration {
         self.waits.next().unwrap_or(self.longest)
     }
 
-    /// It worked: the next failure starts from the beginning.
+    /// Resets after a success.
     pub(crate) fn reset(&mut self) {
         self.waits = self.schedule.build();
     }

@@ -1,4 +1,4 @@
-//! Calls to one source over HTTP: bounded in time and size, and with errors that a person can act on.
+//! HTTP client of one source: limits time and size, and returns errors that people can act on.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,19 +11,19 @@ use reqwest::{
 use rustls::ClientConfig;
 use serde::de::DeserializeOwned;
 
-/// The header that carries a daemon's key.
+/// The header with a daemon's API key.
 pub(crate) const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 
-/// A daemon closes idle connections after 30 s; ours must not be the one that finds out.
+/// Idle timeout of connections. A daemon closes them after 30 s; we close earlier so that no request hits a closed one.
 const IDLE: Duration = Duration::from_secs(20);
 
-/// Larger answers are read on a thread of their own, so that they delay nothing else.
+/// Larger responses are parsed on a blocking thread, so that they delay nothing else.
 const LARGE_ANSWER: usize = 512 * 1024;
 
-/// Longest piece of an answer that an error repeats, in characters.
+/// Maximum length of the excerpt of a response in an error, in characters.
 const EXCERPT: usize = 120;
 
-/// A secret that a source asks for. Shows itself to nobody.
+/// The API key of a source. Its `Debug` output hides it.
 #[derive(Clone)]
 pub struct ApiKey(String);
 
@@ -34,7 +34,7 @@ impl ApiKey {
         ApiKey(key.into())
     }
 
-    /// The key itself, to be sent.
+    /// The key itself, to send it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -46,23 +46,23 @@ impl std::fmt::Debug for ApiKey {
     }
 }
 
-/// Why a call got no usable answer. Texts are free of secrets.
+/// Why a request failed. The texts contain no secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// No connection, or it broke.
+    /// The connection failed or was lost.
     #[error("cannot reach {url}: {reason}")]
     Unreachable {
-        /// Where to, without credentials.
+        /// URL without credentials.
         url: String,
-        /// The cause in words.
+        /// The cause.
         reason: String,
     },
-    /// No answer in time.
+    /// Timeout.
     #[error("{url} did not answer within {seconds} s")]
     TimedOut {
-        /// Where to, without credentials.
+        /// URL without credentials.
         url: String,
-        /// How long was waited.
+        /// The timeout.
         seconds: u64,
     },
     /// The key is missing or wrong.
@@ -70,45 +70,45 @@ pub enum CallError {
         "{url} refuses access (HTTP {status}): give the daemon's API key with --daemon-key or in the configuration"
     )]
     Refused {
-        /// Where to, without credentials.
+        /// URL without credentials.
         url: String,
         /// 401 or 403.
         status: u16,
     },
-    /// Any other status that is no success.
+    /// Any other status that is not a success.
     #[error("{url} answered HTTP {status}{}", if message.is_empty() { String::new() } else { format!(": {message}") })]
     Status {
-        /// Where to, without credentials.
+        /// URL without credentials.
         url: String,
         /// The status.
         status: u16,
-        /// The error text in the answer, shortened.
+        /// The error text of the response, shortened.
         message: String,
     },
-    /// A web page where a program was expected.
+    /// A web page instead of an API response.
     #[error("{url} answered with an HTML page: this is not {expected}; check the address and port")]
     Html {
-        /// Where to, without credentials.
+        /// URL without credentials.
         url: String,
-        /// What should have answered.
+        /// The expected kind of server.
         expected: &'static str,
-        /// The status, of a success or a redirection.
+        /// The status: a success or a redirect.
         status: u16,
     },
-    /// Something else that was not expected.
+    /// Another unexpected response.
     #[error("{url} answered with something that is not {expected}: {reason}")]
     Malformed {
-        /// Where to, without credentials.
+        /// URL without credentials.
         url: String,
-        /// What should have answered.
+        /// The expected kind of server.
         expected: &'static str,
         /// What is wrong with it.
         reason: String,
     },
-    /// More than is accepted.
+    /// The response exceeds the limit.
     #[error("the answer of {url} is larger than {limit_bytes} bytes")]
     TooLarge {
-        /// Where to, without credentials.
+        /// URL without credentials.
         url: String,
         /// The limit.
         limit_bytes: usize,
@@ -116,25 +116,25 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// True if something answered: the source is there, though not as it should be.
+    /// Whether something responded: the source is there, though not as expected.
     #[must_use]
     pub fn is_reached(&self) -> bool {
         !matches!(self, CallError::Unreachable { .. } | CallError::TimedOut { .. })
     }
 
-    /// True for a path that the source does not have, or has something else at.
+    /// Whether the source does not have this path, or has something else there.
     pub fn is_absent(&self) -> bool {
         matches!(self, CallError::Status { status: 300..=399 | 404 | 405 | 410 | 501, .. } | CallError::Html { .. })
     }
 }
 
-/// An answer with its body.
+/// A response with its body.
 pub(crate) struct Answer {
     pub content_type: Option<String>,
     pub body: String,
 }
 
-/// Calls one source.
+/// HTTP client of one source.
 #[derive(Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
@@ -145,10 +145,11 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client for the source at `base`. `expected` says in an error what should be there.
+    /// A client for the source at `base`. `expected` is the kind of server, for errors.
     ///
     /// # Errors
-    /// The key cannot be a header, or TLS cannot be set up.
+    ///
+    /// The key is not valid in a header, or TLS cannot be set up.
     pub(crate) fn new(
         base: Url,
         key: Option<&ApiKey>,
@@ -180,12 +181,12 @@ impl Client {
         Ok(Client { http, base, timeout, redactor, expected })
     }
 
-    /// The address of a path below the source's, without credentials, for messages.
+    /// The URL of a path of the source, without credentials, for messages.
     pub(crate) fn shown(&self, path: &str) -> String {
         shown(&self.url(path))
     }
 
-    /// Gets JSON.
+    /// Sends a GET request for JSON.
     pub(crate) async fn get<T: DeserializeOwned + Send + 'static>(
         &self,
         path: &str,
@@ -195,7 +196,7 @@ impl Client {
         self.json(path, answer).await
     }
 
-    /// Posts JSON and gets JSON.
+    /// Sends a POST request with JSON, and parses a JSON response.
     pub(crate) async fn post<T: DeserializeOwned + Send + 'static>(
         &self,
         path: &str,
@@ -206,7 +207,7 @@ impl Client {
         self.json(path, answer).await
     }
 
-    /// Gets text of any kind but HTML.
+    /// Sends a GET request for text of any kind except HTML.
     pub(crate) async fn get_text(&self, path: &str, accept: &str, limit_bytes: usize) -> Result<Answer, CallError> {
         self.call(Method::GET, path, None, accept, limit_bytes).await
     }
@@ -278,7 +279,7 @@ impl Client {
         Ok(Answer { content_type, body })
     }
 
-    /// The text of an error in either of a daemon's forms, shortened and without secrets.
+    /// The error text in either format of daemons, shortened and without secrets.
     fn error_text(&self, body: &str) -> String {
         #[derive(serde::Deserialize)]
         struct JsonError {
@@ -297,18 +298,18 @@ impl Client {
     }
 }
 
-/// Why there is no client.
+/// Why a client could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The key has characters that a header cannot carry.
+    /// The key contains characters that are not valid in a header.
     #[error("the API key has characters that cannot be sent in a header")]
     Key,
-    /// TLS or the HTTP client.
+    /// TLS or the HTTP client failed.
     #[error("the HTTP client cannot be set up: {0}")]
     Setup(String),
 }
 
-/// The cause at the end of the chain, which is the one that says something: "Connection refused", not "error sending request".
+/// The innermost cause of an error, which is the useful one: "Connection refused", not "error sending request".
 pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
@@ -317,12 +318,12 @@ pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
     cause.to_string()
 }
 
-/// An address without the credentials and query it may hold.
+/// A URL without its credentials and query.
 pub(crate) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
-    // Refused only for addresses that cannot have credentials anyway.
+    // Only fails for URLs that cannot have credentials anyway.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.to_string()

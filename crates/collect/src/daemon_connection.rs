@@ -1,5 +1,5 @@
-//! What is known of one daemon, and what its messages and answers do to it. The tasks that fetch them are in [`crate::socket`],
-//! [`crate::poller`] and [`crate::scrape_loop`].
+//! The state of one daemon, and how messages and responses change it. The tasks that receive them are in
+//! [`crate::socket`], [`crate::poller`] and [`crate::scrape_loop`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,7 +31,7 @@ use crate::{
     status::StatusCell,
 };
 
-/// One daemon.
+/// The state of one daemon.
 pub(crate) struct DaemonConnection {
     pub name: String,
     pub config: DaemonConfig,
@@ -40,7 +40,7 @@ pub(crate) struct DaemonConnection {
     pub redactor: Arc<Redactor>,
     pub status: StatusCell,
     pub profile: watch::Sender<Option<Profile>>,
-    /// Wakes the poller when there is something to ask the daemon.
+    /// Wakes the poller when there is something to request from the daemon.
     pub wake: Notify,
     /// Wakes the scrape loop when there is something to write.
     pub fed: Notify,
@@ -48,7 +48,7 @@ pub(crate) struct DaemonConnection {
     knowledge: Mutex<Knowledge>,
     liveness: Mutex<Liveness>,
     repeats: Mutex<Repeats>,
-    /// What steady times are counted from.
+    /// Start of the monotonic clock.
     begun: Instant,
 }
 
@@ -95,12 +95,12 @@ impl DaemonConnection {
         self.knowledge().system.clone()
     }
 
-    /// What there is to count and to measure, once the daemon has told all its jobs. What is taken is not given again.
+    /// Takes the steps and numbers to write, once the daemon has sent all its jobs. Each is returned once.
     pub(crate) fn take_news(&self) -> Option<News> {
         self.knowledge().take_news()
     }
 
-    /// Whether it is known what there is to write at first: the daemon has told its jobs, or cannot be heard.
+    /// Whether the first samples can be written: the daemon has sent its jobs, or cannot be reached.
     pub(crate) fn has_spoken(&self) -> bool {
         let has_page = self.profile.borrow().as_ref().is_some_and(|profile| profile.metrics_path.is_some());
         match self.status.state() {
@@ -110,7 +110,7 @@ impl DaemonConnection {
         }
     }
 
-    /// The daemon was recognised.
+    /// The kind of daemon was detected.
     pub(crate) fn recognised(&self, profile: Profile) {
         let is_documented = profile.dialect == Dialect::Documented;
         self.knowledge().jobs.set_cancelled_is_final(is_documented);
@@ -127,14 +127,14 @@ impl DaemonConnection {
         self.profile.borrow().as_ref().map(|profile| profile.dialect)
     }
 
-    /// Reads a message of the socket.
+    /// Parses a message of the socket.
     pub(crate) fn parse(&self, text: &str) -> Result<Incoming, FeedError> {
         json::check(text.as_bytes(), json::OF_DAEMONS).map_err(<serde_json::Error as serde::de::Error>::custom)?;
         let mut repeats = self.repeats.lock();
         feed::parse(text, &self.redactor, &mut repeats)
     }
 
-    /// A message came over the socket. Changes of status go out before this returns.
+    /// Applies a message of the socket. Status changes are published before this returns.
     pub(crate) fn receive(&self, incoming: Incoming) {
         let (now_ms, at) = (now_ms(), self.begun.elapsed());
         let made_ms = incoming.at_ms;
@@ -192,17 +192,17 @@ impl DaemonConnection {
                 status.state = UpstreamState::Live;
                 status.error = trouble;
             });
-            // Once more now that the daemon counts as heard.
+            // Again, now that the daemon counts as connected.
             self.fed.notify_one();
         }
     }
 
-    /// An answer told the daemon's uptime.
+    /// Records the uptime in a response.
     pub(crate) fn note_uptime(&self, uptime_seconds: f64) {
         self.knowledge().note_uptime(uptime_seconds, None, now_ms(), self.begun.elapsed());
     }
 
-    /// An answer told all jobs.
+    /// Applies a response with all jobs.
     pub(crate) fn answered_all(&self, jobs: Vec<JobUpdate>, daemon_ms: Option<i64>) {
         let now_ms = now_ms();
         self.apply(|knowledge| {
@@ -217,7 +217,7 @@ impl DaemonConnection {
         self.refresh();
     }
 
-    /// An answer told some jobs, of those asked for.
+    /// Applies a response with some of the requested jobs.
     pub(crate) fn answered_some(&self, asked: &[String], jobs: Vec<JobUpdate>, daemon_ms: Option<i64>) {
         let now_ms = now_ms();
         self.apply(|knowledge| {
@@ -229,24 +229,24 @@ impl DaemonConnection {
         });
     }
 
-    /// The time of ours for one that the daemon told.
+    /// Converts a time of the daemon's clock to ours.
     pub(crate) fn our_time(&self, daemon_ms: i64) -> i64 {
         self.knowledge().our_time(daemon_ms)
     }
 
-    /// The daemon accepted to cancel a job.
+    /// Records that the daemon accepted the cancellation of a job.
     pub(crate) fn cancel_accepted(&self, id: &str) {
         let now_ms = now_ms();
         self.apply(|knowledge| knowledge.jobs.cancel_accepted(id, Moment { now_ms, daemon_ms: now_ms }));
         self.wake.notify_one();
     }
 
-    /// Jobs to ask the daemon about.
+    /// Jobs whose details should be requested.
     pub(crate) fn wanting_detail(&self, limit: usize, refresh_ms: Option<i64>) -> Vec<String> {
         self.knowledge().jobs.wanting_detail(limit, now_ms(), refresh_ms)
     }
 
-    /// Progress that had to wait goes out.
+    /// Publishes delayed progress.
     pub(crate) fn tick(&self) {
         for event in self.knowledge().jobs.tick(now_ms()) {
             let _ = self.events.send(event);
@@ -258,7 +258,7 @@ impl DaemonConnection {
         self.apply(|knowledge| knowledge.jobs.settle_cancelled(Moment { now_ms, daemon_ms: now_ms }));
     }
 
-    /// The socket is open; data need not come yet.
+    /// The socket is open; there may be no data yet.
     pub(crate) fn socket_opened(&self, is_reconnect: bool) {
         self.liveness().opened();
         self.repeats.lock().clear();
@@ -268,20 +268,20 @@ impl DaemonConnection {
         }
     }
 
-    /// The socket is closed, or could not be opened. `is_reached` tells whether something answered.
+    /// The socket was closed, or could not be opened. `is_reached` says whether something responded.
     pub(crate) fn socket_failed(&self, error: &str, is_reached: bool) {
         self.liveness().closed(self.redactor.text(error).into_owned(), is_reached);
         self.wake.notify_one();
         self.refresh();
     }
 
-    /// Something is wrong with the feed, though the connection goes on.
+    /// Records a problem of the feed while the connection continues.
     pub(crate) fn feed_issue(&self, error: &str) {
         self.liveness().set_feed_trouble(self.redactor.text(error).into_owned());
         self.refresh();
     }
 
-    /// A poll failed.
+    /// Records that a poll failed.
     pub(crate) fn poll_failed(&self, error: &CallError) {
         if !self.feed_is_fresh() {
             self.liveness().poll_failed(error.to_string(), error.is_reached());
@@ -289,13 +289,13 @@ impl DaemonConnection {
         }
     }
 
-    /// A scrape ended, well or with an error.
+    /// Records that a scrape succeeded or failed.
     pub(crate) fn scraped(&self, error: Option<String>) {
         self.liveness().set_scrape_trouble(error.map(|error| format!("the scrape failed: {error}")));
         self.refresh();
     }
 
-    /// The page of metrics told the state of the process. The feed knows better, while there is one that tells it.
+    /// Records the process state from the daemon's `/metrics`. While the feed sends it, the feed is preferred.
     pub(crate) fn read_vitals(&self, reading: SystemReading) {
         if self.feed_is_fresh() {
             return;
@@ -306,39 +306,39 @@ impl DaemonConnection {
         });
     }
 
-    /// True while messages come over the socket.
+    /// Whether messages arrive over the socket.
     pub(crate) fn feed_is_fresh(&self) -> bool {
         let liveness = self.liveness();
         liveness.feed_is_fresh(Instant::now(), self.thresholds(&liveness))
     }
 
-    /// When the last message with data came.
+    /// Time of the last message with data.
     pub(crate) fn last_message(&self) -> Option<Instant> {
         self.liveness().last_message()
     }
 
-    /// Whether all jobs should be asked for now; asks once.
+    /// Whether to request all jobs now; true once per request.
     pub(crate) fn take_wants_all(&self) -> bool {
         self.liveness().take_wants_all()
     }
 
-    /// Whether it tells what happens rather than, each second, all there is.
+    /// Whether the daemon sends events rather than its whole state each second.
     pub(crate) fn sends_events(&self) -> bool {
         self.liveness().sends_events()
     }
 
-    /// How long a socket without data counts as current.
+    /// After which time without data a socket is stale.
     pub(crate) fn stale_after(&self) -> Duration {
         self.thresholds(&self.liveness()).message
     }
 
-    /// A message every second is what a daemon as built sends; a documented one may have nothing to say for 5 s.
+    /// Stock daemons send a message every second; documented ones may be silent for 5 s.
     fn thresholds(&self, liveness: &Liveness) -> StalenessThresholds {
         let message = self.options.stale_after * if liveness.sends_events() { 2 } else { 1 };
         StalenessThresholds { message, poll: self.options.poll_interval * 2 + message }
     }
 
-    /// Brings the status up to date with what is wrong and with the time since the last data.
+    /// Updates the status from the current problems and the age of the last data.
     pub(crate) fn refresh(&self) {
         let before = self.status.state();
         self.status.update(now_ms(), |status| {
@@ -361,8 +361,8 @@ impl DaemonConnection {
         let outcome = change(&mut knowledge);
         knowledge.note_steps(outcome.is_new_life, outcome.changes, now_ms());
         self.fed.notify_one();
-        // Sent while the lock is held, so that events leave in the order of what happened. Sending never waits; without a
-        // receiver there is nobody to tell.
+        // Sent while locked, so that events are published in order. Sending never blocks; without receivers the event
+        // is dropped.
         for event in outcome.events {
             let _ = self.events.send(event);
         }

@@ -1,5 +1,5 @@
-//! Writes what one daemon's numbers are to the store: those of its page of metrics at each scrape interval, and those counted from its feed
-//! as they change.
+//! Writes one daemon's samples to the store: those of its `/metrics` at each scrape interval, and those counted from
+//! its feed when they change.
 
 use std::{sync::Arc, time::Duration};
 
@@ -24,18 +24,19 @@ use crate::{
     staleness_tracker::StalenessTracker,
 };
 
-/// How long the first samples of a daemon wait for its first message.
+/// How long the first samples wait for the daemon's first message.
 const FIRST_PATIENCE: Duration = Duration::from_secs(5);
-/// Time until metrics are looked for again at a daemon that did not say whether it has any.
+/// Delay before a daemon is probed for metrics again if the first probe was inconclusive.
 const PROBE_AGAIN: Duration = Duration::from_secs(10);
-/// Shortest time between two looks at what has changed.
+/// Minimum interval between writes of changes.
 const CHANGES_APART: Duration = Duration::from_millis(500);
-/// A daemon that was heard this long before a scrape, in milliseconds, is as it was: until then, nothing that happened can be unknown.
+/// If the last message is at most this old at a scrape, in milliseconds, the state counts as known up to the scrape.
 const HEARD_SLACK_MS: i64 = 2_000;
-/// How far back stored samples are looked for first, in milliseconds. If there are none, there may be some from before a long stop.
+/// How far back we first search for stored samples, in milliseconds. If there are none, there may be older ones from
+/// before a long stop.
 const NEAR_MS: i64 = 3_600_000;
 
-/// Collects from the daemon of `connection` until `stop`.
+/// Runs for the daemon of `connection` until `stop` is cancelled.
 pub(crate) async fn run(connection: Arc<DaemonConnection>, scraper: Scraper, sinks: Sinks, stop: CancellationToken) {
     let begun = async {
         let _ = tokio::time::timeout(FIRST_PATIENCE, first_word(&connection)).await;
@@ -82,15 +83,15 @@ pub(crate) async fn run(connection: Arc<DaemonConnection>, scraper: Scraper, sin
     }
 }
 
-/// Waits until it is known what there is to write at first.
+/// Waits until the first samples can be written.
 async fn first_word(connection: &DaemonConnection) {
     while !connection.has_spoken() {
         connection.fed.notified().await;
     }
 }
 
-/// The newest stored sample of each series that may be counted for this daemon. Nothing if the store cannot be read: what was stored is
-/// then counted once more.
+/// The last stored sample of each series that may be derived for this daemon. Empty if the store cannot be read: stored
+/// increases are then counted again.
 async fn find_stored(connection: &DaemonConnection, sinks: &Sinks) -> Vec<Stored> {
     let (source, daemon) = (Arc::clone(&sinks.stored), connection.name.clone());
     let oldest_ms = now_ms().saturating_sub(millis(connection.options.stored));
@@ -98,11 +99,11 @@ async fn find_stored(connection: &DaemonConnection, sinks: &Sinks) -> Vec<Stored
     match found {
         Ok(Ok(stored)) => stored,
         Ok(Err(error)) => {
-            tracing::error!(upstream = connection.name, %error, "what was counted before cannot be read");
+            tracing::error!(upstream = connection.name, %error, "cannot read the stored counters");
             Vec::new()
         }
         Err(error) => {
-            tracing::error!(upstream = connection.name, %error, "reading what was counted before was cut short");
+            tracing::error!(upstream = connection.name, %error, "the task that reads the stored counters failed");
             Vec::new()
         }
     }
@@ -112,7 +113,7 @@ fn newest_of(source: &dyn SeriesSource, daemon: &str, oldest_ms: i64) -> Result<
     let matchers = [Matcher::equal("daemon", daemon), Matcher::equal("job", DAEMON_JOB)];
     let now_ms = now_ms();
     for start_ms in [now_ms.saturating_sub(NEAR_MS).max(oldest_ms), oldest_ms] {
-        // Ours may be ahead of the clock, if it was set back.
+        // Stored samples may be in the future if the clock was set back.
         let found = source.select(&matchers, start_ms, i64::MAX)?;
         let derived = found.into_iter().filter(|series| series.labels.metric_name().starts_with("hypersdk_"));
         let newest = derived.filter_map(|series| {
@@ -120,7 +121,7 @@ fn newest_of(source: &dyn SeriesSource, daemon: &str, oldest_ms: i64) -> Result<
             let value = *series.values.iter().rev().find(|value| !is_stale_marker(**value))?;
             Some(Stored { labels: series.labels, at_ms, value })
         });
-        // Of a daemon that was away for longer there is `up` alone.
+        // If the daemon was down for longer, there is only `up`.
         let newest: Vec<Stored> = newest.collect();
         if !newest.is_empty() {
             return Ok(newest);
@@ -129,26 +130,26 @@ fn newest_of(source: &dyn SeriesSource, daemon: &str, oldest_ms: i64) -> Result<
     Ok(Vec::new())
 }
 
-/// What is collected from one daemon.
+/// The scrape loop of one daemon.
 struct Collector {
     connection: Arc<DaemonConnection>,
     scraper: Scraper,
     sinks: Sinks,
     deriver: Deriver,
     staleness: StalenessTracker,
-    /// When its metrics were last looked for, where it did not say whether it has any.
+    /// When metrics were last probed, if the first probe was inconclusive.
     probed_ms: i64,
-    /// What was last written as `up` of a daemon without a page of metrics.
+    /// The last value of `up` of a daemon without `/metrics`.
     up: Option<f64>,
-    /// Whether the derived series go on; otherwise they were marked as ended, or have not begun.
+    /// Whether the derived series are active; otherwise they have stale markers, or have not started.
     shows: bool,
 }
 
 impl Collector {
-    /// Writes all there is at `at_ms`.
+    /// Writes everything for the time `at_ms`.
     async fn scrape(&mut self, at_ms: i64) {
         self.detect(at_ms).await;
-        // Taken before the page, which may take its time.
+        // Before the scrape, which may take a while.
         let news = self.news();
         let (path, trouble) = match &*self.connection.profile.borrow() {
             Some(profile) => (profile.metrics_path, profile.metrics_trouble.clone()),
@@ -173,14 +174,14 @@ impl Collector {
         self.staleness.close_missing(&mut points, at_ms);
         match news {
             Some(news) => self.derive(news, at_ms, Due::All, &mut points).await,
-            // What happened after the last word is written at its own time, when the daemon is heard again.
+            // Changes after the last message are written at their own time, once the daemon is connected again.
             None if std::mem::take(&mut self.shows) => self.deriver.end(&mut points),
             None => {}
         }
         write(&self.sinks.samples, points, &self.connection.name).await;
     }
 
-    /// Writes what has changed since the last time.
+    /// Writes what has changed since the last call.
     async fn write_changes(&mut self, now_ms: i64) {
         let mut points = Vec::new();
         let has_page = self.connection.profile.borrow().as_ref().is_some_and(|profile| profile.metrics_path.is_some());
@@ -191,7 +192,7 @@ impl Collector {
             self.staleness.add(&points);
         }
         if let Some(news) = self.news() {
-            // Series that were marked as ended go on at once, all of them.
+            // Series with stale markers continue at once, so all are written.
             let due = if self.shows { Due::Changed } else { Due::All };
             self.derive(news, now_ms, due, &mut points).await;
         }
@@ -200,12 +201,12 @@ impl Collector {
         }
     }
 
-    /// What there is to count, while the daemon is heard.
+    /// What to count, while the daemon is connected.
     fn news(&self) -> Option<News> {
         self.connection.status.state().is_fresh().then(|| self.connection.take_news()).flatten()
     }
 
-    /// Up to when it is known how the daemon is, at `at_ms`. A connection that was cut is noticed later than it was.
+    /// Until when the state of the daemon is known, at `at_ms`. A lost connection is noticed late.
     fn known_until_ms(&self, at_ms: i64) -> i64 {
         let heard_ms = self.connection.status.last_data_ms().filter(|heard_ms| *heard_ms < at_ms - HEARD_SLACK_MS);
         heard_ms.unwrap_or(at_ms)
@@ -220,14 +221,14 @@ impl Collector {
         self.deriver.measure(&news, self.known_until_ms(at_ms), due, self.scraper.names(), points);
     }
 
-    /// Whether a daemon without metrics is up: it is heard, and has nothing in the place of metrics.
+    /// `up` of a daemon without metrics: it is connected, and its metrics path has no unexpected content.
     fn feed_up(&self) -> f64 {
         let has_trouble =
             self.connection.profile.borrow().as_ref().is_some_and(|profile| profile.metrics_trouble.is_some());
         if self.connection.status.state().is_fresh() && !has_trouble { 1.0 } else { 0.0 }
     }
 
-    /// Looks for metrics again at a daemon that did not say whether it has any.
+    /// Probes for metrics again if the first probe was inconclusive.
     async fn detect(&mut self, at_ms: i64) {
         let profile = self.connection.profile.borrow().clone().filter(|profile| profile.may_have_metrics);
         if let Some(profile) = profile
@@ -269,7 +270,7 @@ mod tests {
         for batch in [
             points("hypersdk_jobs_total", "d", &[(ago(6), 4.0), (ago(5), 7.0), (ago(5) + 1, STALE_NAN)]),
             points("hypersdk_jobs_total", "other", &[(ago(0), 9.0)]),
-            // While it was away, and after we came.
+            // From while it was down, and from after we connected.
             points("up", "d", &[(ago(5), 0.0), (ago(1) + 60_000, 0.0), (ago(0), 1.0)]),
         ] {
             store.append(&batch).unwrap();

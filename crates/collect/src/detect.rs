@@ -1,29 +1,29 @@
-//! What kind of daemon answers at an address. Only `/status` must be there; nothing fails because another route is missing.
+//! Detects the kind of daemon at a URL. Only `/status` is required; any other route may be missing.
 
 use exposition::page::Format;
 use hypervisord::wire::StatusWire;
 
 use crate::client::{CallError, Client};
 
-/// The daemon as it is serves its routes at the root; its documents put them below a prefix.
+/// Stock daemons have their routes at the root; the documentation puts them below a prefix.
 const PREFIXES: [&str; 2] = ["", "/api/v1"];
 
-/// Where metrics may be, the documented place first.
+/// Paths where metrics may be, the documented one first.
 const METRICS_PATHS: [&str; 2] = ["/api/v1/metrics", PLAIN_METRICS];
-/// Where every exporter has them.
+/// The usual path of exporters.
 const PLAIN_METRICS: &str = "/metrics";
 
-/// Size of an answer of `/status` that is accepted.
+/// Maximum size of a `/status` response, in bytes.
 pub(crate) const STATUS_LIMIT: usize = 1 << 20;
 
-/// The ways in which daemons speak.
+/// Dialects of daemons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    /// As built: a constant feed, no metrics.
+    /// The stock daemon: a constant feed, no metrics.
     Stock,
-    /// The same with `/metrics` switched on.
+    /// The stock daemon with `/metrics` enabled.
     Custom,
-    /// As the HyperSDK documents describe it: events, `/api/v1/metrics`.
+    /// As in the HyperSDK documentation: events, `/api/v1/metrics`.
     Documented,
 }
 
@@ -36,8 +36,8 @@ impl Dialect {
         }
     }
 
-    /// What the series of this name tell, in words, if no daemon of this dialect can ever have them: it does not measure it, or always
-    /// writes zero.
+    /// What a series with this name measures, in words, if daemons of this dialect never report it: they do not measure
+    /// it, or always write zero.
     pub(crate) fn never_reports(self, series: &str) -> Option<&'static str> {
         let never = match self {
             Dialect::Stock => STOCK_NEVER,
@@ -48,33 +48,33 @@ impl Dialect {
     }
 }
 
-/// Canonical series that cannot come from the daemon as built, and what they tell.
+/// Canonical series that the stock daemon never reports, and what they measure.
 const STOCK_NEVER: &[(&str, &str)] = &[
     ("hypersdk_cpu_usage", "CPU usage"),
     ("hypersdk_export_bytes_total", "exported bytes"),
     ("hypersdk_http_response_time_seconds_bucket", "how HTTP response times are distributed"),
 ];
-/// The same with `/metrics` switched on, which has a histogram of response times.
+/// The same with `/metrics` enabled, which has a histogram of response times.
 const CUSTOM_NEVER: &[(&str, &str)] =
     &[("hypersdk_cpu_usage", "CPU usage"), ("hypersdk_export_bytes_total", "exported bytes")];
 
-/// What was found.
+/// Result of detection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Profile {
-    /// Before each path.
+    /// Prefix of all paths.
     pub prefix: &'static str,
     pub dialect: Dialect,
     pub version: Option<String>,
-    /// Where its metrics are, if it has any.
+    /// Path of its metrics, if it has any.
     pub metrics_path: Option<&'static str>,
-    /// What is wrong with what answers in the place of metrics, if it is none.
+    /// What is wrong with the response at the metrics path, if it is not metrics.
     pub metrics_trouble: Option<String>,
-    /// A place where metrics may be did not say: there may be some after all.
+    /// Whether a probe for metrics was inconclusive, so that there may be some.
     pub may_have_metrics: bool,
 }
 
 impl Profile {
-    /// In words, for a person.
+    /// Description for people.
     pub(crate) fn detail(&self) -> String {
         let version = self.version.as_deref().map(|version| format!(", version {version}")).unwrap_or_default();
         let metrics =
@@ -83,10 +83,11 @@ impl Profile {
     }
 }
 
-/// Finds out what answers.
+/// Detects the kind of daemon.
 ///
 /// # Errors
-/// Nothing does, or something that is no daemon.
+///
+/// Nothing responds, or it is not a daemon.
 pub(crate) async fn detect(client: &Client, metrics_limit: usize) -> Result<Profile, CallError> {
     let (prefix, status) = find_status(client).await?;
     let profile = Profile {
@@ -100,7 +101,7 @@ pub(crate) async fn detect(client: &Client, metrics_limit: usize) -> Result<Prof
     Ok(probe_metrics(client, metrics_limit, profile).await)
 }
 
-/// Looks for the metrics of a daemon of this profile, again if that was not settled before.
+/// Probes for metrics of a daemon with this profile; repeat it if the result was inconclusive.
 pub(crate) async fn probe_metrics(client: &Client, metrics_limit: usize, mut profile: Profile) -> Profile {
     profile.may_have_metrics = false;
     profile.metrics_trouble = None;
@@ -123,7 +124,7 @@ pub(crate) async fn probe_metrics(client: &Client, metrics_limit: usize, mut pro
                 None
             }
         };
-        // A page at the place that every exporter has is meant to be one of metrics; it may become one.
+        // A page at the usual path of exporters is meant to be metrics, and may become so.
         if let Some(trouble) = trouble.filter(|_| path == PLAIN_METRICS) {
             profile.metrics_trouble = Some(trouble);
             profile.may_have_metrics = true;

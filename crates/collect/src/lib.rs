@@ -1,11 +1,12 @@
-//! Links to the sources: what the daemons and scrape targets tell, as jobs, events and samples.
+//! Connections to the sources: turns the data of daemons and scrape targets into jobs, events and samples.
 //!
-//! One [`Upstreams`] owns a few tasks for each daemon: `socket` reads the live feed, `poller` asks what the feed does not tell or
-//! everything while it is down, `daemon_scrape_loop` writes samples, and a ticker sends what had to wait. They meet in
-//! `daemon_connection`, where a message becomes changes of the daemon's `jobs`, events for the browsers and numbers to count. Whatever comes from
-//! a source passes the [`Redactor`]; typed structures in `wire` have no place for the secrets that a daemon's feed holds.
+//! One [`Upstreams`] owns a few tasks for each daemon: `socket` reads the live feed, `poller` requests what the feed
+//! lacks, or everything while it is down, `daemon_scrape_loop` writes samples, and a ticker publishes delayed progress.
+//! They share `daemon_connection`, where a message becomes changes of the daemon's `jobs`, events for browsers and
+//! steps to count. All text of a source passes the [`Redactor`]; the typed structures in `wire` cannot hold the secrets
+//! that a daemon's feed contains.
 //!
-//! Nothing here knows a browser, a session or a query.
+//! This crate knows no browser, session or query.
 
 mod backoff;
 mod client;
@@ -53,61 +54,62 @@ pub use crate::{
     metadata::MetadataSink,
 };
 
-/// Label `job` of a daemon's series, as the HyperSDK documents configure it.
+/// Label `job` of a daemon's series, as in the HyperSDK documentation.
 const DAEMON_JOB: &str = "hypersdk";
-/// How often progress that had to wait is looked at.
+/// Interval between checks for delayed progress.
 const TICK: Duration = Duration::from_millis(100);
 
 /// A daemon to connect to.
 #[derive(Debug, Clone)]
 pub struct DaemonConfig {
-    /// Names it in labels, events and paths; unique.
+    /// Name in labels, events and paths; unique.
     pub name: String,
-    /// Its address, `http` or `https`, perhaps with a path before its routes.
+    /// URL, `http` or `https`, optionally with a path before its routes.
     pub url: Url,
-    /// Sent as `X-API-Key`, if it asks for one.
+    /// Sent as `X-API-Key`, if set.
     pub key: Option<ApiKey>,
 }
 
 /// A plain Prometheus endpoint to scrape.
 #[derive(Debug, Clone)]
 pub struct ScrapeTarget {
-    /// Names it; unique. It is also the label `job` of its series.
+    /// Name; unique. It is also the label `job` of its series.
     pub name: String,
-    /// Its address with the path, for example `http://localhost:9100/metrics`.
+    /// URL with the path, for example `http://localhost:9100/metrics`.
     pub url: Url,
-    /// Time between scrapes; the general one if absent.
+    /// Scrape interval; `None` uses the general one.
     pub interval: Option<Duration>,
     /// Labels added to its series.
     pub labels: Vec<(String, String)>,
 }
 
-/// Times and limits, the same for all sources.
+/// Intervals and limits for all sources.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Time between scrapes, and between samples of derived series.
+    /// Scrape interval, and interval between samples of derived series.
     pub scrape_interval: Duration,
-    /// Largest page of metrics, unpacked.
+    /// Maximum uncompressed size of a `/metrics` response, in bytes.
     pub scrape_body_limit: usize,
-    /// Most samples of a page.
+    /// Maximum number of samples per scrape.
     pub scrape_sample_limit: usize,
-    /// Longest wait for an answer over HTTP.
+    /// Timeout of HTTP requests.
     pub call_timeout: Duration,
-    /// Whether requests go through the proxy that the environment names. A daemon's key is only for the daemon, so that it takes a decision.
+    /// Whether requests use the proxy of the environment. It is opt-in, because a daemon's key is only for the daemon.
     pub env_proxy: bool,
-    /// Largest message of a socket, and largest list of jobs.
+    /// Maximum size of a socket message, and of a list of jobs, in bytes.
     pub message_limit: usize,
-    /// A socket without data for this long is stale; twice that with a daemon that sends events alone.
+    /// A socket without data for this long is stale; for daemons that only send events, after twice that.
     pub stale_after: Duration,
-    /// Time between polls while the socket is down.
+    /// Interval of polls while the socket is down.
     pub poll_interval: Duration,
-    /// The longest first wait before a socket is opened again.
+    /// Maximum delay before the first attempt to reopen a socket.
     pub first_retry: Duration,
-    /// The longest wait of all.
+    /// Maximum delay between attempts.
     pub longest_retry: Duration,
-    /// How far back samples are stored: jobs that ended before that are what a counter begins with.
+    /// Retention of samples: jobs that ended before it are part of a counter's first value.
     pub stored: Duration,
-    /// Ended jobs kept of each daemon; beyond this the oldest are dropped. Jobs that go on are kept, up to four times as many in all.
+    /// Maximum number of ended jobs per daemon; the oldest are dropped. Running and pending jobs stay, up to four times
+    /// as many jobs in total.
     pub most_ended_jobs: usize,
 }
 
@@ -130,20 +132,21 @@ impl Default for Options {
     }
 }
 
-/// Where what the sources tell goes.
+/// Where the data of sources goes.
 #[derive(Clone)]
 pub struct Sinks {
-    /// Changes, as they happen. A receiver that falls behind is told so by the channel and takes a snapshot from [`Upstreams`].
+    /// Changes, as they happen. A receiver that lags gets an error from the channel and takes a snapshot from
+    /// [`Upstreams`].
     pub events: broadcast::Sender<Event>,
-    /// Scraped and derived samples, a batch for each source and scrape.
+    /// Scraped and derived samples: one batch per source and scrape.
     pub samples: Arc<dyn SampleSink>,
-    /// What is stored of them: after a restart, counters go on from there.
+    /// The stored samples: after a restart, counters continue from them.
     pub stored: Arc<dyn SeriesSource>,
-    /// Type and meaning of what is scraped and derived.
+    /// Metadata of scraped and derived metrics.
     pub metadata: Arc<dyn MetadataSink>,
 }
 
-/// All links of the server. A cheap handle: clones share the same links.
+/// All connections of the server. Cheap to clone.
 #[derive(Clone)]
 pub struct Upstreams {
     shared: Arc<Shared>,
@@ -156,11 +159,12 @@ struct Shared {
 }
 
 impl Upstreams {
-    /// Starts the links. Their tasks run on the current runtime and end when `stop` is cancelled.
+    /// Starts the connections. Their tasks run on the current runtime and end when `stop` is cancelled.
     ///
     /// # Errors
-    /// A configuration that cannot work: two sources of one name, an address that is not HTTP, a key that no header can carry.
-    /// A source that is merely down is no error.
+    ///
+    /// The configuration is invalid: two sources with one name, a URL that is not HTTP, a key that is not valid in a
+    /// header. A source that is down is not an error.
     pub fn start(
         daemons: Vec<DaemonConfig>,
         targets: Vec<ScrapeTarget>,
@@ -184,7 +188,7 @@ impl Upstreams {
         Ok(Upstreams { shared: Arc::new(Shared { links, targets, tasks: starter.tasks }) })
     }
 
-    /// Jobs of all daemons, youngest first, then by id.
+    /// Jobs of all daemons, latest first, then by ID.
     #[must_use]
     pub fn jobs(&self) -> Vec<Job> {
         let mut jobs: Vec<Job> =
@@ -193,7 +197,7 @@ impl Upstreams {
         jobs
     }
 
-    /// How many jobs there are.
+    /// Number of jobs.
     #[must_use]
     pub fn job_count(&self) -> usize {
         self.shared.links.iter().map(|connection| connection.job_count()).sum()
@@ -205,20 +209,20 @@ impl Upstreams {
         self.connection(daemon)?.job(id).map(Job::as_shown)
     }
 
-    /// Newest process metrics of each daemon that has told any, in the order of the configuration.
+    /// Latest process state of each daemon that reported any, in the order of the configuration.
     #[must_use]
     pub fn system(&self) -> Vec<SystemMetrics> {
         self.shared.links.iter().filter_map(|connection| connection.system()).collect()
     }
 
-    /// State of each source: daemons, then scrape targets, in the order of the configuration.
+    /// Status of each source: daemons, then scrape targets, in the order of the configuration.
     #[must_use]
     pub fn statuses(&self) -> Vec<UpstreamStatus> {
         let daemons = self.shared.links.iter().map(|connection| connection.status.get());
         daemons.chain(self.shared.targets.iter().map(|status| status.get())).collect()
     }
 
-    /// Why there are no series of a canonical name, in words, if daemons cannot report it.
+    /// Why there are no series with a canonical name, in words, if the daemons cannot report it.
     #[must_use]
     pub fn unreported(&self, series: &str) -> Option<String> {
         let links = self.shared.links.iter();
@@ -227,22 +231,24 @@ impl Upstreams {
         unreported::explain(series, &daemons)
     }
 
-    /// Asks a daemon to cancel a job. An accepted cancel shows at once as the status `cancelling`; what becomes of the job comes as events.
+    /// Requests the cancellation of a job. If the daemon accepts it, the job gets the status `cancelling` at once; its
+    /// end arrives as an event.
     ///
     /// # Errors
-    /// There is no such daemon or job, or the daemon could not be asked.
+    ///
+    /// There is no such daemon or job, or the request failed.
     pub async fn cancel(&self, daemon: &str, id: &str) -> Result<CancelAnswer, CancelError> {
         let connection = self.connection(daemon).ok_or_else(|| CancelError::UnknownDaemon(daemon.to_owned()))?;
         poller::cancel(connection, id).await
     }
 
-    /// A job with the log entries that its daemon has. `None` if there is no such job.
+    /// A job with its log entries at the daemon. `None` if there is no such job.
     pub async fn job_detail(&self, daemon: &str, id: &str) -> Option<JobDetail> {
         let connection = self.connection(daemon)?;
         Some(poller::detail(connection, connection.job(id)?.as_shown()).await)
     }
 
-    /// Waits until all tasks have ended, which they do once the token given to [`Upstreams::start`] is cancelled.
+    /// Waits until all tasks have ended, after the token given to [`Upstreams::start`] was cancelled.
     pub async fn stopped(&self) {
         self.shared.tasks.wait().await;
     }
@@ -252,16 +258,16 @@ impl Upstreams {
     }
 }
 
-/// What a daemon said to a cancel.
+/// A daemon's response to a cancellation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CancelAnswer {
-    /// It took it.
+    /// Whether the daemon accepted it.
     pub accepted: bool,
-    /// Why it did not, in its words.
+    /// The daemon's reason for a rejection.
     pub message: Option<String>,
 }
 
-/// Why a cancel was not even decided.
+/// Why a cancellation could not be requested.
 #[derive(Debug, thiserror::Error)]
 pub enum CancelError {
     /// No daemon has this name.
@@ -275,24 +281,24 @@ pub enum CancelError {
         /// The job.
         id: String,
     },
-    /// The daemon could not be asked.
+    /// The request failed.
     #[error(transparent)]
     Call(#[from] CallError),
 }
 
-/// Why the links cannot start.
+/// Why the connections cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Two sources have one name.
+    /// Two sources have the same name.
     #[error("two sources are named {0:?}: give each its own name")]
     RepeatedName(String),
-    /// An address that is not of HTTP.
+    /// A URL that is not HTTP.
     #[error("the address of {name:?} must begin with http:// or https:// and name a host")]
     Address {
         /// The source.
         name: String,
     },
-    /// The client of a source.
+    /// The client of a source could not be created.
     #[error("{name:?}: {error}")]
     Client {
         /// The source.
@@ -301,12 +307,12 @@ pub enum StartError {
         #[source]
         error: ClientError,
     },
-    /// TLS for all.
+    /// TLS could not be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),
 }
 
-/// What all links are started with.
+/// What all connections share at start.
 struct Builder {
     tls: Arc<ClientConfig>,
     redactor: Arc<Redactor>,
@@ -371,9 +377,9 @@ impl Builder {
     }
 }
 
-/// Sends what had to wait, and notices when nothing comes.
+/// Publishes delayed progress, and detects stale data.
 async fn tick(connection: Arc<DaemonConnection>, stop: CancellationToken) {
-    /// Every how many ticks the state is looked at, and cancelled jobs.
+    /// Number of ticks between updates of the status, and between checks of cancelled jobs.
     const STATE: u64 = 3;
     const CANCELLED: u64 = 100;
     let mut ticks = tokio::time::interval(TICK);
@@ -403,7 +409,7 @@ fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), StartErro
     Ok(())
 }
 
-/// Host and port of an address.
+/// Host and port of a URL.
 fn instance(name: &str, url: &Url) -> Result<String, StartError> {
     let is_http = matches!(url.scheme(), "http" | "https");
     match (url.host_str(), url.port_or_known_default()) {

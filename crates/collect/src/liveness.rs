@@ -1,26 +1,26 @@
-//! When a daemon was last heard of, by which way, and what is wrong: from which follows the state that people see.
+//! Tracks when and how data of a daemon last arrived, and what is wrong. The displayed state follows from it.
 
 use std::time::Duration;
 
 use model::upstream::UpstreamState;
 use tokio::time::Instant;
 
-/// How long each kind of data counts as current.
+/// How long each kind of data counts as fresh.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StalenessThresholds {
     /// A message of the socket.
     pub message: Duration,
-    /// An answer to a poll.
+    /// A response to a poll.
     pub poll: Duration,
 }
 
-/// What is known of the contact with one daemon.
+/// The state of the connection to one daemon.
 #[derive(Debug, Default)]
 pub(crate) struct Liveness {
     socket_is_open: bool,
     last_message: Option<Instant>,
     last_poll: Option<Instant>,
-    /// The last that failed reached the daemon all the same.
+    /// Whether the last failed attempt reached the daemon.
     is_reached: bool,
     has_failed: bool,
     wants_all: bool,
@@ -28,7 +28,7 @@ pub(crate) struct Liveness {
     issues: Issues,
 }
 
-/// What is wrong, by what it is wrong with, in words for a person.
+/// Current problems by their source, as text.
 #[derive(Debug, Default)]
 struct Issues {
     feed: Option<String>,
@@ -37,14 +37,14 @@ struct Issues {
 }
 
 impl Liveness {
-    /// The socket is open; data need not come yet. What was missed must be asked for.
+    /// The socket is open; there may be no data yet. Missed changes must be requested.
     pub(crate) fn opened(&mut self) {
         self.socket_is_open = true;
         self.is_reached = true;
         self.wants_all = true;
     }
 
-    /// The socket ended, or could not be opened.
+    /// The socket was closed, or could not be opened.
     pub(crate) fn closed(&mut self, trouble: String, is_reached: bool) {
         self.socket_is_open = false;
         self.is_reached = is_reached;
@@ -52,70 +52,71 @@ impl Liveness {
         self.issues.feed = Some(trouble);
     }
 
-    /// A message with data came over the socket.
+    /// A message with data arrived over the socket.
     pub(crate) fn heard(&mut self, now: Instant) {
         self.last_message = Some(now);
         self.issues.feed = None;
         self.issues.poll = None;
     }
 
-    /// It sends the documented events: whether detection was right about it is settled.
+    /// Sets whether the daemon sends the documented events, which settles its dialect.
     pub(crate) fn set_sends_events(&mut self, sends_events: bool) {
         self.sends_events = sends_events;
     }
 
-    /// Whether it tells what happens rather than, each second, all there is.
+    /// Whether it sends events rather than its whole state each second.
     pub(crate) fn sends_events(&self) -> bool {
         self.sends_events
     }
 
-    /// A poll told all jobs.
+    /// A poll returned all jobs.
     pub(crate) fn polled(&mut self, now: Instant) {
         self.last_poll = Some(now);
         self.issues.poll = None;
     }
 
-    /// A poll failed while it was needed.
+    /// A poll failed that was needed.
     pub(crate) fn poll_failed(&mut self, trouble: String, is_reached: bool) {
         self.is_reached |= is_reached;
         self.has_failed = true;
         self.issues.poll = Some(trouble);
     }
 
-    /// Something is wrong with the feed, though it may go on.
+    /// Records a problem of the feed, which may go on nevertheless.
     pub(crate) fn set_feed_trouble(&mut self, trouble: String) {
         self.issues.feed = Some(trouble);
     }
 
-    /// A scrape ended, well or not.
+    /// Records the result of a scrape.
     pub(crate) fn set_scrape_trouble(&mut self, trouble: Option<String>) {
         self.issues.scrape = trouble;
     }
 
-    /// What to show of all that is wrong: the feed or, if it is well, the polls, which suffer from the same; and the scrapes.
+    /// The problems to display: of the feed, or otherwise of the polls, which usually have the same cause; and of the
+    /// scrapes.
     pub(crate) fn issues(&self) -> Option<String> {
         let Issues { feed, poll, scrape } = &self.issues;
-        let told: Vec<&str> =
+        let shown: Vec<&str> =
             [feed.as_ref().or(poll.as_ref()), scrape.as_ref()].into_iter().flatten().map(String::as_str).collect();
-        (!told.is_empty()).then(|| told.join("; "))
+        (!shown.is_empty()).then(|| shown.join("; "))
     }
 
-    /// Whether all jobs should be asked for now; says so once.
+    /// Whether to request all jobs now; true once per request.
     pub(crate) fn take_wants_all(&mut self) -> bool {
         std::mem::take(&mut self.wants_all)
     }
 
-    /// When the last message with data came.
+    /// Time of the last message with data.
     pub(crate) fn last_message(&self) -> Option<Instant> {
         self.last_message
     }
 
-    /// True while messages come over the socket.
+    /// Whether messages arrive over the socket.
     pub(crate) fn feed_is_fresh(&self, now: Instant, thresholds: StalenessThresholds) -> bool {
         self.socket_is_open && is_within(self.last_message, now, thresholds.message)
     }
 
-    /// The state that follows, after the one `before`. `has_data` tells whether there ever was any.
+    /// The state that follows from `before`. `has_data` says whether there ever was any data.
     pub(crate) fn state(
         &self,
         before: UpstreamState,
@@ -129,7 +130,7 @@ impl Liveness {
         } else if is_polling {
             UpstreamState::Polling
         } else if is_within(self.last_message, now, thresholds.message) {
-            // The socket has just closed; what is shown is as good as a moment ago.
+            // The socket has just closed; the displayed data is still good.
             before
         } else if before == UpstreamState::Connecting && !self.has_failed {
             UpstreamState::Connecting

@@ -1,14 +1,14 @@
-//! Where what a target says of its metric families goes.
+//! The sink for metadata of scraped metric families.
 
 use exposition::Metadata;
 
-/// Where metadata goes: what `/api/v1/metadata` answers from.
+/// A sink for metadata, from which `/api/v1/metadata` is served.
 pub trait MetadataSink: Send + Sync {
-    /// These families were seen at a target. Told once, and again when something changes.
+    /// Metadata of families at a target. Called once, and again when it changes.
     fn describe(&self, metadata: &[Metadata]);
 }
 
-/// Nobody wants it.
+/// Ignores metadata.
 impl MetadataSink for () {
     fn describe(&self, _: &[Metadata]) {}
 }

@@ -1,5 +1,5 @@
-//! The questions that one daemon is asked over HTTP: everything while its socket is down or silent, and what its socket does not
-//! tell while it is up. One task asks them one after another, so that no answer overtakes another.
+//! HTTP requests to one daemon: for everything while its socket is down or silent, and for what the socket lacks while
+//! it is up. One task sends them one after another, so that responses cannot overtake each other.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,15 +14,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{CancelAnswer, CancelError, client::CallError, daemon_connection::DaemonConnection, detect::STATUS_LIMIT};
 
-/// Time between two looks at what there is to ask.
+/// Interval between checks of what to request.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
-/// Jobs asked about in one call.
+/// Maximum number of jobs in one request for details.
 const MOST_JOBS_A_CALL: usize = 200;
-/// The constant feed tells neither bytes nor the tool of a running job: they are asked for this often.
+/// The constant feed has neither bytes nor the tool of a running job: their details are requested at this interval.
 const DETAIL_REFRESH_MS: i64 = 5000;
-/// A daemon that sends events is asked for all its jobs this often, in case one was missed.
+/// From a daemon that sends events, all jobs are requested at this interval, in case an event was missed.
 const EVENTS_RESYNC: Duration = Duration::from_secs(30);
-/// A daemon that could not tell its details is not asked again before this time has passed.
+/// Delay before a failed request for details is retried.
 const DETAIL_RETRY: Duration = Duration::from_secs(5);
 
 #[derive(Serialize)]
@@ -37,7 +37,7 @@ struct CancelRequest<'a> {
     job_ids: [&'a str; 1],
 }
 
-/// Asks the daemon of `connection` until `stop`.
+/// Runs for the daemon of `connection` until `stop` is cancelled.
 pub(crate) async fn run(connection: Arc<DaemonConnection>, stop: CancellationToken) {
     let mut asked_all: Option<Instant> = None;
     let mut details_failed: Option<Instant> = None;
@@ -65,7 +65,7 @@ pub(crate) async fn run(connection: Arc<DaemonConnection>, stop: CancellationTok
                 details_failed = match ask_details(&connection, refresh_ms).await {
                     Ok(()) => None,
                     Err(error) => {
-                        tracing::debug!(upstream = connection.name, %error, "details of jobs are not to be had");
+                        tracing::debug!(upstream = connection.name, %error, "cannot get details of jobs");
                         Some(Instant::now())
                     }
                 };
@@ -78,7 +78,7 @@ pub(crate) async fn run(connection: Arc<DaemonConnection>, stop: CancellationTok
     }
 }
 
-/// Asks for the daemon's uptime and all its jobs.
+/// Requests the uptime and all jobs.
 async fn ask_all(connection: &DaemonConnection) -> Result<(), CallError> {
     let prefix = connection.prefix();
     let status: StatusWire = connection.client.get(&format!("{prefix}/status"), STATUS_LIMIT).await?;
@@ -92,7 +92,7 @@ async fn ask_all(connection: &DaemonConnection) -> Result<(), CallError> {
     Ok(())
 }
 
-/// Asks for the details of jobs that are new or have changed, and of running ones again after `refresh_ms`.
+/// Requests details of new and changed jobs, and of running ones every `refresh_ms`.
 async fn ask_details(connection: &DaemonConnection, refresh_ms: Option<i64>) -> Result<(), CallError> {
     let ids = connection.wanting_detail(MOST_JOBS_A_CALL, refresh_ms);
     if ids.is_empty() {
@@ -110,7 +110,7 @@ async fn query(connection: &DaemonConnection, query: &JobsQuery<'_>) -> Result<J
     connection.client.post(&path, to_json(query), connection.options.message_limit).await
 }
 
-/// Asks the daemon to cancel one job.
+/// Requests the cancellation of one job.
 pub(crate) async fn cancel(connection: &DaemonConnection, id: &str) -> Result<CancelAnswer, CancelError> {
     if connection.job(id).is_none() {
         return Err(CancelError::UnknownJob { daemon: connection.name.clone(), id: id.to_owned() });
@@ -118,7 +118,7 @@ pub(crate) async fn cancel(connection: &DaemonConnection, id: &str) -> Result<Ca
     let path = format!("{}/jobs/cancel", connection.prefix());
     let answer: CancelWire =
         connection.client.post(&path, to_json(&CancelRequest { job_ids: [id] }), STATUS_LIMIT).await?;
-    // The status is 200 in any case: what counts is where the id is.
+    // The status is always 200; the body says whether the ID was accepted.
     let accepted = answer.cancelled.is_some_and(|ids| ids.iter().any(|cancelled| cancelled == id));
     if accepted {
         connection.cancel_accepted(id);
@@ -129,9 +129,9 @@ pub(crate) async fn cancel(connection: &DaemonConnection, id: &str) -> Result<Ca
     Ok(CancelAnswer { accepted, message: Some(connection.redactor.text(&message).into_owned()) })
 }
 
-/// A job with the log entries that the daemon has for it.
+/// A job with its log entries at the daemon.
 pub(crate) async fn detail(connection: &DaemonConnection, job: Job) -> JobDetail {
-    // The daemon forgot a historic job, and an id with a strange character in it would be another path.
+    // The daemon no longer has a historic job, and an ID with special characters would be a different path.
     let is_safe = job.id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:~".contains(&byte));
     if job.historic || !is_safe || job.id.starts_with('.') {
         let log_error = Some("the daemon has no log of this job any more".to_owned());
@@ -161,7 +161,7 @@ pub(crate) async fn detail(connection: &DaemonConnection, job: Job) -> JobDetail
     }
 }
 
-/// A request of ours as JSON. Its types have nothing that JSON cannot hold.
+/// A request as JSON. Serialization of these types cannot fail.
 fn to_json(request: &impl Serialize) -> String {
     serde_json::to_string(request).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! One scrape of one target: its page of metrics as points for the store.
+//! Scrapes one target: converts its `/metrics` into points for the store.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,45 +18,45 @@ use tokio::time::Instant;
 
 use crate::client::{CallError, Client};
 
-/// What a target may cost.
+/// Limits of a scrape.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ScrapeLimits {
-    /// Of the page, unpacked.
+    /// Maximum uncompressed size of the response.
     pub body_bytes: usize,
-    /// Of the page.
+    /// Maximum number of samples.
     pub samples: usize,
 }
 
-/// Reads one target again and again.
+/// Scrapes one target repeatedly.
 pub(crate) struct Scraper {
     client: Client,
     labels: TargetLabels,
     limits: ScrapeLimits,
     redactor: Arc<Redactor>,
-    /// Labels by the series' text on the page: a page hardly changes but for its numbers.
+    /// Cache of labels by the series' text in the response, which hardly changes except for values.
     known: HashMap<Box<str>, Labels>,
     described: Vec<Metadata>,
     names: HashSet<String>,
 }
 
-/// What one scrape gave.
+/// Result of one scrape.
 #[derive(Debug)]
 pub(crate) struct Scrape {
     pub points: Vec<Point>,
     pub duration: Duration,
-    /// Samples on the page.
+    /// Number of samples in the response.
     pub samples: usize,
     pub error: Option<ScrapeError>,
-    /// Set when the page's families are other than before.
+    /// Set if the metadata of families changed.
     pub metadata: Option<Vec<Metadata>>,
 }
 
-/// Why a scrape gave nothing.
+/// Why a scrape failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum ScrapeError {
     #[error(transparent)]
     Call(#[from] CallError),
-    /// The page cannot be read.
+    /// The response cannot be parsed.
     #[error("{url}: {reason}")]
     Page { url: String, reason: String },
 }
@@ -74,12 +74,12 @@ impl Scraper {
         }
     }
 
-    /// Names of the series on the last page that could be read.
+    /// Names of the series in the last valid response.
     pub(crate) fn names(&self) -> &HashSet<String> {
         &self.names
     }
 
-    /// The labels of a series of this target.
+    /// The target labels of this target.
     pub(crate) fn labels(&self) -> &TargetLabels {
         &self.labels
     }
@@ -115,7 +115,7 @@ impl Scraper {
 
     fn take(&mut self, families: &[Family], at_ms: i64, scrape: &mut Scrape) {
         let total: usize = families.iter().map(|family| family.samples.len()).sum();
-        // Series that are gone leave their labels behind; begin again before that becomes a leak.
+        // Labels of removed series stay in the cache; clear it before that becomes a leak.
         if self.known.len() > total.saturating_mul(2).saturating_add(1024) {
             self.known.clear();
         }
@@ -150,7 +150,7 @@ impl Scraper {
         }
     }
 
-    /// Under the name by which the family is queried: OpenMetrics leaves out the suffix that all its series have.
+    /// Under the name by which the family is queried: OpenMetrics leaves out the common suffix of its series.
     fn metadata(&self, family: &Family) -> Metadata {
         let suffix = match family.kind {
             Kind::Counter => "_total",

@@ -1,5 +1,5 @@
-//! Writes the numbers that a plain Prometheus endpoint shows to the store at each scrape interval, and how the scrape went. What daemons
-//! have beside their page of metrics is written by [`crate::daemon_scrape_loop`], with the same parts.
+//! Scrapes a plain Prometheus endpoint at each scrape interval and writes the samples, and how the scrape went.
+//! [`crate::daemon_scrape_loop`] uses the same parts for daemons.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,10 +16,10 @@ use crate::{
     status::StatusCell,
 };
 
-/// Most points of one append.
+/// Maximum number of points in one append.
 const MOST_POINTS: usize = 50_000;
 
-/// Collects from a plain Prometheus endpoint until `stop`.
+/// Runs for a plain Prometheus endpoint until `stop` is cancelled.
 pub(crate) async fn run_target(
     name: String,
     path: String,
@@ -57,7 +57,7 @@ pub(crate) async fn run_target(
     }
 }
 
-/// The points of a scrape with those about it, and what else it brought to where it belongs.
+/// Records the status and metadata of a scrape; returns its points with those about the scrape itself.
 pub(crate) fn settle(scrape: Scrape, scraper: &Scraper, status: &StatusCell, sinks: &Sinks, at_ms: i64) -> Vec<Point> {
     let seconds = scrape.duration.as_secs_f64();
     status.update(at_ms, |status| status.scrape_duration_seconds = Some(seconds));
@@ -77,26 +77,30 @@ pub(crate) fn own_point(labels: &TargetLabels, name: &str, value: f64, at_ms: i6
     Point { labels: labels.series(name, &[]), timestamp_ms: at_ms, value }
 }
 
-/// Appends on a thread that may wait for a disk.
+/// Appends on a blocking thread, because the disk may be slow.
 pub(crate) async fn write(sink: &Arc<dyn SampleSink>, points: Vec<Point>, name: &str) {
     let sink = Arc::clone(sink);
     let written = tokio::task::spawn_blocking(move || append(sink.as_ref(), &points)).await;
     match written {
         Ok(Ok(outcome)) if outcome.over_limit > 0 => {
             let points = outcome.over_limit;
-            tracing::warn!(upstream = name, points, "new series are left out: the store holds its limit of series");
+            tracing::warn!(
+                upstream = name,
+                points,
+                "dropped samples of new series: the store has reached its limit of series"
+            );
         }
         Ok(Ok(outcome)) if outcome.out_of_order + outcome.duplicate > 0 => {
             let (out_of_order, duplicate) = (outcome.out_of_order, outcome.duplicate);
-            tracing::debug!(upstream = name, out_of_order, duplicate, "samples were left out");
+            tracing::debug!(upstream = name, out_of_order, duplicate, "dropped samples");
         }
         Ok(Ok(_)) => {}
-        Ok(Err(error)) => tracing::error!(upstream = name, %error, "samples are lost: the store does not take them"),
-        Err(error) => tracing::error!(upstream = name, %error, "samples are lost: writing them was cut short"),
+        Ok(Err(error)) => tracing::error!(upstream = name, %error, "samples are lost: the store rejected them"),
+        Err(error) => tracing::error!(upstream = name, %error, "samples are lost: the task that writes them failed"),
     }
 }
 
-/// Appends in parts that let others write in between.
+/// Appends in parts, so that others can write in between.
 fn append(sink: &dyn SampleSink, points: &[Point]) -> Result<AppendOutcome, SourceError> {
     let mut all = AppendOutcome::default();
     for part in points.chunks(MOST_POINTS) {

@@ -9,12 +9,12 @@ pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Ticks at equal distances, the first at once. Steady timestamps are what a store packs best, so a tick carries the time that was
-/// due rather than the moment of waking.
+/// Ticks at a fixed interval, the first one at once. Regular timestamps compress best in the store, so a tick has the
+/// time at which it was due, not the time of waking.
 #[derive(Debug)]
 pub(crate) struct ScrapeTicker {
     interval: Duration,
-    /// The tick that is waited for, or was waited for last.
+    /// Time of the current or last tick.
     due_ms: Option<i64>,
     is_waiting: bool,
 }
@@ -24,8 +24,8 @@ impl ScrapeTicker {
         ScrapeTicker { interval: interval.max(Duration::from_millis(1)), due_ms: None, is_waiting: false }
     }
 
-    /// Waits for the next tick and gives its time. Ticks that were missed are left out; after a jump of the clock they start again.
-    /// A wait that is dropped goes on with the next call.
+    /// Waits for the next tick and returns its time. Missed ticks are skipped; after a jump of the clock they start
+    /// again. A dropped wait continues with the next call.
     pub(crate) async fn tick(&mut self) -> i64 {
         let now = now_ms();
         let due_ms = self.due(now);
@@ -35,7 +35,7 @@ impl ScrapeTicker {
         due_ms
     }
 
-    /// The tick that is waited for; the next one if none is, or if the clock was set back meanwhile.
+    /// Time of the pending tick, or of the next one if none is pending or the clock was set back.
     fn due(&mut self, now_ms: i64) -> i64 {
         let latest_ms = now_ms.saturating_add(millis(self.interval));
         let waited_for = self.due_ms.filter(|due_ms| self.is_waiting && *due_ms <= latest_ms);

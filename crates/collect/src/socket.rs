@@ -1,4 +1,4 @@
-//! The live socket of one daemon: opened again for ever, read until it ends.
+//! The WebSocket of one daemon: reads until it ends, then reconnects, forever.
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,18 +26,18 @@ use crate::{
     detect::detect,
 };
 
-/// A session that lasted this long was a good one: the next try comes soon.
+/// After a session of at least this length the back-off is reset.
 const GOOD_SESSION: Duration = Duration::from_secs(10);
-/// A daemon recognised less long ago than this is not looked at again before its socket is opened.
+/// How long the detected profile of a daemon is valid before its socket is opened.
 const PROFILE_LASTS: Duration = Duration::from_secs(60);
-/// A socket that is silent for this many times what counts as stale is given up.
+/// A socket that is silent for this many times the stale threshold is closed.
 const SILENCE_FACTOR: u32 = 3;
-/// Larger messages are read on a thread of their own, so that they delay no other daemon.
+/// Larger messages are parsed on a blocking thread, so that they do not delay other daemons.
 const LARGE_MESSAGE: usize = 512 * 1024;
 
 type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Keeps the socket of `connection` open until `stop`.
+/// Keeps a socket open for `connection` until `stop` is cancelled.
 pub(crate) async fn run(connection: Arc<DaemonConnection>, tls: Arc<ClientConfig>, stop: CancellationToken) {
     let mut backoff = Backoff::new(connection.options.first_retry, connection.options.longest_retry);
     let mut recognised: Option<Instant> = None;
@@ -71,7 +71,7 @@ pub(crate) async fn run(connection: Arc<DaemonConnection>, tls: Arc<ClientConfig
     }
 }
 
-/// Why there is no socket, or no more.
+/// Why there is no socket, or why it ended.
 struct Failure {
     reason: String,
     is_reached: bool,
@@ -133,7 +133,7 @@ async fn connect(connection: &DaemonConnection, tls: &Arc<ClientConfig>) -> Resu
     }
 }
 
-/// The value of `Authorization` for an address with a user in it, as HTTP calls send it: a proxy before the daemon may ask for one.
+/// The value of `Authorization` for a URL with a user, as in HTTP requests: a proxy before the daemon may require it.
 fn basic_login(url: &Url) -> Option<String> {
     let plain = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
     let user = plain(url.username());
@@ -144,7 +144,7 @@ fn basic_login(url: &Url) -> Option<String> {
     Some(format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))))
 }
 
-/// Why a socket was not opened, to follow its address in a sentence.
+/// Why a socket was not opened, to be appended to its URL in a sentence.
 fn refusal(error: &tungstenite::Error) -> String {
     match error {
         tungstenite::Error::Http(response) => match response.status() {
@@ -157,7 +157,7 @@ fn refusal(error: &tungstenite::Error) -> String {
     }
 }
 
-/// Reads messages until the socket ends or falls silent.
+/// Reads messages until the socket ends or is silent for too long.
 async fn read(connection: &Arc<DaemonConnection>, mut stream: Stream) -> Failure {
     let opened = Instant::now();
     let ended = |reason: String| Failure { reason: format!("the live socket {reason}"), is_reached: true };
@@ -173,7 +173,7 @@ async fn read(connection: &Arc<DaemonConnection>, mut stream: Stream) -> Failure
         match frame {
             Frame::Text(text) if text.len() > LARGE_MESSAGE => {
                 let connection = Arc::clone(connection);
-                // Fails only when the runtime is being shut down.
+                // Only fails while the runtime shuts down.
                 let _ = tokio::task::spawn_blocking(move || take(&connection, &text)).await;
             }
             Frame::Text(text) => take(connection, &text),
@@ -190,7 +190,7 @@ fn take(connection: &DaemonConnection, text: &str) {
     }
 }
 
-/// Why a socket was lost, to follow its name in a sentence.
+/// Why a socket was lost, to be appended to its name in a sentence.
 fn loss(error: &tungstenite::Error, limit_bytes: usize) -> String {
     match error {
         tungstenite::Error::Capacity(CapacityError::MessageTooLong { size, .. }) => {

@@ -1,4 +1,4 @@
-//! Which series a target showed last, so that those that end are marked as ended.
+//! Tracks the series of a target's last scrape, to write stale markers for those that disappear.
 
 use std::collections::HashSet;
 
@@ -12,8 +12,9 @@ pub(crate) struct StalenessTracker {
 }
 
 impl StalenessTracker {
-    /// `points` are all that the target shows at `timestamp_ms`: adds a marker for each series that it showed before and no more.
-    /// Points with a time of their own are left out of this, as Prometheus does: nobody knows when they end.
+    /// `points` are all points of the target at `timestamp_ms`: adds a stale marker for each series that has
+    /// disappeared. Points with their own timestamp are not tracked, as in Prometheus, because nobody knows when they
+    /// end.
     pub(crate) fn close_missing(&mut self, points: &mut Vec<Point>, timestamp_ms: i64) {
         let shows: HashSet<Labels> = points
             .iter()
@@ -25,7 +26,7 @@ impl StalenessTracker {
         self.shown = shows;
     }
 
-    /// The target shows these as well: they are marked too when they end.
+    /// Tracks more series of the target, which get stale markers too when they disappear.
     pub(crate) fn add(&mut self, points: &[Point]) {
         for point in points {
             if !self.shown.contains(&point.labels) {

@@ -1,4 +1,4 @@
-//! In what state a source is, and telling when that changes.
+//! The status of a source, and the publication of its changes.
 
 use model::{
     live::Event,
@@ -7,10 +7,10 @@ use model::{
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
-/// The state of one source. Tells the browsers of each change that a person would notice.
+/// The status of one source. Publishes changes that people would notice.
 pub(crate) struct StatusCell {
     status: Mutex<UpstreamStatus>,
-    /// The last error that was logged: one that comes and goes is logged once.
+    /// The last logged error: an intermittent error is logged once.
     logged: Mutex<Option<String>>,
     events: broadcast::Sender<Event>,
 }
@@ -39,12 +39,12 @@ impl StatusCell {
         self.status.lock().state
     }
 
-    /// When the daemon was last heard, in milliseconds since the Unix epoch.
+    /// When the daemon last sent data, in milliseconds since the Unix epoch.
     pub(crate) fn last_data_ms(&self) -> Option<i64> {
         self.status.lock().last_data_ms
     }
 
-    /// Changes the status. Times of data and of scrapes change all the time and are not told by themselves.
+    /// Changes the status. The times of data and scrapes change constantly and are not published by themselves.
     pub(crate) fn update(&self, now_ms: i64, change: impl FnOnce(&mut UpstreamStatus)) {
         let mut status = self.status.lock();
         let before = status.clone();
@@ -65,12 +65,12 @@ impl StatusCell {
             || status.detail != before.detail
             || status.reconnects != before.reconnects;
         if is_news {
-            // Nobody listens when the server has just started or is about to end.
+            // There are no receivers shortly after the start and before the end of the server.
             let _ = self.events.send(Event::UpstreamStatus(status.clone()));
         }
     }
 
-    /// Logs what is wrong, once, where the line on the state has not said it.
+    /// Logs an error once, unless the line about the state contains it.
     fn log_error(&self, status: &UpstreamStatus, before: &UpstreamStatus) {
         let Some(error) = status.error.as_ref().filter(|_| status.error != before.error) else { return };
         let mut logged = self.logged.lock();
@@ -79,7 +79,7 @@ impl StatusCell {
         }
         *logged = Some(error.clone());
         if status.state == before.state {
-            tracing::warn!(upstream = status.name, error, "upstream has trouble");
+            tracing::warn!(upstream = status.name, error, "upstream has a problem");
         }
     }
 }

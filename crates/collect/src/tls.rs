@@ -1,13 +1,14 @@
-//! How the server trusts the sources it calls: the machine's certificate authorities, and Mozilla's where the machine has none.
+//! Trusted certificate authorities for TLS connections to sources: the machine's, or Mozilla's if it has none.
 
 use std::sync::Arc;
 
 use rustls::{ClientConfig, RootCertStore};
 
-/// Settings for calls over TLS, the same for HTTP and for sockets.
+/// TLS settings for HTTP and sockets.
 ///
 /// # Errors
-/// The cryptography does not support the protocol versions asked for: a fault of the build.
+///
+/// The cryptography library does not support the requested protocol versions, which is a bug.
 pub(crate) fn client_config() -> Result<Arc<ClientConfig>, rustls::Error> {
     let mut roots = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();

@@ -1,11 +1,11 @@
-//! Says in words what the daemons that we are linked to can never tell, by the table of [`crate::detect::Dialect`].
+//! Explains which series the connected daemons can never report, by the table of [`crate::detect::Dialect`].
 
 use std::collections::BTreeMap;
 
 use crate::detect::Profile;
 
-/// Why there are no series of the name `series`. `None` if one of the daemons may have them, or nothing is known of any.
-/// Of daemons that may have them, those that never do are named beside.
+/// Why there are no series with the name `series`. `None` if each daemon may report it.
+/// If only some daemons never report it, the text names the others too.
 pub(crate) fn explain(series: &str, daemons: &[(&str, Option<Profile>)]) -> Option<String> {
     let mut words = None;
     let mut unable: BTreeMap<String, Vec<&str>> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! The dashboards there are: built-in files, and those of a directory of the operator's.
+//! The dashboards: built-in files, and those in the operator's directory.
 
 pub mod related_panels;
 
@@ -24,13 +24,14 @@ use yaml::YamlError;
 #[folder = "../../dashboards"]
 struct BuiltIn;
 
-/// The file of names of the same series, among the dashboards.
+/// The file with metric aliases, among the dashboards.
 const ALIASES: &str = "aliases.yaml";
 
-/// Names of the same series: those of `directory`, if it has some, before the built-in ones.
+/// The metric aliases: those in `directory`, if it has some, before the built-in ones.
 ///
 /// # Errors
-/// What is wrong with the file.
+///
+/// The file is invalid.
 pub fn aliases(directory: Option<&Path>) -> Result<Aliases, YamlError> {
     let mut tables: Vec<Table> = Vec::new();
     if let Some(file) = directory.map(|directory| directory.join(ALIASES)).filter(|file| file.exists()) {
@@ -42,15 +43,16 @@ pub fn aliases(directory: Option<&Path>) -> Result<Aliases, YamlError> {
     Ok(Aliases::new(tables))
 }
 
-/// All dashboards, by uid. A cheap handle.
+/// All dashboards by UID. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct DashboardRegistry(Arc<BTreeMap<String, Dashboard>>);
 
 impl DashboardRegistry {
-    /// The built-in dashboards and those of `directory`, which replace built-in ones of the same uid.
+    /// Loads the built-in dashboards and those in `directory`, which override built-in ones with the same UID.
     ///
     /// # Errors
-    /// The first file that is wrong.
+    ///
+    /// The first invalid file.
     pub fn load(directory: Option<&Path>) -> Result<Self, YamlError> {
         let mut dashboards = BTreeMap::new();
         for name in BuiltIn::iter().filter(|name| name != ALIASES) {
@@ -65,18 +67,18 @@ impl DashboardRegistry {
         Ok(DashboardRegistry(Arc::new(dashboards)))
     }
 
-    /// All dashboards, in the order of their uids.
+    /// All dashboards, ordered by UID.
     pub fn all(&self) -> impl Iterator<Item = &Dashboard> {
         self.0.values()
     }
 
-    /// A dashboard by uid.
+    /// The dashboard with this UID.
     #[must_use]
     pub fn get(&self, uid: &str) -> Option<&Dashboard> {
         self.0.get(uid)
     }
 
-    /// The dashboard of a page's path.
+    /// The dashboard at a page's path.
     #[must_use]
     pub fn at(&self, path: &str) -> Option<&Dashboard> {
         let (route, values) = PageRoute::at(path)?;
@@ -89,7 +91,7 @@ impl DashboardRegistry {
         }
     }
 
-    /// Entries of the navigation that a session may see.
+    /// Navigation entries that a session may see.
     #[must_use]
     pub fn links(&self, session: &Session) -> Vec<DashboardLink> {
         let home = PAGES.iter().filter_map(|page| Some((page.path.to_owned(), self.get(page.home_of?)?)));
@@ -120,26 +122,28 @@ fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>, YamlError> {
     Ok(files)
 }
 
-/// Where the panels of a file are.
+/// Positions of the panels in a file.
 #[derive(Deserialize)]
 struct Places {
     #[serde(default)]
     panels: Vec<Spanned<IgnoredAny>>,
 }
 
-/// Reads the dashboard of a file, as [`parse`] does.
+/// Reads the dashboard in a file like [`parse`].
 ///
 /// # Errors
-/// The file cannot be read, or what is wrong with it.
+///
+/// The file is unreadable or invalid.
 pub fn read(file: &Path) -> Result<Dashboard, YamlError> {
     let text = std::fs::read_to_string(file).map_err(|reason| YamlError::File { file: file.to_owned(), reason })?;
     parse(file, &text)
 }
 
-/// Reads a dashboard and checks what its type cannot say.
+/// Parses and checks a dashboard.
 ///
 /// # Errors
-/// What is wrong, with its place.
+///
+/// The first problem with its position.
 pub fn parse(file: &Path, text: &str) -> Result<Dashboard, YamlError> {
     let dashboard: Dashboard = yaml::parse(file, text)?;
     let Places { panels: places } = yaml::parse(file, text)?;

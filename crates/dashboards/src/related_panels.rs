@@ -1,12 +1,12 @@
-//! Which panels an expression concerns: those that show a series it reads. A rule is told about beside them.
+//! Finds the panels related to an expression: those that show a series it reads. Rules are linked to them.
 
 use std::collections::BTreeSet;
 
 use model::dashboard::{Dashboard, Panel, PanelKind, ThresholdStyle};
 use promql::Options;
 
-/// Names of the series that an expression reads. The parts of a histogram or summary count as one series; an expression that cannot
-/// be read has none.
+/// Names of the series that an expression reads. The parts of a histogram or summary count as one series; an invalid
+/// expression has none.
 #[must_use]
 pub fn series(expr: &str) -> BTreeSet<String> {
     let Ok(query) = promql::parse(expr) else { return BTreeSet::new() };
@@ -19,14 +19,14 @@ fn family(name: &str) -> String {
     part.unwrap_or(name).to_owned()
 }
 
-/// Whether a panel shows one of the series in `names`, which [`series`] gives.
+/// Whether a panel shows one of the series in `names`, a result of [`series`].
 #[must_use]
 pub fn shows(panel: &Panel, names: &BTreeSet<String>) -> bool {
     panel.queries.iter().any(|query| !series(&query.expr).is_disjoint(names))
 }
 
-/// The panel that tells most about an expression, of all that it concerns: first one that shows a course, then the one that shows most
-/// of what the expression reads, and least beside it.
+/// The panel most related to an expression: preferably a time series, then the panel that shows most of what the
+/// expression reads, then the one that shows least else.
 #[must_use]
 pub fn best<'a>(dashboards: impl IntoIterator<Item = &'a Dashboard>, expr: &str) -> Option<(&'a Dashboard, &'a Panel)> {
     let names = series(expr);
@@ -44,7 +44,7 @@ pub fn best<'a>(dashboards: impl IntoIterator<Item = &'a Dashboard>, expr: &str)
     let panels =
         dashboards.into_iter().flat_map(|dashboard| dashboard.panels.iter().map(move |panel| (dashboard, panel)));
     let ranked = panels.filter_map(|(dashboard, panel)| Some((rank(panel)?, dashboard, panel)));
-    // Of equals the first: `max_by_key` would take the last.
+    // The first one of equals; `max_by_key` would return the last.
     let best = ranked.reduce(|best, next| if next.0 > best.0 { next } else { best });
     best.map(|(_, dashboard, panel)| (dashboard, panel))
 }

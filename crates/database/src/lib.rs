@@ -1,4 +1,4 @@
-//! The SQLite database of the data directory: what the server remembers apart from series.
+//! The SQLite database of the data directory: all stored state except series.
 
 use std::{
     io,
@@ -15,13 +15,13 @@ use sqlx::{
 /// Name of the file in the data directory.
 pub const FILE: &str = "hyperscope.db";
 
-/// How long a write waits for another process that writes.
+/// How long a write waits for another process's write.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Connections kept: reads are answered from memory, so that few are needed.
+/// Maximum number of connections: most reads are served from memory, so that few are needed.
 const CONNECTIONS: u32 = 4;
 
-/// All steps from an empty database to today's, in order. A step that was released is never changed.
+/// All migrations, in order. A released migration never changes.
 const STEPS: [(i64, &str, &str); 8] = [
     (1, "tokens", include_str!("../migrations/0001_tokens.sql")),
     (2, "matchers", include_str!("../migrations/0002_matchers.sql")),
@@ -36,15 +36,15 @@ const STEPS: [(i64, &str, &str); 8] = [
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
-    /// The data directory cannot be made.
+    /// The data directory cannot be created.
     #[error("cannot make the data directory {}: {reason}", directory.display())]
     Directory {
         /// The directory.
         directory: PathBuf,
-        /// What the system says.
+        /// The system's error.
         reason: io::Error,
     },
-    /// A newer program wrote it.
+    /// It was written by a newer version.
     #[error(
         "{} was written by a newer hyperscope (its format is {found}, this one knows up to {known}): use that version, or another data directory",
         file.display()
@@ -54,23 +54,24 @@ pub enum DatabaseError {
         file: PathBuf,
         /// Its format.
         found: i64,
-        /// The newest format known here.
+        /// The latest format that this version supports.
         known: i64,
     },
-    /// It cannot be opened or brought up to date.
+    /// It cannot be opened or migrated.
     #[error("cannot open {}: {reason}", file.display())]
     Open {
         /// The database.
         file: PathBuf,
-        /// What SQLite says.
+        /// SQLite's error.
         reason: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
-/// Opens the database of `data_dir`, made and brought up to date as needed.
+/// Opens the database of `data_dir`; creates and migrates it if necessary.
 ///
 /// # Errors
-/// The directory or file cannot be made or read, is no database, or is of a newer version.
+///
+/// The directory or file cannot be created or read, is not a database, or has a newer format.
 pub async fn open(data_dir: &Path) -> Result<SqlitePool, DatabaseError> {
     make_private_directory(data_dir)
         .map_err(|reason| DatabaseError::Directory { directory: data_dir.to_owned(), reason })?;
@@ -105,7 +106,7 @@ fn migrator(steps: &[(i64, &'static str, &'static str)]) -> Migrator {
     Migrator::with_migrations(steps.iter().map(step).collect())
 }
 
-/// Makes a directory that only its owner may enter. One that exists keeps its permissions.
+/// Creates a directory that only its owner may enter. An existing one keeps its permissions.
 fn make_private_directory(directory: &Path) -> io::Result<()> {
     let mut builder = std::fs::DirBuilder::new();
     #[cfg(unix)]

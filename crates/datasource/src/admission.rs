@@ -1,7 +1,8 @@
-//! Which read is next: a few at a time, fair between tokens, within the memory for reads.
+//! Admission control of reads: limits concurrency and memory, and is fair between tokens.
 //!
-//! A read waits in the queue of its token. The next one is of the token that has the fewest running; who waited longest among those. When all
-//! places to wait are taken, the token with the most of them gives one up to a token with fewer.
+//! A read waits in the queue of its token. The next read is taken from the token with the fewest running reads; of
+//! those, from the one that has waited longest. If the waiting room is full, the token with the most waiting reads
+//! loses one to a token with fewer.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -18,31 +19,31 @@ use tokio::sync::oneshot;
 
 use crate::{ErrorKind, QueryError};
 
-/// Least memory that a read is charged, in bytes: threads and buffers.
+/// Minimum memory charge of a read, in bytes: threads and buffers.
 pub(crate) const LEAST_COST: u64 = 256 << 10;
-/// Reads that may wait.
+/// Default limits of waiting reads.
 pub(crate) const MOST_WAITING: MostWaiting = MostWaiting { in_all: 1_024, of_token: 256 };
 
-/// How many may wait for their turn.
+/// Limits of waiting reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MostWaiting {
     pub in_all: usize,
     pub of_token: usize,
 }
 
-/// Gives turns to reads. A cheap handle.
+/// Admits reads. Cheap to clone.
 #[derive(Clone)]
 pub struct Admission(Arc<Inner>);
 
 struct Inner {
     memory: MemoryBudget,
     pressure: Arc<Pressure>,
-    /// Reads at a time.
+    /// Maximum number of concurrent reads.
     slots: usize,
-    /// The same of one token.
+    /// The same per token.
     token_slots: usize,
     most_waiting: MostWaiting,
-    /// Longest wait.
+    /// Maximum time to wait.
     patience: Duration,
     state: Mutex<State>,
     admitted: AtomicU64,
@@ -54,26 +55,26 @@ struct State {
     running: HashMap<Arc<str>, usize>,
     total: usize,
     queues: VecDeque<Queue>,
-    /// Set for all reads that run when memory is nearly gone; the next ones get a new one.
+    /// Set for all running reads when memory is nearly exhausted; later reads get a new one.
     abort: Arc<Abort>,
 }
 
-/// What tells reads to end, of those that ran when memory was nearly gone.
+/// Aborts the reads that ran when memory was nearly exhausted.
 #[derive(Default)]
 struct Abort {
     is_set: AtomicBool,
-    /// Somebody said so: once for all that end together.
-    is_told: AtomicBool,
+    /// Whether the abort was logged: once for all reads that end together.
+    is_logged: AtomicBool,
 }
 
 impl Abort {
-    /// Whether a read that obeys is the first that learns of it.
+    /// True for the first read that observes the abort.
     fn is_news(&self) -> bool {
-        !self.is_told.swap(true, Ordering::Relaxed)
+        !self.is_logged.swap(true, Ordering::Relaxed)
     }
 }
 
-/// The reads of one token that wait.
+/// Waiting reads of one token.
 struct Queue {
     token: Arc<str>,
     waiters: VecDeque<Waiter>,
@@ -84,28 +85,28 @@ struct Waiter {
     turn: oneshot::Sender<Result<ReadPermit, Refusal>>,
 }
 
-/// Why a read does not run.
+/// Why a read is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// It takes more memory than any may, in bytes.
+    /// It needs more memory than a single read may use, in bytes.
     #[error(
-        "the query would take {} of memory or more, more than the {} that one may take: select fewer series, a shorter range or a larger step",
+        "the query would take {} of memory or more, more than the limit of {} per query: select fewer series, a shorter range or a larger step",
         megabytes(*.cost), megabytes(*.most)
     )]
     TooLarge { cost: u64, most: u64 },
-    /// Too many wait.
+    /// The waiting room is full.
     #[error("{0} queries wait already: try again in a moment")]
     Crowded(usize),
-    /// Too many of the token wait.
+    /// The token has too many waiting reads.
     #[error("{0} queries of this token wait already: try again in a moment")]
     CrowdedByToken(usize),
-    /// Its place to wait went to a token with fewer.
+    /// It lost its place to a token with fewer waiting reads.
     #[error("{0} queries wait, most of them of this token, and others have their turn: try again in a moment")]
     GaveWay(usize),
-    /// Its turn did not come in time.
+    /// It waited for the maximum time.
     #[error("the server is busy with other queries: this one waited for {} s; try again", .0.as_secs_f64())]
     TooLate(Duration),
-    /// Nobody gives turns any more.
+    /// The scheduler was dropped.
     #[error("the queue of reads is gone")]
     Gone,
 }
@@ -122,9 +123,9 @@ impl From<Refusal> for QueryError {
     }
 }
 
-/// Leave to run one read, until it is dropped.
+/// Permission to run one read, until it is dropped.
 pub struct ReadPermit {
-    // Before its place: who waits for both is given a turn when the place is free, and looked at once.
+    // Dropped before the slot: freeing the slot triggers the check of waiting reads, which may need both.
     charge: Charge,
     slot: Slot,
     abort: Arc<Abort>,
@@ -136,7 +137,7 @@ struct Slot {
 }
 
 impl ReadPermit {
-    /// Whether the read is to end because memory is nearly gone. Whoever asks obeys.
+    /// Whether the read must end because memory is nearly exhausted. A caller that gets true must stop.
     pub fn is_aborted(&self) -> bool {
         let is_aborted = self.abort.is_set.load(Ordering::Relaxed);
         if is_aborted && self.abort.is_news() {
@@ -144,35 +145,35 @@ impl ReadPermit {
             tracing::warn!(
                 resident = pressure.resident(),
                 limit = pressure.limit(),
-                "memory is nearly at its limit: queries that run are ended"
+                "memory is nearly exhausted: aborting running queries"
             );
         }
         is_aborted
     }
 
-    /// Bytes that it is charged.
+    /// Charged bytes.
     pub fn bytes(&self) -> u64 {
         self.charge.bytes()
     }
 
-    /// What it is charged, to be made larger or smaller while it runs.
+    /// The charge, to resize it while the read runs.
     pub fn charge_mut(&mut self) -> &mut Charge {
         &mut self.charge
     }
 
-    /// Ends the read, and leaves what it is charged.
+    /// Ends the read, and returns its charge.
     pub fn into_charge(self) -> Charge {
         self.charge
     }
 
-    /// Ends the read, whose result takes so many bytes as long as what is returned lives.
+    /// Ends the read; the returned charge covers its result of `bytes` bytes.
     pub fn into_result(mut self, bytes: u64) -> Charge {
-        // Where a result is larger than what was foreseen it is there already.
+        // A result larger than the estimate exists already, so it is not rejected.
         let _ = self.charge.resize(bytes.min(self.charge.bytes()));
         self.into_charge()
     }
 
-    /// Ends the read, and keeps what it was charged until the requester's work is done.
+    /// Ends the read, and holds its charge until the requester's work is done.
     pub fn hold(self) {
         Requester::hold(self.into_charge());
     }
@@ -194,7 +195,8 @@ impl Drop for Slot {
 }
 
 impl Admission {
-    /// Within the budgets of a server, `slots` reads at a time, of which one is left to other tokens, each of which waits for `patience` at most.
+    /// Within the server's budgets: `slots` concurrent reads, of which one is reserved for other tokens, each waiting
+    /// for at most `patience`.
     pub fn new(budgets: &Budgets, slots: usize, patience: Duration) -> Self {
         Self::of(budgets.reads.clone(), Arc::clone(&budgets.pressure), slots, MOST_WAITING, patience)
     }
@@ -219,7 +221,7 @@ impl Admission {
         }))
     }
 
-    /// Other turns for other work, of which so much may wait, within the same memory.
+    /// A separate queue for other work with its own limits, within the same memory.
     pub fn beside(&self, slots: usize, most_waiting: MostWaiting, patience: Duration) -> Self {
         Self::of(self.0.memory.clone(), Arc::clone(&self.0.pressure), slots, most_waiting, patience)
     }
@@ -229,40 +231,41 @@ impl Admission {
         &self.0.memory
     }
 
-    /// Most bytes of one read.
+    /// Maximum memory of one read, in bytes.
     pub fn most_bytes(&self) -> u64 {
         self.0.memory.token_limit()
     }
 
-    /// Reads that wait.
+    /// Number of waiting reads.
     pub fn waiting(&self) -> usize {
         self.0.state.lock().waiting()
     }
 
-    /// Reads of one token that wait.
+    /// Number of waiting reads of one token.
     pub fn waiting_of(&self, token: &Arc<str>) -> usize {
         self.0.state.lock().waiting_of(token)
     }
 
-    /// Reads that run.
+    /// Number of running reads.
     pub fn running(&self) -> usize {
         self.0.state.lock().total
     }
 
-    /// Reads that had their turn.
+    /// Number of admitted reads.
     pub fn admitted(&self) -> u64 {
         self.0.admitted.load(Ordering::Relaxed)
     }
 
-    /// Reads that were refused.
+    /// Number of rejected reads.
     pub fn refused(&self) -> u64 {
         self.0.refused.load(Ordering::Relaxed)
     }
 
-    /// Waits until a read of `token` may run that takes about `cost` bytes.
+    /// Waits until a read of `token` with an estimated cost of `cost` bytes may run.
     ///
     /// # Errors
-    /// It takes more than any read may, too many wait, or its turn did not come in time.
+    ///
+    /// It needs more memory than a single read may use, or a limit of waiting reads is reached.
     pub async fn admit(&self, token: Arc<str>, cost: u64) -> Result<ReadPermit, Refusal> {
         let most = self.most_bytes();
         if cost > most {
@@ -273,7 +276,7 @@ impl Admission {
         self.counted(token, cost.max(LEAST_COST).min(most)).await
     }
 
-    /// The same for what is charged already.
+    /// The same for a read whose memory is already charged.
     pub async fn admit_charged(&self, token: Arc<str>) -> Result<ReadPermit, Refusal> {
         self.counted(token, 0).await
     }
@@ -289,7 +292,7 @@ impl Admission {
         let (turn, mut has_turn) = oneshot::channel();
         let gives_way = self.0.state.lock().push(token, Waiter { cost, turn }, self.0.most_waiting)?;
         if let Some(waiter) = gives_way {
-            // Whoever it was of may be gone.
+            // The waiting task may be gone.
             let _ = waiter.turn.send(Err(Refusal::GaveWay(self.0.most_waiting.in_all)));
         }
         self.0.dispatch();
@@ -297,14 +300,14 @@ impl Admission {
             Ok(Ok(turn)) => turn,
             Ok(Err(_)) => Err(Refusal::Gone),
             Err(_) => {
-                // From now on its turn is passed over.
+                // From now on its turn is skipped.
                 has_turn.close();
                 has_turn.try_recv().unwrap_or(Err(Refusal::TooLate(self.0.patience)))
             }
         }
     }
 
-    /// Looks whether what waits may run now, and ends what runs where memory is nearly gone. To be called often.
+    /// Admits waiting reads that can run now, and aborts running ones if memory is nearly exhausted. Call it often.
     pub fn look(&self) {
         self.0.pressure.look();
         if self.0.pressure.level() == Level::Critical {
@@ -316,9 +319,9 @@ impl Admission {
 }
 
 impl Inner {
-    /// Gives turns to as many as may run.
+    /// Admits as many reads as can run.
     fn dispatch(self: &Arc<Self>) {
-        // What was given to somebody who is gone frees its slot by being dropped, outside of the lock.
+        // Permits of tasks that are gone free their slots when dropped, outside the lock.
         let mut unclaimed = Vec::new();
         let mut state = self.state.lock();
         while let Some((waiter, token, charge)) = self.next(&mut state) {
@@ -344,7 +347,7 @@ impl Inner {
         let mut order: Vec<(usize, usize)> = (state.queues.iter().enumerate())
             .map(|(place, queue)| (state.running.get(&queue.token).copied().unwrap_or_default(), place))
             .filter(|(running, place)| {
-                // The server's own are no token's.
+                // The server's own reads belong to no token.
                 let is_own = state.queues.get(*place).is_some_and(|queue| queue.token.is_empty());
                 *running < if is_own { self.slots } else { self.token_slots }
             })
@@ -356,7 +359,7 @@ impl Inner {
             let Ok(charge) = self.memory.try_charge(&queue.token, cost) else { continue };
             let waiter = queue.waiters.pop_front()?;
             let token = Arc::clone(&queue.token);
-            // Behind the others of as many.
+            // Moves the queue behind other queues with the same number of running reads.
             if let Some(queue) = state.queues.remove(place).filter(|queue| !queue.waiters.is_empty()) {
                 state.queues.push_back(queue);
             }
@@ -382,7 +385,7 @@ impl State {
         self.queues.retain(|queue| !queue.waiters.is_empty());
     }
 
-    /// Has a read wait. Where that takes the place of another one, gives that.
+    /// Enqueues a read. If that takes the place of another read, returns that one.
     fn push(&mut self, token: Arc<str>, waiter: Waiter, most: MostWaiting) -> Result<Option<Waiter>, Refusal> {
         if self.waiting() >= most.in_all || self.waiting_of(&token) >= most.of_token {
             self.forget_gone();
@@ -440,7 +443,7 @@ mod tests {
             })
             .collect();
         until_waiting(&admission, 20).await;
-        // Its fourth waits, though there is a slot: another token has it at once.
+        // Its fourth read waits although a slot is free: another token gets it at once.
         let honest = admit(&admission, "honest", 0).await.unwrap();
         assert_eq!(admission.running(), 4);
         drop((held, honest));
@@ -543,7 +546,7 @@ mod tests {
             let waiting = admission.clone();
             let waiting = tokio::spawn(async move { admit(&waiting, "b", 60 * MIB).await.map(drop) });
             until_waiting(&admission, 1).await;
-            // Nobody looks: what ends is what wakes it.
+            // Nobody calls `look`: the end of a read wakes it.
             ends(large);
             assert_eq!((admission.waiting(), admission.running()), (0, 1));
             waiting.await.unwrap().unwrap();
@@ -551,10 +554,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_is_told_once_that_reads_are_ended_and_only_if_one_ends() {
+    async fn it_is_logged_once_that_reads_are_ended_and_only_if_one_ends() {
         let (admission, budgets) = admission(4, 1_000, 30);
         let running = [(); 3].map(|()| Arc::<Abort>::clone(&admission.0.state.lock().abort));
-        // This process takes more than that.
+        // This process uses more than that.
         admission.look();
         admission.look();
         assert!(running.iter().all(|abort| abort.is_set.load(Ordering::Relaxed)));

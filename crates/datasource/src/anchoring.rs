@@ -1,7 +1,7 @@
-//! Whether an engine knows the modifier `anchored`, and queries for one that does not.
+//! Detects whether an engine supports the modifier `anchored`, and rewrites queries for engines that do not.
 //!
-//! With it, `increase` gives whole numbers. Prometheus has it since version 3.8, behind the feature flag
-//! `promql-extended-range-selectors`; other engines take it for an error of syntax.
+//! With it, `increase` returns whole numbers. Prometheus supports it since version 3.8 behind the feature flag
+//! `promql-extended-range-selectors`; other engines report a syntax error.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use promql::Query;
 
 use crate::learned::Learned;
 
-/// What an engine is asked to find out: it reads no series.
+/// The query to detect it; it reads no series.
 pub(crate) const PROBE: &str = "increase(hyperscope_probe[1s] anchored)";
-/// An engine may get another version or flag.
+/// Lifetime of the result: an engine may get another version or flag.
 const LASTS: Duration = Duration::from_secs(600);
-/// What could not be found out is asked again soon.
+/// Retry delay if detection failed.
 const GUESS_LASTS: Duration = Duration::from_secs(5);
 
-/// What one engine knows. It is asked when a query first needs it, and again after a while.
+/// Whether one engine supports the modifier. Detected when a query first needs it, and again after a while.
 #[derive(Default)]
 pub(crate) struct Anchoring(Learned<bool>);
 
 impl Anchoring {
-    /// The query without the modifier, where it has it and the engine does not know it. `ask` tells whether the engine does; `None`
-    /// if that cannot be known now.
+    /// The query without the modifier, if it has one and the engine does not support it. `ask` probes the engine;
+    /// `None` if the probe failed.
     pub(crate) async fn as_sent(
         &self,
         query: &ScopedQuery,
@@ -34,7 +34,7 @@ impl Anchoring {
         }
         let settle = |answer: Option<bool>, before: Option<bool>| match answer {
             Some(is_known) => (is_known, LASTS),
-            // An engine that cannot be reached answers neither form. All who wait go on with the guess.
+            // An unreachable engine will not answer the query either. All waiting queries use the last known result.
             None => (before.unwrap_or(true), GUESS_LASTS),
         };
         let is_known = self.0.get(ask(), settle).await;
@@ -48,7 +48,7 @@ mod tests {
 
     use super::*;
 
-    /// Whether the query goes out as it is written when the engine would say so, and whether it was asked.
+    /// Whether the query is sent as written if the probe returns `says`, and whether the engine was probed.
     async fn sent(anchoring: &Anchoring, says: Option<bool>) -> (bool, bool) {
         let query = Scope::all().query("increase(a[1d] anchored)").unwrap();
         let mut was_asked = false;

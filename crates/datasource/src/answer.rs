@@ -1,10 +1,10 @@
-//! What an engine answers in Prometheus' JSON, read into columns.
+//! Parses an engine's responses in Prometheus' JSON into columns.
 
 use model::frame::{Labels, Series};
 use query_frontend::labels::LabelNames;
 use serde::Deserialize;
 
-/// Prometheus' envelope.
+/// Prometheus' response envelope.
 #[derive(Deserialize)]
 pub(crate) struct Envelope<T> {
     pub data: Option<T>,
@@ -31,7 +31,7 @@ pub(crate) enum QueryData {
 #[derive(Deserialize)]
 pub(crate) struct MatrixSeries {
     metric: Labels,
-    /// Absent for a series of native histograms alone.
+    /// Absent if the series only has native histograms.
     #[serde(default)]
     values: Vec<Sample>,
     #[serde(default)]
@@ -44,7 +44,7 @@ pub(crate) struct VectorSample {
     value: Option<Sample>,
 }
 
-/// Unix seconds and the value as text.
+/// Unix seconds, and the value as text.
 #[derive(Deserialize)]
 pub(crate) struct Sample(f64, String);
 
@@ -60,11 +60,11 @@ impl Sample {
     }
 }
 
-/// Series of floats, with what the engine remarked.
+/// Series of floats, with the engine's warnings and infos.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ranged {
     pub series: Vec<Series>,
-    /// Native histograms were left out.
+    /// Whether native histograms were left out.
     pub has_histograms: bool,
     pub warnings: Vec<String>,
     pub infos: Vec<String>,
@@ -77,7 +77,8 @@ fn series(labels: Labels, names: &LabelNames, samples: &[Sample]) -> Series {
 }
 
 impl QueryData {
-    /// As series, with our names of labels. Native histograms and strings have no line and are left out.
+    /// Converts to series with our label names. Native histograms and strings are left out, because they cannot be
+    /// drawn.
     pub(crate) fn into_ranged(self, names: &LabelNames) -> Ranged {
         let mut has_histograms = false;
         let series = match self {

@@ -1,4 +1,4 @@
-//! The HTTP client for one engine: its credentials, headers and certificates.
+//! The HTTP client for one engine, with its credentials, headers and certificates.
 
 use std::{path::Path, time::Duration};
 
@@ -6,12 +6,12 @@ use reqwest::header::{self, HeaderMap, HeaderValue};
 
 use crate::{EngineAuth, EngineConfig, failure};
 
-/// Longest wait for a connection.
+/// Connect timeout.
 const CONNECT: Duration = Duration::from_secs(5);
-/// Beyond the longest query, how long an answer may take to arrive.
+/// Additional time for the response, beyond the query timeout.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Why there is no client for an engine.
+/// Why a client could not be created.
 #[derive(Debug, thiserror::Error)]
 #[error("engine {engine}: {reason}")]
 pub struct EngineError {
@@ -19,10 +19,11 @@ pub struct EngineError {
     reason: String,
 }
 
-/// A client for the engine of `config`, whose queries take at most `timeout`.
+/// A client for the engine of `config`, with a query timeout of `timeout`.
 ///
 /// # Errors
-/// A file of a certificate or key cannot be read or holds something else, or TLS cannot be set up with them.
+///
+/// A certificate or key file is unreadable or invalid, or TLS cannot be set up with it.
 pub(crate) fn client(config: &EngineConfig, timeout: Duration) -> Result<reqwest::Client, EngineError> {
     let wrong = |reason: String| EngineError { engine: config.name.clone(), reason };
     let builder = reqwest::Client::builder()

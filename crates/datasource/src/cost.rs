@@ -1,5 +1,6 @@
-//! What a read over our own store takes, in bytes, before it runs. Samples and points are what it reads and computes; the evaluation keeps
-//! to a number of them, so that an estimate that is too low is no way around a limit.
+//! Estimates the memory of a read over our own store before it runs, in bytes. The estimate counts samples to read and
+//! points to compute. The evaluation itself is limited to a number of them, so that a low estimate cannot bypass the
+//! limit.
 
 use labels::Matcher;
 use promql::{Options, Query, Value};
@@ -7,14 +8,14 @@ use tsdb::{Store, Volume};
 
 use crate::{embedded::EvalTime, schedule::Reading};
 
-/// A sample or point: its time and its value.
+/// Size of a sample or point: time and value.
 pub const SAMPLE_BYTES: usize = 16;
-/// A series while it is read and computed: columns, cursors, labels of the result.
+/// Memory of a series during evaluation: columns, cursors, labels of the result.
 const SERIES_BYTES: usize = 512;
-/// A series in a list: its labels as they are written.
+/// Memory of a series in a list: its labels as text.
 const LISTED_BYTES: usize = 384;
 
-/// Of an evaluation.
+/// Cost of a query.
 pub fn of_query(query: &Query, store: &Store, when: EvalTime, options: &Options, reading: &Reading) -> u64 {
     let (start_ms, end_ms, step_ms) = match when {
         EvalTime::At(time_ms) => (time_ms, time_ms, 0),
@@ -33,13 +34,13 @@ pub fn of_query(query: &Query, store: &Store, when: EvalTime, options: &Options,
     sum(selectors.into_iter().map(of_selector), reading)
 }
 
-/// Of the list of what selectors find.
+/// Cost of a list of the series that selectors match.
 pub fn of_list(store: &Store, selectors: &[Vec<Matcher>], (start_ms, end_ms): (i64, i64), reading: &Reading) -> u64 {
     let series = selectors.iter().map(|matchers| store.volume(matchers, start_ms, end_ms).series);
     sum(series.map(|series| series.saturating_mul(LISTED_BYTES)), reading)
 }
 
-/// Of a page with the newest sample of each series that selectors find.
+/// Cost of a page with the last sample of each series that selectors match.
 pub fn of_page(store: &Store, selectors: &[Vec<Matcher>], (start_ms, end_ms): (i64, i64), reading: &Reading) -> u64 {
     let volumes = selectors.iter().map(|matchers| store.volume(matchers, start_ms, end_ms));
     let each = volumes.map(|Volume { series, samples }| {
@@ -50,7 +51,7 @@ pub fn of_page(store: &Store, selectors: &[Vec<Matcher>], (start_ms, end_ms): (i
     sum(each, reading)
 }
 
-/// Of a result, with the frame or the text that is made of it.
+/// Cost of a result, including the frame or text made of it.
 pub fn of_value(value: &Value) -> u64 {
     let (series, points) = match value {
         Value::Vector(samples) => (samples.len(), samples.len()),
@@ -60,7 +61,7 @@ pub fn of_value(value: &Value) -> u64 {
     bytes(series.saturating_mul(SERIES_BYTES * 2).saturating_add(points.saturating_mul(SAMPLE_BYTES * 2)))
 }
 
-/// What the parts take together. No further than to more than any read may take, and only while somebody waits for it.
+/// Sums the parts. Stops at the maximum for a single read, and when nobody waits for it.
 fn sum(parts: impl Iterator<Item = usize>, reading: &Reading) -> u64 {
     let mut sum = 0_u64;
     for part in parts {

@@ -24,23 +24,23 @@ use crate::{
     schedule::{Reading, ended},
 };
 
-/// What names the store has counts for so long.
+/// Lifetime of the cached list of metric names in the store.
 const NAMES_LAST: Duration = Duration::from_secs(5);
 
-/// Evaluates queries over the embedded store, as its scheduler lets them.
+/// Evaluates queries over the embedded store, admitted by its scheduler.
 pub struct Embedded {
     store: Store,
     limits: QueryLimits,
     reads: ReadScheduler,
     experimental: bool,
     names: SourceNames,
-    /// How far values can be trusted.
+    /// Checks how much of a query's time range is stored.
     coverage: Coverage,
-    /// Why there is nothing of a metric, where that is known.
+    /// Explains why a metric has no series, if known.
     explainer: OnceLock<Explainer>,
 }
 
-/// Says of a metric's name why there are no series of it, if it is known that there can be none.
+/// Explains why there are no series with a metric name, if there can be none.
 pub(crate) type Explainer = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// When a query is evaluated.
@@ -59,24 +59,24 @@ pub enum EvalTime {
     },
 }
 
-/// How a query is to be evaluated, where that is not as usual.
+/// Deviations from the default settings of an evaluation.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct QuerySettings {
-    /// Longest evaluation; at most the limit.
+    /// Timeout; at most the configured limit.
     pub timeout: Option<Duration>,
-    /// How far before an evaluation time a sample may lie and still count.
+    /// Lookback delta, in milliseconds.
     pub look_back_ms: Option<i64>,
 }
 
-/// An outcome and what it took.
+/// The result of an evaluation, and its cost.
 pub struct Evaluated {
     /// The result.
     pub outcome: Outcome,
-    /// What the result and its encoding are charged to.
+    /// Charge of the result and its encoding.
     pub permit: ReadPermit,
-    /// Wait for others to end.
+    /// Time in the queue.
     pub queued: Duration,
-    /// Evaluation itself.
+    /// Time of the evaluation.
     pub evaluation: Duration,
 }
 
@@ -95,12 +95,12 @@ impl Embedded {
         }
     }
 
-    /// Learns why there is nothing of some metrics, to be told to those who look at panels. The first one counts.
+    /// Sets the explainer of empty results for panels. Only the first call has an effect.
     pub fn explain_with(&self, explainer: Explainer) {
         let _ = self.explainer.set(explainer);
     }
 
-    /// Knows other names of the same series.
+    /// Sets aliases of metric names.
     #[must_use]
     pub fn with_aliases(mut self, aliases: Arc<Aliases>) -> Self {
         self.names = SourceNames::new(aliases, NAMES_LAST);
@@ -111,7 +111,7 @@ impl Embedded {
     pub async fn as_sent(&self, query: &ScopedQuery) -> Option<ScopedQuery> {
         let ask = async |_: &[&str]| {
             let (store, now_ms) = (self.store.clone(), now_ms());
-            // For all, and once in a while, so that it waits for nobody.
+            // One cached list for all, so that nobody waits for it often.
             let names = tokio::task::spawn_blocking(move || {
                 store.label_values(METRIC_NAME, &[], now_ms.saturating_sub(LOOK_BACK_MS), now_ms)
             });
@@ -124,26 +124,26 @@ impl Embedded {
         named.as_ref().unwrap_or(query).renamed(promql::Query::without_anchored).or(named)
     }
 
-    /// Lets queries use what Prometheus calls experimental, or not.
+    /// Whether Prometheus' experimental functions are allowed.
     #[must_use]
     pub fn with_experimental(mut self, allowed: bool) -> Self {
         self.experimental = allowed;
         self
     }
 
-    /// The store it reads.
+    /// The store.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
     }
 
-    /// The limits it keeps to.
+    /// The limits.
     #[must_use]
     pub fn limits(&self) -> &QueryLimits {
         &self.limits
     }
 
-    /// What lets its reads run.
+    /// The scheduler of its reads.
     #[must_use]
     pub fn reads(&self) -> &ReadScheduler {
         &self.reads
@@ -152,17 +152,19 @@ impl Embedded {
     /// Evaluates a query.
     ///
     /// # Errors
-    /// It is wrong, over a limit, or took too long.
+    ///
+    /// It is invalid, exceeds a limit, or timed out.
     pub async fn evaluate(&self, query: &ScopedQuery, when: EvalTime) -> Result<Outcome, QueryError> {
         let Evaluated { outcome, permit, .. } = self.evaluate_with(query, when, &QuerySettings::default()).await?;
         Requester::hold(permit.into_result(cost::of_value(&outcome.value)));
         Ok(outcome)
     }
 
-    /// Refuses a range of more steps than the limit allows.
+    /// Rejects a range with more steps than the limit.
     ///
     /// # Errors
-    /// How many there may be.
+    ///
+    /// The limit.
     pub fn check_steps(&self, start_ms: i64, end_ms: i64, step_ms: i64) -> Result<(), QueryError> {
         let points = end_ms.saturating_sub(start_ms) / step_ms.max(1);
         if usize::try_from(points).is_ok_and(|points| points <= self.limits.max_points_per_series) {
@@ -175,9 +177,10 @@ impl Embedded {
         Err(QueryError::new(ErrorKind::BadData, message))
     }
 
-    /// Evaluates a query in another way than usual, and tells what it took.
+    /// Evaluates a query with other settings, and returns its cost too.
     ///
     /// # Errors
+    ///
     /// As [`Embedded::evaluate`].
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn evaluate_with(
@@ -278,7 +281,7 @@ impl Embedded {
         })
     }
 
-    /// The frame with why there is nothing in it. What sources there are is told only to those who see everything.
+    /// Adds to an empty frame why it is empty. The names of sources are only shown to viewers who may see everything.
     fn explained(&self, query: &ScopedQuery, mut frame: Frame) -> Frame {
         let Some(explainer) = self.explainer.get().filter(|_| frame.is_empty() && query.scope().is_all()) else {
             return frame;
@@ -297,7 +300,7 @@ impl Embedded {
     }
 }
 
-/// A number with a comma before each three digits, as Prometheus writes it in its message.
+/// A number with thousands separators, as in Prometheus' message.
 fn in_thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -310,7 +313,7 @@ fn in_thousands(number: usize) -> String {
     text
 }
 
-/// The engine's result as what panels draw. Native histograms and strings have no line and are left out.
+/// Converts a result to the frame of panels. Native histograms and strings are left out, because they cannot be drawn.
 fn frame(outcome: Outcome, end_ms: i64) -> Frame {
     let labels = |labels: &labels::Labels| -> Arc<Labels> {
         Arc::new(labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())

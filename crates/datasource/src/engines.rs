@@ -13,15 +13,16 @@ use crate::{
     transport::Transport,
 };
 
-/// All engines that answer queries: those of the configuration in their order, then the embedded store. A cheap handle.
+/// All engines: the configured ones in order, then the embedded store. Cheap to clone.
 #[derive(Clone)]
 pub struct Engines(Arc<[(String, Backend)]>);
 
 impl Engines {
-    /// The engines of a configuration, beside the embedded store.
+    /// The configured engines and the embedded store.
     ///
     /// # Errors
-    /// A certificate of one of them cannot be read, or TLS cannot be set up.
+    ///
+    /// A certificate file is unreadable, or TLS cannot be set up.
     pub fn new(
         configured: &[EngineConfig],
         settings: &EngineSettings,
@@ -43,25 +44,27 @@ impl Engines {
         Ok(Engines(engines.into()))
     }
 
-    /// The embedded store alone.
+    /// Only the embedded store.
     #[must_use]
     pub fn embedded(embedded: Arc<Embedded>) -> Self {
         Engines([(EMBEDDED.to_owned(), Backend::Embedded(embedded))].into())
     }
 
-    /// The engine that answers what names none.
+    /// The default engine.
     ///
     /// # Errors
-    /// There is none, which does not happen.
+    ///
+    /// There is none, which cannot happen.
     pub fn first(&self) -> Result<&Backend, QueryError> {
         let none = || QueryError::new(ErrorKind::Internal, "there is no engine");
         self.0.first().map(|(_, engine)| engine).ok_or_else(none)
     }
 
-    /// The engine of this name, or the first one.
+    /// The engine with this name, or the default one.
     ///
     /// # Errors
-    /// There is none of this name.
+    ///
+    /// There is no engine with this name.
     pub fn get(&self, name: Option<&str>) -> Result<&Backend, QueryError> {
         let Some(name) = name.filter(|name| !name.is_empty()) else { return self.first() };
         self.0.iter().find(|(other, _)| other == name).map(|(_, engine)| engine).ok_or_else(|| {
@@ -70,12 +73,12 @@ impl Engines {
         })
     }
 
-    /// The names of all, in their order.
+    /// The names of all engines, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
-    /// Those that are not the embedded store.
+    /// The remote engines.
     pub fn elsewhere(&self) -> impl Iterator<Item = &Arc<Prometheus>> {
         self.0.iter().filter_map(|(_, engine)| match engine {
             Backend::Prometheus(engine) => Some(engine),
@@ -83,7 +86,7 @@ impl Engines {
         })
     }
 
-    /// How those are doing that are not the embedded store.
+    /// Health of the remote engines.
     pub fn statuses(&self) -> impl Iterator<Item = UpstreamStatus> {
         self.elsewhere().map(|engine| engine.status())
     }

@@ -1,4 +1,4 @@
-//! The newest exemplars, in memory: what links a sample to a trace.
+//! The latest exemplars, in memory: they link samples to traces.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -9,21 +9,21 @@ use labels::{Labels, Matcher};
 use parking_lot::RwLock;
 use remote_write::Exemplar;
 
-/// Most characters of an exemplar's labels (OpenMetrics 1.0, "Exemplars").
+/// Maximum number of characters in an exemplar's labels (OpenMetrics 1.0, "Exemplars").
 const MAX_LABEL_CHARS: usize = 128;
 
-/// A bounded number of exemplars; a new one takes the place of the oldest. A cheap handle.
+/// A bounded number of exemplars; a new one replaces the oldest. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Exemplars {
     ring: Arc<RwLock<Ring>>,
     capacity: usize,
 }
 
-/// Exemplars in the order in which they came, with their series. Each has a number, which it keeps.
+/// Exemplars with their series, in order of arrival. Each has a fixed number.
 #[derive(Debug, Default)]
 struct Ring {
     kept: VecDeque<One>,
-    /// How many are no longer kept, which is the number of the first one that is.
+    /// Number of exemplars that were removed, which is the number of the first remaining one.
     gone: usize,
 }
 
@@ -35,18 +35,18 @@ type One = (Labels, Exemplar);
 pub struct SeriesExemplars {
     /// The series.
     pub series: Labels,
-    /// Its exemplars.
+    /// Exemplars by time.
     pub exemplars: Vec<Exemplar>,
 }
 
 impl Exemplars {
-    /// Room for `capacity` exemplars; 0 keeps none.
+    /// With room for `capacity` exemplars; 0 disables them.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
         Exemplars { ring: Arc::default(), capacity }
     }
 
-    /// Adds exemplars of a series. Those whose labels are too long, and those that are there already, are left out.
+    /// Adds exemplars of a series, except known ones and those whose labels are too long.
     pub fn add(&self, series: &Labels, exemplars: Vec<Exemplar>) {
         if self.capacity == 0 || exemplars.is_empty() {
             return;
@@ -54,7 +54,7 @@ impl Exemplars {
         let mut ring = self.ring.write();
         for exemplar in exemplars {
             let chars = exemplar.labels.iter().map(|(name, value)| name.chars().count() + value.chars().count());
-            // A sender that repeats itself repeats the newest one of the series.
+            // A sender that repeats itself repeats the last exemplar of the series.
             let newest = ring.kept.iter().rev().take(NEAR).find(|(of, _)| of == series);
             if chars.sum::<usize>() > MAX_LABEL_CHARS || newest.is_some_and(|(_, newest)| *newest == exemplar) {
                 continue;
@@ -66,7 +66,8 @@ impl Exemplars {
         }
     }
 
-    /// Copies of what is kept, in pieces: whoever matches them keeps nobody from adding. What comes meanwhile is not among them.
+    /// Copies the exemplars piece by piece, so that matching does not block adding. Exemplars added meanwhile are not
+    /// included.
     fn pieces(&self) -> impl Iterator<Item = Vec<One>> {
         let read = || self.ring.read();
         let (mut next, end) = {
@@ -82,7 +83,8 @@ impl Exemplars {
         })
     }
 
-    /// How many [`Exemplars::select`] finds, as far as it is looked for: `goes_on` is asked with each piece, and told how many there are.
+    /// Number of exemplars that [`Exemplars::select`] finds. Calls `goes_on` with the count so far after each piece,
+    /// and stops when that returns false.
     #[must_use]
     pub fn count(&self, wanted: &ExemplarFilter, goes_on: impl Fn(usize) -> bool) -> usize {
         let mut count = 0;
@@ -95,10 +97,11 @@ impl Exemplars {
         count
     }
 
-    /// What is wanted, sorted by series and time. `check` is asked before each piece.
+    /// The matching exemplars, sorted by series and time. Calls `check` before each piece.
     ///
     /// # Errors
-    /// That of `check`.
+    ///
+    /// The error of `check`.
     pub fn select<E>(
         &self,
         wanted: &ExemplarFilter,
@@ -123,7 +126,7 @@ impl Exemplars {
     }
 }
 
-/// Which exemplars are asked for: those of a closed time, of series that fulfil all matchers of one of the selectors.
+/// Filter: exemplars in a closed time range, of series that match all matchers of one of the selectors.
 #[derive(Debug)]
 pub struct ExemplarFilter {
     /// Matchers of each selector.
@@ -142,9 +145,9 @@ impl ExemplarFilter {
     }
 }
 
-/// How far back a repetition is looked for.
+/// Number of recent exemplars that are checked for a repetition.
 const NEAR: usize = 64;
-/// How many are copied at a time.
+/// Number of exemplars to copy at a time.
 const PIECE: usize = 1_024;
 
 #[cfg(test)]
@@ -183,7 +186,7 @@ mod tests {
         let add = |time: usize| exemplars.add(&series, vec![exemplar("x", i64::try_from(time).unwrap())]);
         (0..3 * PIECE).for_each(add);
         let wanted = ExemplarFilter { selectors: vec![Vec::new()], start_ms: 0, end_ms: i64::MAX };
-        // Each piece pushes one more out of those to come; what is pushed in is not looked at.
+        // Each addition removes one that was still to be copied; new ones are not included.
         let asked = std::cell::Cell::new(0);
         let adding = || {
             asked.set(asked.get() + 1);

@@ -1,4 +1,4 @@
-//! Why an engine gave no usable answer, in words that say how to mend it.
+//! Why a request to an engine failed, with advice how to fix it.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -11,17 +11,17 @@ use serde_json::Value;
 
 use crate::{EngineConfig, ErrorKind, QueryError, transport::EngineResponse};
 
-/// Longest piece of an answer that an error repeats, in characters.
+/// Maximum length of the excerpt of a response in an error, in characters.
 const EXCERPT: usize = 120;
 
-/// A request without a usable answer.
+/// A failed request.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
-    /// For whoever asked.
+    /// The error for the caller.
     pub error: QueryError,
-    /// The engine is to blame, and not the request.
+    /// Whether the engine is at fault, rather than the request.
     pub is_engines: bool,
-    /// The same request may go well a moment later.
+    /// Whether a retry may succeed.
     pub may_pass: bool,
 }
 
@@ -30,25 +30,25 @@ impl Failure {
         Failure { error: QueryError::new(ErrorKind::Unavailable, message), is_engines: true, may_pass }
     }
 
-    /// There is no room for the answer.
+    /// The memory limit for responses is reached.
     pub(crate) fn busy(reason: String) -> Self {
         let message = format!("{reason}: try again in a moment, or select fewer series");
         Failure { error: QueryError::new(ErrorKind::Busy, message), is_engines: false, may_pass: false }
     }
 
-    /// An answer longer than is accepted.
+    /// The response exceeds the limit.
     pub(crate) fn too_large(limit: usize) -> Self {
         let message = format!("the answer is larger than {limit} bytes: ask for fewer series or points");
         Failure { error: QueryError::new(ErrorKind::Execution, message), is_engines: false, may_pass: false }
     }
 
-    /// The same without secrets.
+    /// Removes secrets from the error.
     pub(crate) fn without_secrets(mut self, redactor: &Redactor) -> Self {
         self.error.message = redactor.text(&self.error.message).into_owned();
         self
     }
 
-    /// No connection, or one that broke.
+    /// The connection failed or was lost.
     pub(crate) fn of_transfer(base_url: &str, timeout: Duration, trust: Trust, error: &reqwest::Error) -> Self {
         if error.is_timeout() && !error.is_connect() {
             let seconds = timeout.as_secs_f64();
@@ -60,14 +60,15 @@ impl Failure {
                 false,
             ),
             Some(rustls::Error::AlertReceived(alert)) if concerns_certificates(*alert) => (trust.hint(), false),
-            // Under TLS 1.2 it says so as well who misses a certificate of ours (RFC 5246, 7.4.6), beside who finds no common cipher.
+            // With TLS 1.2 an engine also sends this alert if it requires a client certificate (RFC 5246, 7.4.6), not
+            // only if there is no common cipher suite.
             Some(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure)) if !trust.shows_certificate => {
                 (trust.guess(), false)
             }
             Some(rustls::Error::InvalidCertificate(_)) => {
                 (": check the engine's certificate, and `tls` of the engine in the configuration", false)
             }
-            // An engine that ends the connection at once may take its alert with it.
+            // An engine that closes the connection at once may close it before we have read its alert.
             None if trust.is_tls && was_connected(error) && !error.is_timeout() => (trust.guess(), true),
             _ => ("", true),
         };
@@ -75,7 +76,7 @@ impl Failure {
     }
 }
 
-/// An answer that is no success, without secrets: the texts inside JSON, or all of it.
+/// The body of an error response without secrets: redacts the texts in JSON, or all of it.
 pub(crate) fn without_secrets(body: &Bytes, redactor: &Redactor) -> Bytes {
     if let Ok(mut answer) = serde_json::from_slice::<Value>(body) {
         clean(&mut answer, redactor);
@@ -87,7 +88,7 @@ pub(crate) fn without_secrets(body: &Bytes, redactor: &Redactor) -> Bytes {
     }
 }
 
-/// Takes secrets out of all texts of a value; whether there were any.
+/// Redacts all texts of a value; returns whether there were any secrets.
 pub(crate) fn clean(value: &mut Value, redactor: &Redactor) -> bool {
     match value {
         Value::String(text) => match redactor.text(text) {
@@ -103,7 +104,7 @@ pub(crate) fn clean(value: &mut Value, redactor: &Redactor) -> bool {
     }
 }
 
-/// How an engine may know us.
+/// The TLS settings of an engine, for advice in errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Trust {
     is_tls: bool,
@@ -111,12 +112,12 @@ pub(crate) struct Trust {
 }
 
 impl Trust {
-    /// That of the engine of `config`.
+    /// Those of the engine of `config`.
     pub(crate) fn of(config: &EngineConfig) -> Self {
         Trust { is_tls: config.url.scheme() == "https", shows_certificate: config.tls.cert.is_some() }
     }
 
-    /// What to do about an engine that did not like our certificate, or that we have none.
+    /// Advice if an engine rejected our certificate, or requires one.
     fn hint(self) -> &'static str {
         if self.shows_certificate {
             ": it does not accept our certificate; check who signed it and until when it is valid (`tls.cert` of the engine, --engine-cert)"
@@ -125,7 +126,7 @@ impl Trust {
         }
     }
 
-    /// The same where it is only likely.
+    /// The same if this is only likely.
     fn guess(self) -> &'static str {
         if self.shows_certificate {
             "; perhaps it does not accept our certificate: check who signed it and until when it is valid (`tls.cert` of the engine, --engine-cert)"
@@ -135,27 +136,27 @@ impl Trust {
     }
 }
 
-/// Whether there was a connection. One that was closed before a request was sent on it counts as an error of connecting, but is none of the
-/// network.
+/// Whether a connection was established. If it was closed before the request was sent, the library reports a connect
+/// error, but the network is fine.
 fn was_connected(error: &reqwest::Error) -> bool {
     !error.is_connect() || innermost(error).downcast_ref::<std::io::Error>().is_none()
 }
 
-/// What TLS says is wrong, if it is TLS that does.
+/// The TLS error, if it is one.
 fn refusal(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {
-        if let Some(told) = error.downcast_ref() {
-            return Some(told);
+        if let Some(refusal) = error.downcast_ref() {
+            return Some(refusal);
         }
-        // An I/O error does not name what it holds as its source.
+        // An I/O error does not return its inner error as the source.
         let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         next = held.map(|held| held as &(dyn std::error::Error + 'static)).or_else(|| error.source());
     }
     None
 }
 
-/// Whether an engine ended the handshake because of our certificate or the lack of one (RFC 8446, 6.2, and older versions).
+/// Whether the alert is about our certificate, or the lack of one (RFC 8446, 6.2, and older versions).
 fn concerns_certificates(alert: AlertDescription) -> bool {
     matches!(
         alert,
@@ -171,7 +172,7 @@ fn concerns_certificates(alert: AlertDescription) -> bool {
     )
 }
 
-/// The innermost cause, which is the one that tells.
+/// The innermost cause, which is the informative one.
 pub(crate) fn cause(error: &reqwest::Error) -> String {
     innermost(error).to_string()
 }
@@ -184,7 +185,7 @@ fn innermost(error: &reqwest::Error) -> &(dyn std::error::Error + 'static) {
     cause
 }
 
-/// What is wrong with an answer, if it is not one of the API.
+/// The failure that a response means, if it is not a response of the API.
 pub(crate) fn of_answer(
     base_url: &str,
     path: &str,
@@ -203,9 +204,9 @@ pub(crate) fn of_answer(
     let text = answer.content_type.as_ref().and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let passing =
         matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT);
-    // Federation answers with text.
+    // Federation responds with text.
     let is_page = path.ends_with("federate") && !text.starts_with("text/html");
-    // What answers with text says in text what is wrong with a request, too.
+    // Federation errors are text, too.
     let is_refused_page =
         path.ends_with("federate") && status == StatusCode::BAD_REQUEST && text.starts_with("text/plain");
     if ((is_json || is_page) && status.is_success()) || status == StatusCode::NO_CONTENT || is_refused_page {
@@ -223,7 +224,7 @@ pub(crate) fn of_answer(
     if is_json {
         let envelope = serde_json::from_slice::<Envelope>(&answer.body).ok();
         return match envelope.filter(|envelope| envelope.status == "error") {
-            // The engine's own word about this request.
+            // The engine's own error about this request.
             Some(envelope)
                 if !passing || matches!(envelope.error_type.as_str(), "timeout" | "canceled" | "execution") =>
             {
@@ -241,7 +242,7 @@ pub(crate) fn of_answer(
         );
     }
     if status == StatusCode::NOT_FOUND {
-        // An engine may lack what others have; what all have is missing where the path is wrong.
+        // An engine may lack some endpoints; but if one that all engines have is missing, the path is wrong.
         let all_have = matches!(path, "query" | "query_range" | "labels" | "series");
         let message = format!("{base_url}/api/v1/{path} does not exist (HTTP 404): check the path of the engine's URL");
         let error = QueryError::new(if all_have { ErrorKind::Unavailable } else { ErrorKind::NotFound }, message);
@@ -260,7 +261,7 @@ pub(crate) fn of_answer(
     unavailable(format!("{base_url} answered HTTP {} with {what}{}", status.as_u16(), excerpt(answer)), passing)
 }
 
-/// The beginning of an answer, as a sentence goes on.
+/// The beginning of a response, to be appended to a sentence.
 fn excerpt(answer: &EngineResponse) -> String {
     let text = String::from_utf8_lossy(answer.body.get(..answer.body.len().min(EXCERPT * 4)).unwrap_or_default());
     let words: Vec<&str> = text.split_whitespace().collect();

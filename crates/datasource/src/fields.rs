@@ -1,4 +1,4 @@
-//! The fields of an answer of Prometheus' API, each as it is written: only what changes is read.
+//! The fields of a response in Prometheus' API as raw JSON, so that only fields that change are parsed.
 
 use std::{borrow::Cow, fmt};
 
@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// The fields of an envelope, in their order.
+/// The fields of an envelope, in order.
 pub(crate) struct Fields<'a>(Vec<(String, Cow<'a, RawValue>)>);
 
 impl<'a> Fields<'a> {
@@ -27,7 +27,7 @@ impl<'a> Fields<'a> {
         self.0.push((name.to_owned(), value));
     }
 
-    /// As JSON of about so many bytes.
+    /// Encodes as JSON; `bytes` is the expected size.
     pub(crate) fn write(self, bytes: usize) -> Option<Vec<u8>> {
         let mut text = Vec::with_capacity(bytes);
         serde_json::Serializer::new(&mut text).collect_map(self.0).ok()?;

@@ -1,18 +1,18 @@
-//! Whether an answer may come from what was kept of an earlier one.
+//! Whether a response may use cached results.
 //!
-//! It is said by a request's headers, far above the caches that it concerns: what lies between passes nothing on. So it goes with the
-//! task that answers the request.
+//! The headers of an HTTP request decide this, and the caches are many layers below. To avoid a parameter in every
+//! layer, it is a task-local value.
 
 use std::time::Instant;
 
-/// What must be asked of an engine again.
+/// Which caches to bypass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Freshness {
-    /// Nothing.
+    /// None.
     Any,
-    /// Results of queries.
+    /// Caches of query results.
     Results,
-    /// Results, and what is known of the engine: which names it has.
+    /// Result caches, and what is cached about the engine: its metric names.
     All,
 }
 
@@ -20,22 +20,22 @@ tokio::task_local! {
     static WANTED: (Freshness, Instant);
 }
 
-/// How fresh the current task's answer has to be.
+/// The freshness that the current task requires.
 pub fn wanted() -> Freshness {
     WANTED.try_with(|(wanted, _)| *wanted).unwrap_or(Freshness::Any)
 }
 
-/// Since when the current task's answer is wanted, where nothing that was asked of an engine before is fresh enough.
+/// If caches must be bypassed: since when, so that results of requests sent after that are fresh enough.
 pub fn since() -> Option<Instant> {
     WANTED.try_with(|(wanted, since)| (*wanted > Freshness::Any).then_some(*since)).ok().flatten()
 }
 
-/// Whether what was asked of an engine `at` a time is fresh enough to count as known.
+/// Whether information about an engine from time `at` is fresh enough.
 pub fn is_known(at: Instant) -> bool {
     WANTED.try_with(|(wanted, since)| *wanted < Freshness::All || at >= *since).unwrap_or(true)
 }
 
-/// Does something whose answer has to be so fresh.
+/// Runs a future that requires this freshness.
 pub async fn with<T>(freshness: Freshness, act: impl Future<Output = T>) -> T {
     WANTED.scope((freshness, Instant::now()), act).await
 }

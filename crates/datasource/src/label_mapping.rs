@@ -1,4 +1,4 @@
-//! Requests to an engine that names labels otherwise, and its answers as they are shown, in Prometheus' JSON.
+//! Translates label names in requests to an engine with other names, and in its responses, in Prometheus' JSON.
 
 use std::borrow::Cow;
 
@@ -8,12 +8,12 @@ use serde_json::{Map, Value, value::to_raw_value};
 
 use crate::fields::Fields;
 
-/// Fields of answers that hold the labels of a series or an alert.
+/// Fields of responses that contain the labels of a series or an alert.
 const LABELS: [&str; 3] = ["metric", "labels", "seriesLabels"];
-/// Parameters that hold PromQL.
+/// Parameters that contain PromQL.
 const PROMQL: [&str; 2] = ["query", "match[]"];
 
-/// Path and parameters of a request with the engine's names.
+/// Path and parameters of a request with the engine's label names.
 pub(crate) fn sent(names: &LabelNames, request: &ScopedRequest) -> (String, Vec<(String, String)>) {
     let (path, pairs) = (request.path().to_owned(), request.pairs().to_vec());
     if names.is_empty() {
@@ -26,7 +26,7 @@ pub(crate) fn sent(names: &LabelNames, request: &ScopedRequest) -> (String, Vec<
     (of_values(names, &path).unwrap_or(path), pairs.collect())
 }
 
-/// The path of a label's values, with the engine's name.
+/// The path of a label's values with the engine's label name.
 fn of_values(names: &LabelNames, path: &str) -> Option<String> {
     let label = path.strip_prefix("label/")?.strip_suffix("/values")?;
     let label = percent_encoding::percent_decode_str(label).decode_utf8().ok()?;
@@ -34,8 +34,8 @@ fn of_values(names: &LabelNames, path: &str) -> Option<String> {
     Some(format!("label/{theirs}/values"))
 }
 
-/// The body of an answer to a request for `path` with our names, and with `remark` among what the engine says itself; `None` if it is not
-/// Prometheus' JSON.
+/// The body of a response for `path` with our label names, and with `remark` added to the engine's own; `None` if it is
+/// not Prometheus' JSON.
 pub(crate) fn answer(names: &LabelNames, path: &str, body: &[u8], remark: Option<&str>) -> Option<Vec<u8>> {
     let mut fields = Fields::read(body)?;
     if !names.is_empty() {
@@ -58,7 +58,7 @@ pub(crate) fn answer(names: &LabelNames, path: &str, body: &[u8], remark: Option
     fields.write(body.len() + 128)
 }
 
-/// Gives the data of an answer to a request for `path` our names.
+/// Replaces the engine's label names by ours in the data of a response for `path`.
 pub(crate) fn shown(names: &LabelNames, path: &str, data: &mut Value) {
     if names.is_empty() {
         return;

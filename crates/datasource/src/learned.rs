@@ -1,4 +1,4 @@
-//! What is learned of an engine by asking it: asked by one for all who need it, and again after a while.
+//! A cached property of an engine: queried once for all callers, and again after a while.
 
 use std::time::{Duration, Instant};
 
@@ -6,10 +6,10 @@ use parking_lot::Mutex;
 
 use crate::freshness;
 
-/// Something that one engine was asked for.
+/// A property that an engine was queried for.
 pub(crate) struct Learned<T> {
     known: Mutex<Option<Known<T>>>,
-    /// Held while the engine is asked. Who needs nothing newer than what is known does not wait for it.
+    /// Locked while the engine is queried. A caller for whom the cached value is fresh enough does not wait.
     asking: tokio::sync::Mutex<()>,
 }
 
@@ -26,8 +26,8 @@ impl<T> Default for Learned<T> {
 }
 
 impl<T: Clone> Learned<T> {
-    /// What is known, where that is fresh enough, or else what `ask` gives. `settle` makes of the answer, which is `None` if there is none
-    /// now, and of what was known before what is taken for true, and for how long.
+    /// The cached value if it is fresh enough, otherwise the result of `ask`. From the result (`None` if the query
+    /// failed) and the previous value, `settle` returns the value to use and its lifetime.
     pub(crate) async fn get(
         &self,
         ask: impl Future<Output = Option<T>>,
@@ -48,7 +48,7 @@ impl<T: Clone> Learned<T> {
         value
     }
 
-    /// As if it had been asked for earlier.
+    /// Simulates that it was queried earlier.
     #[cfg(test)]
     pub(crate) fn grow_older(&self, by: Duration) {
         if let Some(known) = &mut *self.known.lock() {

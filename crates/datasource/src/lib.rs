@@ -1,6 +1,6 @@
-//! Where PromQL goes: to our engine over the embedded store, or to a Prometheus-compatible engine.
+//! Runs PromQL on our engine over the embedded store, or on a remote Prometheus-compatible engine.
 //!
-//! Pages and live queries ask for [`Frame`]s and know neither; the HTTP API ([`api`]) answers in Prometheus' envelope.
+//! Pages and live queries get [`Frame`]s and do not know which; the HTTP API returns Prometheus' JSON.
 
 mod admission;
 mod anchoring;
@@ -47,12 +47,12 @@ pub use crate::schedule::ReadScheduler;
 pub use crate::schedule::Reading;
 pub use crate::transport::EngineResponse;
 
-/// The engine that answers queries. A cheap handle.
+/// A query engine. Cheap to clone.
 #[derive(Clone)]
 pub enum Backend {
     /// Our engine over our store.
     Embedded(Arc<Embedded>),
-    /// An engine elsewhere that speaks Prometheus' HTTP API.
+    /// A remote engine with Prometheus' HTTP API.
     Prometheus(Arc<Prometheus>),
 }
 
@@ -60,7 +60,8 @@ impl Backend {
     /// Evaluates a query at each step of `start_ms..=end_ms`.
     ///
     /// # Errors
-    /// The query is wrong, too large or too slow, or the engine cannot be reached.
+    ///
+    /// The query is invalid, too large or too slow, or the engine is not reachable.
     pub async fn range(
         &self,
         written: &ScopedQuery,
@@ -77,9 +78,10 @@ impl Backend {
         Ok(self.sent_as(frame, written, renamed.as_ref()))
     }
 
-    /// Evaluates a query at one time: a frame with one point a series.
+    /// Evaluates a query at one time: a frame with one point per series.
     ///
     /// # Errors
+    ///
     /// As [`Backend::range`].
     pub async fn instant(&self, written: &ScopedQuery, time_ms: i64) -> Result<Frame, QueryError> {
         let renamed = self.as_sent(written).await;
@@ -91,13 +93,13 @@ impl Backend {
         Ok(self.sent_as(frame, written, renamed.as_ref()))
     }
 
-    /// The frame with what there is to say of how the query was sent.
+    /// Adds a remark about how the query was rewritten.
     fn sent_as(&self, frame: Frame, written: &ScopedQuery, renamed: Option<&ScopedQuery>) -> Frame {
         let sent = self.sent_text(renamed.unwrap_or(written), renamed.is_some());
         Frame { sent, estimated: renamed.is_some_and(|renamed| renamed.estimates(written)), ..frame }
     }
 
-    /// What the engine got, where that is not what was written.
+    /// The text that the engine got, if it differs from what the user wrote.
     fn sent_text(&self, query: &ScopedQuery, is_renamed: bool) -> Option<String> {
         match self {
             Backend::Embedded(_) => is_renamed.then(|| query.text().to_owned()),
@@ -107,8 +109,8 @@ impl Backend {
         }
     }
 
-    /// The query with the names that the source has for what it asks for, and without a modifier that the source does not know;
-    /// `None` where it is sent as it is written.
+    /// The query with the metric names that the source has, and without modifiers that it does not support; `None` if
+    /// it is sent as written.
     pub async fn as_sent(&self, query: &ScopedQuery) -> Option<ScopedQuery> {
         match self {
             Backend::Embedded(engine) => engine.as_sent(query).await,
@@ -117,16 +119,16 @@ impl Backend {
     }
 }
 
-/// Limits of a query. Each is a setting.
+/// Limits of a query, each configurable.
 #[derive(Debug, Clone)]
 pub struct QueryLimits {
-    /// Longest evaluation.
+    /// Timeout.
     pub timeout: std::time::Duration,
-    /// Most points of a series in one range query (Prometheus: 11,000).
+    /// Maximum number of points per series in a range query (Prometheus: 11,000).
     pub max_points_per_series: usize,
-    /// Most series of one query.
+    /// Maximum number of series in a query.
     pub max_series: usize,
-    /// Largest answer.
+    /// Maximum size of a response, in bytes.
     pub max_response_bytes: usize,
 }
 
@@ -145,9 +147,9 @@ impl Default for QueryLimits {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct QueryError {
-    /// Which kind.
+    /// Kind.
     pub kind: ErrorKind,
-    /// What was wrong, where and how to mend it.
+    /// What is wrong, where, and how to fix it.
     pub message: String,
 }
 
@@ -167,26 +169,26 @@ impl From<ScopeError> for QueryError {
 /// Prometheus' `errorType`s (HTTP API documentation, "Format overview").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// A parameter or the query is wrong.
+    /// A parameter or the query is invalid.
     BadData,
-    /// The query cannot be executed, or is over a limit.
+    /// The query cannot be executed, or exceeds a limit.
     Execution,
-    /// It took too long.
+    /// Timeout.
     Timeout,
-    /// The engine cannot be reached or is overloaded.
+    /// The engine is not reachable or overloaded.
     Unavailable,
-    /// There is no such thing, at the engine or at all.
+    /// The object or the endpoint does not exist.
     NotFound,
-    /// A fault of ours.
+    /// A bug.
     Internal,
-    /// The server has no room for it at the moment.
+    /// The server's memory limit is reached.
     Busy,
-    /// The token asks for too much at a time.
+    /// The token sends too many requests.
     TooMany,
 }
 
 impl ErrorKind {
-    /// The word for it in the envelope.
+    /// Name in the envelope.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -197,12 +199,12 @@ impl ErrorKind {
             ErrorKind::NotFound => "not_found",
             ErrorKind::Internal => "internal",
             ErrorKind::Busy => "unavailable",
-            // The word of Mimir and Thanos: Prometheus has none.
+            // The name in Mimir and Thanos; Prometheus has none.
             ErrorKind::TooMany => "too_many_requests",
         }
     }
 
-    /// The word for it in the live protocol.
+    /// Name in the live protocol.
     #[must_use]
     pub fn live_code(self) -> &'static str {
         match self {

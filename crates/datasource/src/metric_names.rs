@@ -1,4 +1,4 @@
-//! Names of metrics to choose from while a query is written.
+//! Metric names for completion in the query editor.
 
 use access::{Reads, Scope};
 use labels::METRIC_NAME;
@@ -6,14 +6,15 @@ use model::clock::now_ms;
 
 use crate::{Backend, QueryError, names::LOOK_BACK_MS};
 
-/// What a list of names takes, about, in bytes.
+/// Approximate memory of a list of names, in bytes.
 const NAMES_COST: u64 = 1 << 20;
 
 impl Backend {
-    /// Names of metrics that have had samples of late and that `scope` lets through: sorted, the first `limit` of them.
+    /// Names of metrics with recent samples that `scope` may see: sorted, the first `limit` of them.
     ///
     /// # Errors
-    /// The engine refuses, or cannot be reached.
+    ///
+    /// The engine rejects the request, or is not reachable.
     pub async fn metric_names(&self, scope: &Scope, limit: usize) -> Result<Vec<String>, QueryError> {
         let mut names = match self {
             Backend::Embedded(engine) => {

@@ -1,4 +1,4 @@
-//! Which of the names of the same series a source has, and queries with those.
+//! Finds out which of a metric's aliases a source has, and rewrites queries to use them.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -7,12 +7,12 @@ use query_frontend::aliases::Aliases;
 
 use crate::learned::Learned;
 
-/// How far back a series counts as one that the source has.
+/// How recent a sample must be, so that the source counts as having the series.
 pub(crate) const LOOK_BACK_MS: i64 = 6 * 3_600_000;
-/// How long it counts that a source has none of the names.
+/// Lifetime of an empty result.
 const EMPTY_LASTS: Duration = Duration::from_secs(5);
 
-/// The names that one source has. What it has is asked for when a query first needs it, and again after a while.
+/// The aliases that one source has. Queried when a query first needs them, and again after a while.
 pub(crate) struct SourceNames {
     aliases: Arc<Aliases>,
     lasts: Duration,
@@ -20,18 +20,18 @@ pub(crate) struct SourceNames {
 }
 
 impl SourceNames {
-    /// Nothing is known yet; what is asked for counts for so long.
+    /// `lasts` is the lifetime of a result.
     pub(crate) fn new(aliases: Arc<Aliases>, lasts: Duration) -> Self {
         SourceNames { aliases, lasts, has: Learned::default() }
     }
 
-    /// That a source has nothing counts only for a moment: it may be about to have its first samples.
+    /// An empty result is only cached briefly, because the source may be about to get its first samples.
     fn lasts(&self, has: &BTreeSet<String>) -> Duration {
         if has.is_empty() { self.lasts.min(EMPTY_LASTS) } else { self.lasts }
     }
 
-    /// The query with the names that the source has, where these differ. `ask` tells which of the names it is given the source
-    /// has; `None` if that cannot be known now.
+    /// The query with the metric names that the source has, if they differ. `ask` returns which of the given names the
+    /// source has; `None` if that is unknown.
     pub(crate) async fn as_sent(
         &self,
         query: &ScopedQuery,

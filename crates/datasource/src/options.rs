@@ -1,4 +1,4 @@
-//! Which engines there are and how they are reached.
+//! Settings of the engines.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -7,25 +7,25 @@ use redact::Secret;
 use reqwest::Url;
 use serde::Deserialize;
 
-/// Name of the embedded store among the engines.
+/// Name of the embedded store as an engine.
 pub const EMBEDDED: &str = "embedded";
 
 /// Certificates for an engine, PEM.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EngineTls {
-    /// The authority that signed the engine's certificate; by default those that the machine trusts.
+    /// CA of the engine's certificate; by default the machine's.
     pub ca: Option<PathBuf>,
-    /// Our certificate.
+    /// Client certificate.
     pub cert: Option<PathBuf>,
     /// Its private key.
     pub key: Option<PathBuf>,
-    /// Take any certificate. Anyone between can then read and change what is asked and answered.
+    /// Skip verification of the certificate. Then anyone on the network can read and change requests and responses.
     pub insecure_skip_verify: bool,
 }
 
 impl EngineTls {
-    /// These, and for the rest those of `common`. A certificate and its key stay together.
+    /// These settings, with missing ones from `common`. A certificate and its key stay together.
     #[must_use]
     pub fn or(self, common: &Self) -> Self {
         let (cert, key) = match self.cert {
@@ -36,50 +36,50 @@ impl EngineTls {
     }
 }
 
-/// How an engine knows us.
+/// Credentials for an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EngineAuth {
-    /// Not at all.
+    /// None.
     None,
-    /// By name and password.
+    /// User name and password.
     Basic(String, Secret),
-    /// By a token.
+    /// Bearer token.
     Bearer(Secret),
 }
 
-/// An engine that answers queries.
+/// A configured engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineConfig {
-    /// Names it in dashboards and requests.
+    /// Name in dashboards and requests.
     pub name: String,
-    /// Where it answers, with the path before `/api/v1`.
+    /// URL, with the path before `/api/v1`.
     pub url: Url,
-    /// How it knows us.
+    /// Credentials.
     pub auth: EngineAuth,
-    /// Sent with each request.
+    /// Headers to send with each request.
     pub headers: Vec<(String, Secret)>,
     /// Certificates.
     pub tls: EngineTls,
-    /// Labels that it names otherwise.
+    /// Labels with other names.
     pub labels: LabelNames,
-    /// Longest wait for an answer, if not that of queries.
+    /// Timeout, if it differs from that of queries.
     pub timeout: Option<Duration>,
 }
 
-/// What holds for all engines that are not the embedded store.
+/// Settings of all remote engines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineSettings {
-    /// Memory for answers to range queries, in bytes.
+    /// Memory of the range query cache, in bytes.
     pub cache_bytes: usize,
-    /// Steps younger than this can still change.
+    /// Steps newer than this may still change.
     pub fresh: Duration,
-    /// An answer for given times is given again for so long.
+    /// How long identical fixed-time responses are served from cache.
     pub hold: Duration,
-    /// Requests that one engine gets at a time.
+    /// Maximum number of concurrent requests per engine.
     pub concurrency: usize,
-    /// Further tries of a request that an engine could not answer.
+    /// Maximum number of retries.
     pub retries: u32,
-    /// Failures in a row after which an engine is left alone for a while.
+    /// Number of consecutive failures that open the circuit breaker.
     pub failures: u32,
 }
 

@@ -1,4 +1,4 @@
-//! An engine elsewhere that speaks Prometheus' HTTP API: Prometheus, Thanos, Mimir, VictoriaMetrics.
+//! A remote engine with Prometheus' HTTP API: Prometheus, Thanos, Mimir, VictoriaMetrics.
 
 use std::{
     sync::Arc,
@@ -38,22 +38,22 @@ use crate::{
     transport::{EngineResponse, Transport},
 };
 
-/// Answers larger than this are read on a thread of their own, so that they delay nothing else.
+/// Larger responses are parsed on a blocking thread, so that they delay nothing else.
 const LARGE_ANSWER: usize = 512 << 10;
-/// How long it is believed whether an engine has alerting rules.
+/// Lifetime of whether an engine has alerting rules.
 const RULES_LAST: Duration = Duration::from_secs(60);
-/// Results are believed for so long, since samples may be added or deleted in the past as well.
+/// Lifetime of cached results, because samples in the past may be added or deleted too.
 const MAX_AGE_MS: i64 = 3_600_000;
-/// Results that may well change, and those with holes, are believed for so long.
+/// Lifetime of cached results that are likely to change, and of those with gaps.
 const BRIEFLY_MS: i64 = 10_000;
-/// Steps younger than this may change: a Prometheus takes a backlog of an hour, and rules that come late.
+/// Steps newer than this may change: Prometheus accepts out-of-order samples of an hour, and rules may run late.
 pub const UNSETTLED_MS: i64 = 3_600_000;
-/// Long ranges that live queries ask one engine for again at a time, in case something changed.
+/// Maximum number of long ranges that live queries re-evaluate at the same time on one engine.
 const CORRECTIONS: usize = 2;
-/// What names an engine has counts for so long.
+/// Lifetime of an engine's metric names.
 const NAMES_LAST: Duration = Duration::from_secs(60);
 
-/// Results of range queries, shared by all engines.
+/// The range query cache, shared by all engines.
 pub(crate) type ResultCache = Arc<Mutex<Cache>>;
 
 /// An empty cache for engines with these settings.
@@ -67,15 +67,15 @@ pub struct Prometheus {
     transport: Transport,
     limits: QueryLimits,
     cache: ResultCache,
-    /// Steps younger than this can still change.
+    /// Steps newer than this may still change.
     fresh_ms: i64,
     corrections: Arc<Semaphore>,
     names: SourceNames,
     anchoring: Anchoring,
     labels: LabelNames,
-    /// How far values can be trusted.
+    /// Checks how far back the data of a query reaches.
     coverage: EngineCoverage,
-    /// Whether it has no alerting rule, and when that was asked.
+    /// Whether it has no alerting rules, and when that was checked.
     without_rules: Mutex<Option<(Instant, bool)>>,
 }
 
@@ -84,14 +84,14 @@ pub struct Prometheus {
 pub struct Steps {
     /// The first step, in milliseconds since the Unix epoch.
     pub start_ms: i64,
-    /// No step is later.
+    /// No step is later than this.
     pub end_ms: i64,
-    /// From one step to the next.
+    /// Interval between steps.
     pub step_ms: i64,
 }
 
 impl Prometheus {
-    /// A client for the engine of `config`, which `transport` reaches.
+    /// A client for the engine of `config` over `transport`.
     pub fn new(
         transport: Transport,
         config: &EngineConfig,
@@ -121,19 +121,19 @@ impl Prometheus {
         self.transport.name()
     }
 
-    /// Gives turns to viewers who ask it.
+    /// Admits requests of viewers.
     #[must_use]
     pub fn gate(&self) -> &Admission {
         self.transport.gate()
     }
 
-    /// Steps younger than this can still change, in milliseconds, and are asked for each time.
+    /// Steps newer than this, in milliseconds, may still change and are evaluated each time.
     #[must_use]
     pub fn fresh_ms(&self) -> i64 {
         self.fresh_ms
     }
 
-    /// Leave to ask for a long range again that is known already, while it is held; `None` while enough of the engine's live queries do.
+    /// A permit to re-evaluate a long range; `None` if enough live queries of the engine do that already.
     #[must_use]
     pub fn correction_permit(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.corrections).try_acquire_owned().ok()
@@ -163,7 +163,7 @@ impl Prometheus {
         self.anchoring.as_sent(named.as_ref().unwrap_or(query), knows).await.or(named)
     }
 
-    /// The text of a query with the engine's own names of labels; `None` where they are ours.
+    /// The text of a query with the engine's label names; `None` if they are the same.
     #[must_use]
     pub fn renamed_text(&self, query: &ScopedQuery) -> Option<String> {
         self.labels.query(query.text())
@@ -176,7 +176,8 @@ impl Prometheus {
     /// Evaluates a range query. See [`crate::Backend::range`].
     ///
     /// # Errors
-    /// The engine's own error, or that it cannot be reached.
+    ///
+    /// The engine's error, or it is not reachable.
     pub async fn range_frame(
         &self,
         query: &ScopedQuery,
@@ -205,7 +206,7 @@ impl Prometheus {
         self.remarked(self.bare_instant(query, time_ms), query, time_ms).await
     }
 
-    /// A frame with what there is to say of how far back the data of its query reaches at `end_ms`.
+    /// Adds a remark about how far back the data of the query reaches at `end_ms`.
     async fn remarked(
         &self,
         frame: impl Future<Output = Result<Frame, QueryError>>,
@@ -213,13 +214,13 @@ impl Prometheus {
         end_ms: i64,
     ) -> Result<Frame, QueryError> {
         let ask = |query: ScopedQuery, steps: Steps| self.whole_answer(query, steps).boxed();
-        // It is as fresh as it is: only values are wanted fresher.
+        // A fresh result is only required for values, not for the remark.
         let remark = freshness::with(Freshness::Any, self.coverage.remark(query, end_ms, &ask));
         let (frame, remark) = tokio::try_join!(frame, async { Ok(remark.await) })?;
         Ok(Frame { remarks: remark.into_iter().collect(), ..frame })
     }
 
-    /// The series of an answer that lacks nothing.
+    /// The series of a response, if it is complete.
     async fn whole_answer(&self, query: ScopedQuery, steps: Steps) -> Option<Vec<Series>> {
         if steps.start_ms == steps.end_ms {
             let frame = self.bare_instant(&query, steps.end_ms).await.ok()?;
@@ -252,9 +253,10 @@ impl Prometheus {
         Ok(ranged)
     }
 
-    /// A range query of which only the steps are asked for that are not known; `None` if it cannot be put together of parts.
+    /// Evaluates only the steps of a range query that are not cached; `None` if the result cannot be cached.
     ///
     /// # Errors
+    ///
     /// As [`Prometheus::range_frame`].
     pub async fn kept_range(&self, query: &ScopedQuery, steps: Steps) -> Result<Option<Ranged>, QueryError> {
         let Steps { start_ms, end_ms, step_ms } = steps;
@@ -263,7 +265,7 @@ impl Prometheus {
             return Ok(None);
         }
         let last_ms = end_ms.div_euclid(step_ms) * step_ms;
-        // An engine refuses longer ones itself.
+        // The engine itself rejects longer ranges.
         let too_long = usize::try_from((last_ms - start_ms) / step_ms)
             .map_or(true, |steps| steps >= self.limits.max_points_per_series);
         let Ok(parsed) = query.parsed() else { return Ok(None) };
@@ -292,7 +294,7 @@ impl Prometheus {
                 return Ok(None);
             }
             let extent = Extent { start_ms, end_ms, series: part.series, infos: part.infos };
-            // A warning may say that a part of the data is missing.
+            // A warning may mean that a part of the data is missing.
             if part.warnings.is_empty() {
                 self.cache.lock().keep(&key, &extent, settled, now_ms());
             }
@@ -333,7 +335,7 @@ impl Prometheus {
         }
     }
 
-    /// Asks for the engine's version, which tells whether it can be reached.
+    /// Requests the engine's version, as a health check.
     pub async fn probe(&self) {
         #[derive(Deserialize)]
         struct BuildInfo {
@@ -344,7 +346,7 @@ impl Prometheus {
         }
     }
 
-    /// How the engine is doing.
+    /// Health of the engine.
     #[must_use]
     pub fn status(&self) -> UpstreamStatus {
         self.transport.status()
@@ -370,7 +372,8 @@ impl Prometheus {
         }
     }
 
-    /// Whether the engine has no alerting rule: that none fires says nothing then. Asked once a minute; unknown counts as no.
+    /// Whether the engine has no alerting rules, so that an empty list of alerts means nothing. Checked once a minute;
+    /// false if unknown.
     async fn is_without_rules(&self) -> bool {
         if let Some((asked, is_without)) = *self.without_rules.lock()
             && asked.elapsed() < RULES_LAST
@@ -384,10 +387,11 @@ impl Prometheus {
         is_without
     }
 
-    /// The data of the answer to a request of the HTTP API.
+    /// The data of a response of the HTTP API.
     ///
     /// # Errors
-    /// The engine's own error, or that it cannot be reached.
+    ///
+    /// The engine's error, or it is not reachable.
     pub async fn json(&self, request: &ScopedRequest) -> Result<serde_json::Value, QueryError> {
         let (path, pairs) = label_mapping::sent(&self.labels, request);
         let envelope: Envelope<serde_json::Value> = self.ask(&path, &pairs).await?;
@@ -396,16 +400,17 @@ impl Prometheus {
         Ok(data)
     }
 
-    /// Passes a request of the HTTP API on: the answer as it is, but for the names of labels.
+    /// Proxies a request of the HTTP API: returns the response with translated label names.
     ///
     /// # Errors
-    /// The engine cannot be reached, or its answer is none.
+    ///
+    /// The engine is not reachable, or its response is invalid.
     pub async fn pass_on(&self, request: &ScopedRequest) -> Result<EngineResponse, QueryError> {
         let (path, pairs) = label_mapping::sent(&self.labels, request);
         Ok(self.shown(request, self.transport.fetch(&path, &pairs).await?).await)
     }
 
-    /// An answer with our names of labels, and with what there is to say of how its request was sent.
+    /// A response with our label names, and with a remark about how the request was rewritten.
     async fn shown(&self, request: &ScopedRequest, fetched: EngineResponse) -> EngineResponse {
         let remark = request.remark();
         if self.labels.is_empty() && remark.is_none() {
@@ -413,7 +418,7 @@ impl Prometheus {
         }
         let (labels, path, body) = (self.labels.clone(), request.path().to_owned(), fetched.body.clone());
         let shown = tokio::task::spawn_blocking(move || label_mapping::answer(&labels, &path, &body, remark)).await;
-        // What is no JSON is the engine's word as it is.
+        // A response that is not JSON is passed on unchanged.
         match shown {
             Ok(Some(body)) => EngineResponse { body: body.into(), ..fetched },
             _ => fetched,
@@ -490,7 +495,7 @@ fn kind_of(error_type: Option<&str>) -> ErrorKind {
     }
 }
 
-/// Milliseconds as the API's seconds, exactly.
+/// Milliseconds as seconds in the API's format, exactly.
 fn seconds(ms: i64) -> String {
     let sign = if ms < 0 { "-" } else { "" };
     format!("{sign}{}.{:03}", ms.unsigned_abs() / 1000, ms.unsigned_abs() % 1000)

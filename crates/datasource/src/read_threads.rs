@@ -1,4 +1,4 @@
-//! Threads that read for viewers, and that yield to all others: to those that evaluate rules, take in samples, serve sockets.
+//! Threads for viewers' reads, at a lower priority than rule evaluation, ingestion and sockets.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -10,12 +10,12 @@ use std::{
 
 use parking_lot::Mutex;
 
-/// How nice the threads are, by setpriority(2): others get most of a processor that both want.
+/// Nice value of the threads, by setpriority(2): others get most of a CPU that both want.
 const NICENESS: i32 = 10;
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// A fixed number of threads. They end with it.
+/// A fixed number of threads. They end when this is dropped.
 pub(crate) struct ReadThreads {
     work: Sender<Work>,
 }
@@ -28,29 +28,29 @@ impl ReadThreads {
             let waiting = Arc::clone(&waiting);
             let begun = std::thread::Builder::new().name(format!("read-{number}")).spawn(move || serve(&waiting));
             if let Err(error) = begun {
-                tracing::error!(%error, "a thread for queries could not be started");
+                tracing::error!(%error, "cannot start a thread for queries");
             }
         }
         ReadThreads { work }
     }
 
-    /// Does it on one of the threads.
+    /// Runs work on one of the threads.
     pub(crate) fn run(&self, work: Work) {
-        // Where no thread could be started, whoever waits for the result sees that there is none.
+        // If no thread could be started, the receiver of the result gets an error.
         let _ = self.work.send(work);
     }
 }
 
 fn serve(waiting: &Mutex<Receiver<Work>>) {
     #[cfg(target_os = "linux")]
-    // Of this thread alone, and of those that it starts.
+    // Only for this thread and those that it starts.
     if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
         tracing::debug!(%error, "a thread for queries has the same priority as others");
     }
     loop {
         let next = waiting.lock().recv();
         let Ok(work) = next else { return };
-        // Who waits for the result sees that there is none.
+        // After a panic, the receiver of the result gets an error.
         let _ = catch_unwind(AssertUnwindSafe(work));
     }
 }

@@ -1,7 +1,7 @@
-//! Reads at work, on threads that yield to everything else.
+//! Runs reads on threads with lower priority than everything else.
 //!
-//! Everything that viewers make the server evaluate, list, draw or export passes here: pages, live queries, the HTTP API, federation,
-//! pictures. [`Admission`] says which is next. Rules do not pass here: they have threads of their own.
+//! All work for viewers passes here: evaluating, listing, drawing and exporting, for pages, live queries, the HTTP API,
+//! federation and images. [`Admission`] decides which is next. Rules do not pass here: they have their own threads.
 
 use std::{
     sync::{
@@ -20,19 +20,19 @@ use crate::{
     read_threads::ReadThreads,
 };
 
-/// Pages that may wait to be drawn.
+/// Limits of pages that wait to be drawn.
 const PAGES_WAITING: MostWaiting = MostWaiting { in_all: 16_384, of_token: 4_096 };
 
-/// Lets reads run. A cheap handle.
+/// Runs reads. Cheap to clone.
 #[derive(Clone)]
 pub struct ReadScheduler {
     admission: Admission,
-    /// Gives turns to reads that another does: one that hangs keeps no thread from those that do not need it.
+    /// Admits reads that another component does, such as the database, so that a slow one blocks no thread for others.
     elsewhere: Admission,
     threads: Arc<ReadThreads>,
 }
 
-/// What a read at work knows of those who wait for it.
+/// Lets a running read check whether it should stop.
 pub struct Reading<'a> {
     permit: &'a ReadPermit,
     abandoned: &'a AtomicBool,
@@ -40,26 +40,27 @@ pub struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// Whether to stop: nobody waits for it any more, or memory is nearly gone. Whoever asks obeys.
+    /// Whether to stop: nobody waits for it any more, or memory is nearly exhausted. A caller that gets true must stop.
     pub fn is_over(&self) -> bool {
         self.abandoned.load(Ordering::Relaxed) || self.permit.is_aborted()
     }
 
-    /// Goes on while it is wanted; to be asked between its pieces.
+    /// Checks whether to go on; call it between pieces of work.
     ///
     /// # Errors
-    /// What to say of its end to those who still wait.
+    ///
+    /// It should stop; the error is for those who still wait.
     pub fn check(&self) -> Result<(), QueryError> {
         if self.is_over() { Err(ended()) } else { Ok(()) }
     }
 
-    /// Most bytes of one read: what takes more is not looked up to its end.
+    /// Maximum memory of one read, in bytes: a larger estimate need not be exact.
     pub fn most_bytes(&self) -> u64 {
         self.most_bytes
     }
 }
 
-/// Why a read that somebody waits for was ended.
+/// The error of a read that was aborted.
 pub(crate) fn ended() -> QueryError {
     QueryError::new(ErrorKind::Busy, "the query was ended because the server's memory is nearly at its limit")
 }
@@ -74,8 +75,8 @@ impl Drop for Abandon {
 }
 
 impl ReadScheduler {
-    /// Within the budgets of a server, `slots` reads at a time, of which one is left to other tokens, each of which waits for `patience` at
-    /// most.
+    /// Within the server's budgets: `slots` concurrent reads, of which one is reserved for other tokens, each waiting
+    /// for at most `patience`.
     #[must_use]
     pub fn new(budgets: &Budgets, slots: usize, patience: Duration) -> Self {
         let admission = Admission::new(budgets, slots, patience);
@@ -86,8 +87,8 @@ impl ReadScheduler {
         }
     }
 
-    /// Others for pages: what they are drawn from is charged already, and a thousand who open the same dashboard wait for each other only as
-    /// long as it takes to draw.
+    /// A scheduler for pages: their data is charged already, and a thousand viewers who open the same dashboard only
+    /// wait for each other while it is drawn.
     #[must_use]
     pub fn for_pages(&self, slots: usize, patience: Duration) -> Self {
         ReadScheduler {
@@ -97,13 +98,13 @@ impl ReadScheduler {
         }
     }
 
-    /// What says which read is next.
+    /// Admits reads.
     #[must_use]
     pub fn admission(&self) -> &Admission {
         &self.admission
     }
 
-    /// What says which read that another does is next.
+    /// Admits reads that another component does.
     #[must_use]
     pub fn elsewhere(&self) -> &Admission {
         &self.elsewhere
@@ -115,22 +116,23 @@ impl ReadScheduler {
         self.admission.memory()
     }
 
-    /// Most bytes of one read.
+    /// Maximum memory of one read, in bytes.
     #[must_use]
     pub fn most_bytes(&self) -> u64 {
         self.admission.most_bytes()
     }
 
-    /// Waits until a read of the current task's requester may run that takes about `cost` bytes.
+    /// Waits until a read of the current task's requester with an estimated cost of `cost` bytes may run.
     async fn admit(&self, cost: u64) -> Result<ReadPermit, QueryError> {
         Ok(self.admission.admit(Requester::current().account(), cost).await?)
     }
 
-    /// Runs something on a thread for reads, which yields to all other work, and gives the permit back with what it returns. It learns when
-    /// nobody waits for that any more.
+    /// Runs a function on a thread for reads, and returns its result with the permit. The function can check whether
+    /// anybody still waits for it.
     ///
     /// # Errors
-    /// It broke off.
+    ///
+    /// It panicked.
     async fn run<T: Send + 'static>(
         &self,
         permit: ReadPermit,
@@ -144,13 +146,14 @@ impl ReadScheduler {
             // Nobody may wait for it any more.
             let _ = done.send((value, permit));
         }));
-        result.await.map_err(|_| QueryError::new(ErrorKind::Internal, "the evaluation broke off: see the server's log"))
+        result.await.map_err(|_| QueryError::new(ErrorKind::Internal, "the evaluation panicked: see the server's log"))
     }
 
-    /// Admits a read and runs it, after it has said what it takes: that is looked up as part of the read, on the same threads.
+    /// Estimates the cost of a read, admits it, and runs it. The estimate is part of the read, on the same threads.
     ///
     /// # Errors
-    /// It takes more than any read may, too many wait, its turn did not come in time, or it broke off.
+    ///
+    /// It exceeds a limit of memory or of waiting reads, or it panicked.
     pub async fn run_sized<T: Send + 'static>(
         &self,
         size: impl FnOnce(&Reading) -> u64 + Send + 'static,
@@ -169,10 +172,12 @@ impl ReadScheduler {
         self.run(permit, read).await
     }
 
-    /// As [`ReadScheduler::run_sized`], for what is no query. What it returns is charged until the requester's work is done.
+    /// Like [`ReadScheduler::run_sized`], for reads other than queries. The result is charged until the requester's
+    /// work is done.
     ///
     /// # Errors
-    /// It takes more than any read may, too many wait, its turn did not come in time, it broke off or it failed.
+    ///
+    /// It exceeds a limit of memory or of waiting reads, it panicked, or it failed.
     pub async fn read_sized<T: Send + 'static>(
         &self,
         size: impl FnOnce(&Reading) -> u64 + Send + 'static,
@@ -184,10 +189,11 @@ impl ReadScheduler {
         Ok(value)
     }
 
-    /// Admits a read and runs it: for what is no query.
+    /// Admits and runs a read other than a query.
     ///
     /// # Errors
-    /// It takes more than any read may, too many wait, its turn did not come in time, or it broke off.
+    ///
+    /// It exceeds a limit of memory or of waiting reads, or it panicked.
     pub async fn read<T: Send + 'static>(
         &self,
         cost: u64,
@@ -199,10 +205,11 @@ impl ReadScheduler {
         Ok(value)
     }
 
-    /// Admits and runs what is charged already.
+    /// Admits and runs a read whose memory is already charged.
     ///
     /// # Errors
-    /// Too many wait, its turn did not come in time, or it broke off.
+    ///
+    /// A limit of waiting reads is reached, or it panicked.
     pub async fn read_charged<T: Send + 'static>(
         &self,
         read: impl FnOnce() -> T + Send + 'static,
@@ -211,9 +218,10 @@ impl ReadScheduler {
         Ok(self.run(permit, move |_| read()).await?.0)
     }
 
-    /// Admits a read that another does, such as the database, and has the answer made of what it gives on a thread for reads.
+    /// Admits a read that another component does, such as the database, and converts its result on a thread for reads.
     ///
     /// # Errors
+    ///
     /// As [`ReadScheduler::read`].
     pub async fn read_after<T: Send + 'static, U: Send + 'static>(
         &self,
@@ -277,7 +285,7 @@ mod tests {
         let admission = scheduler.admission().clone();
         let permit = admission.admit_charged("a".into()).await.unwrap();
         let read = move |reading: &Reading| {
-            // This process takes more than that.
+            // This process uses more than that.
             admission.look();
             reading.check()
         };

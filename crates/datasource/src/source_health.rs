@@ -1,10 +1,10 @@
-//! What the requests to a source so far say about it.
+//! Tracks the health of a source by its responses.
 
 use std::time::Duration;
 
 use model::upstream::{UpstreamKind, UpstreamState, UpstreamStatus};
 
-/// How a source that is asked over and over is doing.
+/// Health of a source that is polled or queried.
 #[derive(Debug)]
 pub struct SourceHealth {
     state: UpstreamState,
@@ -16,7 +16,7 @@ pub struct SourceHealth {
 }
 
 impl SourceHealth {
-    /// A source that was not asked yet.
+    /// Before the first request.
     pub fn new(now_ms: i64) -> Self {
         SourceHealth {
             state: UpstreamState::Connecting,
@@ -28,7 +28,7 @@ impl SourceHealth {
         }
     }
 
-    /// It answered, after `took` where that was measured; whether it did not before.
+    /// Records a response, with its duration if measured; returns whether the source was down before.
     pub fn answered(&mut self, now_ms: i64, took: Option<Duration>) -> bool {
         let is_back = matches!(self.state, UpstreamState::Down | UpstreamState::Stale);
         if is_back {
@@ -41,18 +41,19 @@ impl SourceHealth {
         is_back
     }
 
-    /// When data last came, where that is known better than by its answers.
+    /// Sets when data last arrived, if that is known better than by responses.
     pub fn set_last_data(&mut self, at_ms: Option<i64>) {
         self.last_data_ms = at_ms;
     }
 
-    /// It could not be asked, or answers with errors; whether that is new. `error` is for people and holds no secrets.
+    /// Records a failure; returns whether it is new. `error` is for people and contains no secrets.
     pub fn failed(&mut self, error: &str, now_ms: i64) -> bool {
         self.error = Some(error.to_owned());
         self.become_state(UpstreamState::Down, now_ms)
     }
 
-    /// It answers, but refuses what it is asked; whether that is new. `error` is for people and holds no secrets.
+    /// Records that the source rejects requests; returns whether that is new. `error` is for people and contains no
+    /// secrets.
     pub fn refused(&mut self, error: &str, now_ms: i64) -> bool {
         self.error = Some(error.to_owned());
         let state = if self.last_data_ms.is_some() { UpstreamState::Stale } else { UpstreamState::Down };
@@ -68,7 +69,7 @@ impl SourceHealth {
         is_news
     }
 
-    /// The state to show, of a source of this name. `detail` says what it is made to be.
+    /// The status to show, with the source's name. `detail` describes the kind of source.
     pub fn status(&self, name: &str, kind: UpstreamKind, detail: Option<String>) -> UpstreamStatus {
         UpstreamStatus {
             name: name.to_owned(),
@@ -89,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_is_told_by_its_answers() {
+    fn a_source_is_judged_by_its_answers() {
         let mut health = SourceHealth::new(1);
         let shown = |health: &SourceHealth| {
             let status = health.status("a", UpstreamKind::Alertmanager, None);

@@ -1,5 +1,5 @@
-//! Requests to one engine: identical ones are made once, few at a time and fair between tokens, again where that may help, and none for a
-//! while to an engine that is in trouble.
+//! Requests to one engine: identical ones are sent once, concurrency is limited and fair between tokens, failures are
+//! retried if that may help, and a circuit breaker protects an engine with problems.
 
 use std::{
     collections::HashMap,
@@ -41,25 +41,25 @@ use crate::{
     words,
 };
 
-/// Answers up to this are looked through for secrets at once, in bytes.
+/// Responses up to this size are redacted on the current thread, in bytes.
 const SHORT_ANSWER: usize = 256 << 10;
-/// The charge of an answer grows by this while it comes, in bytes.
+/// Step by which the charge of a response grows while it arrives, in bytes.
 const CHARGE_STEP: u64 = 256 << 10;
 /// Shortest wait before the first further try; each next one doubles it. Jitter adds up to as much.
 const FIRST_RETRY: Duration = Duration::from_millis(75);
-/// Requests at a time for pictures in notifications.
+/// Maximum number of concurrent requests for images of notifications.
 const PICTURE_REQUESTS: usize = 2;
 
-/// An answer: not yet read, but from an engine's API.
+/// A response of an engine's API, not parsed yet.
 #[derive(Debug, Clone)]
 pub struct EngineResponse {
     /// The status of the response.
     pub status: StatusCode,
-    /// Its media type, if it says one.
+    /// Its media type, if any.
     pub content_type: Option<HeaderValue>,
-    /// Its body.
+    /// Body.
     pub body: Bytes,
-    /// What it takes, with what is read from it, as long as anybody has it.
+    /// The memory charge of it and of what is parsed from it, while anybody holds it.
     pub charge: Option<Arc<Charge>>,
 }
 
@@ -68,7 +68,7 @@ type Sharing = Shared<BoxFuture<'static, Answer>>;
 /// Path and parameters.
 pub(crate) type Asked = (String, Vec<(String, String)>);
 
-/// The way to one engine. A cheap handle.
+/// The transport to one engine. Cheap to clone.
 #[derive(Clone)]
 pub struct Transport(Arc<Inner>);
 
@@ -77,36 +77,37 @@ struct Inner {
     client: reqwest::Client,
     redactor: Arc<Redactor>,
     trust: Trust,
-    /// Without a slash at its end.
+    /// Without a trailing slash.
     base_url: String,
     timeout: Duration,
     max_response_bytes: usize,
     retries: u32,
-    /// Gives turns to viewers, and charges them for answers.
+    /// Admits viewers' requests, and charges them for responses.
     gate: Admission,
-    /// The same for rules, which no viewer makes wait, and which have what they need.
+    /// Permits for rules, which do not wait for viewers and are not charged.
     rule_gate: Semaphore,
-    /// And for the server itself, which asks how the engine is and what it alerts about whatever viewers do.
+    /// Permits for the server itself, which checks health and alerts regardless of viewers.
     own_gate: Semaphore,
-    /// And for pictures in notifications, however many are sent at once.
+    /// Permits for images of notifications, however many are sent at once.
     picture_gate: Semaphore,
     state: Mutex<State>,
     /// Responses for given times; `None` where none is served again.
     cache: Option<ResponseCache>,
-    /// Requests on their way, for those who ask the same: the newest of each lane.
+    /// Requests in flight, to share them: the latest one of each lane.
     in_flight: Mutex<HashMap<Asked, HashMap<Lane, Flight>>>,
 }
 
-/// Where a request waits for its turn.
+/// The queue in which a request waits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Lane {
-    /// With those of a token. One of another token that has had its turn is joined, but nobody waits in the queue of somebody else.
+    /// With those of a token. A request joins one of another token that has already been sent, but never waits in
+    /// another token's queue.
     Token(Arc<str>),
-    /// With those of rules, which join none of a viewer.
+    /// With those of rules, which do not share requests with viewers.
     Rules,
-    /// With those of the server itself, which join none of a viewer either.
+    /// With those of the server itself, which do not share requests with viewers either.
     Server,
-    /// With those of other pictures in notifications.
+    /// With those of other images of notifications.
     Pictures,
 }
 
@@ -125,52 +126,52 @@ impl Lane {
     }
 }
 
-/// Leave to ask the engine.
+/// Permission to send a request.
 struct Turn<'a> {
-    /// A viewer's.
+    /// Of a viewer.
     permit: Option<ReadPermit>,
-    /// A rule's, or the server's own.
+    /// Of a rule, or of the server itself.
     _place: Option<SemaphorePermit<'a>>,
 }
 
-/// A request on its way.
+/// A request in flight.
 struct Flight {
     sharing: WeakShared<BoxFuture<'static, Answer>>,
-    /// The one that it waits for, whose answer is enough for who wants no fresh one.
+    /// The previous request, for which it waits. Its response serves callers that do not need a fresh one.
     before: Option<WeakShared<BoxFuture<'static, Answer>>>,
-    /// When the engine was asked; not yet if it waits for its turn, or for the one before it.
+    /// When the request was sent; unset while it waits for its turn, or for the previous one.
     asked_at: Arc<OnceLock<Instant>>,
 }
 
 impl Flight {
-    /// Its answer is still to come.
+    /// The request, while its response is pending.
     fn running(&self) -> Option<Sharing> {
         running(&self.sharing)
     }
 
-    /// The next answer, be it that of the one before it.
+    /// The next pending response, perhaps of the previous request.
     fn next(&self) -> Option<Sharing> {
         self.before.as_ref().and_then(running).or_else(|| self.running())
     }
 
-    /// Its answer is still to come, and will be of `since` or later, and it waits for no turn.
+    /// The request, if it was sent at or after `since` and its response is pending.
     fn asked(&self, since: Option<Instant>) -> Option<Sharing> {
         let asked_at = self.asked_at.get()?;
         if since.is_none_or(|since| *asked_at >= since) { self.running() } else { None }
     }
 
-    /// Whether its answer will be of `since` or later.
+    /// Whether its response will be from `since` or later.
     fn is_after(&self, since: Instant) -> bool {
         self.asked_at.get().is_none_or(|asked_at| *asked_at >= since)
     }
 }
 
 fn running(sharing: &WeakShared<BoxFuture<'static, Answer>>) -> Option<Sharing> {
-    // One that has its answer already is no longer on its way.
+    // A request with a response is no longer in flight.
     sharing.upgrade().filter(|one| one.peek().is_none())
 }
 
-/// Whether the same request means the same a moment later: a query whose times are given.
+/// Whether the same request has the same meaning a moment later: a query with explicit times.
 fn has_its_times((path, pairs): &Asked) -> bool {
     let has = |name: &str| pairs.iter().any(|(other, value)| other == name && !value.is_empty());
     (path == "query" && has("time")) || (path == "query_range" && has("start") && has("end"))
@@ -180,12 +181,12 @@ struct State {
     breaker: Breaker,
     budget: RetryBudget,
     health: SourceHealth,
-    /// What was wrong with the engine last, while something is.
+    /// The engine's last error, while it has a problem.
     error: Option<QueryError>,
     version: Option<String>,
 }
 
-/// Remembers what an engine is given to know us by: its answers may repeat it.
+/// Adds an engine's credentials to the redactor, because its responses may repeat them.
 fn learn(redactor: &Redactor, config: &EngineConfig) {
     match &config.auth {
         EngineAuth::None => {}
@@ -201,10 +202,11 @@ fn learn(redactor: &Redactor, config: &EngineConfig) {
 }
 
 impl Transport {
-    /// The way to the engine of `config`.
+    /// A transport to the engine of `config`.
     ///
     /// # Errors
-    /// A certificate cannot be read, or TLS cannot be set up.
+    ///
+    /// A certificate file is unreadable, or TLS cannot be set up.
     pub fn new(
         config: &EngineConfig,
         settings: &EngineSettings,
@@ -245,18 +247,18 @@ impl Transport {
         &self.0.name
     }
 
-    /// Gives turns to viewers.
+    /// Admits viewers' requests.
     pub fn gate(&self) -> &Admission {
         &self.0.gate
     }
 
-    /// Where the engine answers, without credentials.
+    /// URL of the engine, without credentials.
     pub fn base_url(&self) -> &str {
         &self.0.base_url
     }
 
-    /// Asks for `path` below `/api/v1/`, or joins somebody who asks the same just now. A fresh answer is asked for after it was wanted: by
-    /// one request that goes out when the one on its way has ended, for all who come until then.
+    /// Requests `path` below `/api/v1/`, or joins an identical request in flight. A fresh response needs a request sent
+    /// later: one request, sent when the one in flight has ended, serves all callers that arrive until then.
     #[tracing::instrument(level = "debug", skip_all, fields(path))]
     pub async fn fetch(&self, path: &str, pairs: &[(String, String)]) -> Answer {
         let asked = (path.to_owned(), pairs.to_vec());
@@ -270,7 +272,7 @@ impl Transport {
         let answer = loop {
             let (sharing, is_of_another) = self.share(asked.clone(), since);
             match sharing.await {
-                // What another token has no room for says nothing of this one.
+                // Another token's limit says nothing about this one.
                 Err(error) if is_of_another && matches!(error.kind, ErrorKind::Busy | ErrorKind::TooMany) => {}
                 answer => break answer?,
             }
@@ -281,7 +283,8 @@ impl Transport {
         Ok(answer)
     }
 
-    /// A request on its way whose answer is of `since` or later, or the next one whose answer comes; and whether it is another token's.
+    /// A request in flight whose response is from `since` or later, or otherwise a new one; and whether it belongs to
+    /// another token.
     fn share(&self, asked: Asked, since: Option<Instant>) -> (Sharing, bool) {
         let lane = Lane::current();
         let mut in_flight = self.0.in_flight.lock();
@@ -312,7 +315,7 @@ impl Transport {
         let waits_for = before.as_ref().and_then(Shared::downgrade);
         let sharing = async move {
             if let Some(before) = before {
-                // Whatever came of it. Who joins until then has the same answer.
+                // Regardless of its result. Callers that join until then share the new response.
                 let _ = before.await;
             }
             inner.ask(&path, &pairs, waits_in, &going_out).await
@@ -324,12 +327,12 @@ impl Transport {
         (sharing, false)
     }
 
-    /// Notes the engine's version.
+    /// Records the engine's version.
     pub fn learn_version(&self, version: String) {
         self.0.state.lock().version = Some(version);
     }
 
-    /// How the engine is doing.
+    /// Health of the engine.
     pub fn status(&self) -> UpstreamStatus {
         let state = self.0.state.lock();
         let detail = state.version.as_ref().map(|version| format!("Prometheus API, version {version}"));
@@ -337,15 +340,15 @@ impl Transport {
     }
 }
 
-/// Tells the breaker when a request that it admitted is dropped before its end.
+/// Informs the circuit breaker if an admitted request is dropped before its end.
 struct Admitted<'a> {
     inner: &'a Inner,
-    told: bool,
+    reported: bool,
 }
 
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
-        if !self.told {
+        if !self.reported {
             self.inner.state.lock().breaker.abandoned(now_ms());
         }
     }
@@ -360,7 +363,7 @@ impl Inner {
         }
     }
 
-    /// Waits for a turn of `lane`.
+    /// Waits for a turn in `lane`.
     async fn turn(&self, lane: Lane) -> Result<Turn<'_>, QueryError> {
         let too_late = || {
             let message = format!("{} has more requests waiting than it answers in time: try again", self.base_url);
@@ -397,7 +400,7 @@ impl Inner {
             let started = Instant::now();
             let mut admitted = self.admit()?;
             let outcome = self.once(path, pairs, turn.permit.as_mut().map(ReadPermit::charge_mut)).await;
-            admitted.told = true;
+            admitted.reported = true;
             match outcome {
                 Ok(fetched) => {
                     self.succeeded(started.elapsed());
@@ -416,17 +419,17 @@ impl Inner {
         }
     }
 
-    /// Whether the engine is asked now; what was wrong with it last if not.
+    /// Checks the circuit breaker; returns the last error if it is open.
     fn admit(&self) -> Result<Admitted<'_>, QueryError> {
         let mut state = self.state.lock();
         if state.breaker.admits(now_ms()) {
-            return Ok(Admitted { inner: self, told: false });
+            return Ok(Admitted { inner: self, reported: false });
         }
         let unknown = || QueryError::new(ErrorKind::Unavailable, format!("{} cannot be reached", self.base_url));
         Err(state.error.clone().unwrap_or_else(unknown))
     }
 
-    /// Asks once. What comes is charged to a viewer.
+    /// Sends the request once. The response is charged to a viewer.
     async fn once(
         &self,
         path: &str,
@@ -434,7 +437,7 @@ impl Inner {
         mut charge: Option<&mut Charge>,
     ) -> Result<EngineResponse, Failure> {
         let url = format!("{}/api/v1/{path}", self.base_url);
-        // What may be long is sent as a form, which Prometheus takes for these paths alone.
+        // Long parameters are sent as a form, which Prometheus only accepts for these paths.
         let request = if matches!(path, "query" | "query_range" | "query_exemplars" | "labels" | "series") {
             self.client.post(url).form(pairs)
         } else {
@@ -476,14 +479,15 @@ impl Inner {
         }
     }
 
-    /// The body of an answer that went well with no secrets in its words; a long one is looked through beside the runtime's threads.
+    /// The body of a successful response, with secrets removed from its texts; a long one is processed on a blocking
+    /// thread.
     async fn without_secrets(&self, body: Bytes) -> Bytes {
         if body.len() <= SHORT_ANSWER {
             return words::without_secrets(body, &self.redactor);
         }
         let (long, redactor) = (body.clone(), Arc::clone(&self.redactor));
         let cleaned = tokio::task::spawn_blocking(move || words::without_secrets(long, &redactor)).await;
-        // It broke off: then nothing is shown of it.
+        // After a panic the body is left empty.
         cleaned.unwrap_or_default()
     }
 
@@ -497,11 +501,11 @@ impl Inner {
         }
     }
 
-    /// Notes a failure; whether the request is made again.
+    /// Records a failure; returns whether to retry.
     fn failed(&self, failure: &Failure) -> bool {
         let mut state = self.state.lock();
         if !failure.is_engines {
-            // It answered, though not what was asked for.
+            // The engine responded, though not with what was requested.
             state.breaker.succeeded();
             return false;
         }
@@ -522,7 +526,7 @@ mod tests {
     use super::*;
     use crate::EngineTls;
 
-    /// An engine in this process that says nothing, as often as it is asked.
+    /// An engine in this process that returns empty responses.
     async fn engine() -> EngineConfig {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let router = axum::Router::new().fallback(async || r#"{"status":"success","data":{"alerts":[]}}"#);

@@ -1,5 +1,5 @@
-//! What an engine says to people beside the data of an answer: warnings, remarks, errors of its rules and targets. They may name the
-//! addresses and credentials that it uses itself.
+//! Removes secrets from an engine's messages beside the data: warnings, infos, errors of its rules and targets. They
+//! may contain addresses and credentials that the engine itself uses.
 
 use std::borrow::Cow;
 
@@ -9,17 +9,17 @@ use serde_json::{Value, value::to_raw_value};
 
 use crate::{failure, fields::Fields};
 
-/// Fields of the envelope that are words.
+/// Fields of the envelope that are messages.
 const WORDS: [&str; 3] = ["error", "warnings", "infos"];
-/// The field of a rule or target, somewhere in the data, that is words.
+/// The field of a rule or target that is a message.
 const LAST_ERROR: &str = "lastError";
 
-/// The body of an answer that went well, with no secrets in its words. What is no JSON has none.
+/// The body of a successful response without secrets in its messages. A body that is not JSON has no messages.
 pub(crate) fn without_secrets(body: Bytes, redactor: &Redactor) -> Bytes {
     cleaned(&body, redactor).map_or(body, Bytes::from)
 }
 
-/// The same where it differs.
+/// The redacted body, if it differs.
 fn cleaned(body: &[u8], redactor: &Redactor) -> Option<Vec<u8>> {
     let has_last_error = names(body, LAST_ERROR);
     if !has_last_error && !WORDS.iter().any(|name| names(body, name)) {
@@ -46,12 +46,12 @@ fn cleaned(body: &[u8], redactor: &Redactor) -> Option<Vec<u8>> {
     if is_other { fields.write(body.len()) } else { None }
 }
 
-/// Whether a field of this name may be there.
+/// Whether a field with this name may exist.
 fn names(body: &[u8], name: &str) -> bool {
     memchr::memmem::find(body, format!("\"{name}\"").as_bytes()).is_some()
 }
 
-/// Takes secrets out of the last errors of rules and targets, wherever they stand; whether there were any.
+/// Redacts the last errors of rules and targets, at any depth; returns whether there were any.
 fn clean_errors(value: &mut Value, redactor: &Redactor) -> bool {
     let mut is_other = false;
     match value {

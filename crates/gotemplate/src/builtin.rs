@@ -1,10 +1,10 @@
-//! The functions that Go's templates always have.
+//! Go's predefined template functions.
 
 use std::{cmp::Ordering, ops::RangeInclusive};
 
 use crate::{functions::check_count, printf, value::Value, value_error::ValueError};
 
-/// True for the functions that are always there.
+/// True for predefined functions.
 pub(crate) fn is_builtin(name: &str) -> bool {
     matches!(
         name,
@@ -29,7 +29,7 @@ pub(crate) fn is_builtin(name: &str) -> bool {
     )
 }
 
-/// How many arguments one of them takes.
+/// The number of arguments of one of them.
 pub(crate) fn arity(name: &str) -> RangeInclusive<usize> {
     match name {
         "not" | "len" => 1..=1,
@@ -69,7 +69,7 @@ pub(crate) fn call(name: &str, arguments: &[Value]) -> Result<Value, ValueError>
     result.map_err(|error| error.calling(name))
 }
 
-/// Go's `Sprint`: a space between operands of which neither is a text.
+/// Go's `Sprint`: a space between operands if neither is a string.
 fn print(values: &[Value]) -> String {
     let mut output = String::new();
     let mut last_was_text = true;
@@ -140,7 +140,7 @@ fn slice(value: &Value, bounds: &[Value]) -> Result<Value, ValueError> {
     };
     match value.plain() {
         Value::List(values) => Ok(values.get(range(values.len())?).map_or(Value::Nil, |part| Value::List(part.into()))),
-        // Go cuts between bytes, which might cut a character in two.
+        // Go cuts between bytes, which could cut a character in two.
         Value::Str(text) => {
             let part = text.as_bytes().get(range(text.len())?).unwrap_or_default();
             Ok(String::from_utf8_lossy(part).into_owned().into())

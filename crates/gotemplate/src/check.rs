@@ -1,6 +1,7 @@
-//! Checks a template against the types of what it will get, so that a fault shows when a file is read and not when a message is due.
+//! Checks a template against the type of its data, so that errors are found when a file is loaded and not when a
+//! message is due.
 //!
-//! Only what cannot succeed is a fault: of a value whose type shows only when the template is filled in, nothing is said.
+//! Only what cannot succeed is an error: a value whose type is only known at run time is not checked.
 
 use std::collections::HashSet;
 
@@ -13,9 +14,9 @@ use crate::{
     value_error::ValueError,
 };
 
-/// Most faults that are listed.
+/// Maximum number of listed errors.
 const MAX_FAULTS: usize = 20;
-/// Templates within templates.
+/// Maximum depth of templates within templates.
 const MAX_DEPTH: usize = 64;
 
 /// See [`Templates::check`].
@@ -32,21 +33,21 @@ struct Checker<'a> {
     templates: &'a Templates,
     functions: &'a Functions<'a>,
     faults: Vec<Error>,
-    /// Definitions with the types that they were checked for.
+    /// Definitions with the types for which they were checked.
     seen: HashSet<(String, String)>,
 }
 
-/// One definition that is checked.
+/// The definition being checked.
 struct Scope<'a> {
     name: &'a str,
     definition: &'a Definition,
     variables: Vec<(String, Type)>,
-    /// Variables that get other values later on: their type is not known.
+    /// Variables that are assigned later: their type is unknown.
     assigned: HashSet<String>,
     depth: usize,
 }
 
-/// An argument: its type, and the constant that it is.
+/// An argument: its type, and its value if it is a constant.
 struct Given<'a> {
     kind: Type,
     constant: Option<&'a Expr>,
@@ -106,7 +107,7 @@ impl<'a> Checker<'a> {
                 scope.variables.truncate(before);
             }
             Node::Template { at, name, argument } => {
-                // Without an argument it gets nothing, of which no field is there; with a condition before it that may be meant.
+                // Without an argument the data is nil, which has no fields; behind a condition that may be intended.
                 let kind = argument.as_ref().map_or(Type::Any, |pipe| self.pipe(scope, pipe, dot));
                 let templates = self.templates;
                 match templates.definition(name) {
@@ -253,7 +254,7 @@ impl<'a> Checker<'a> {
 }
 
 impl Given<'_> {
-    /// Fails if a parameter of that type does not take it.
+    /// Fails if a parameter of this type does not accept it.
     fn check(&self, wanted: Type) -> Result<(), ValueError> {
         if let Some(Expr { kind: ExprKind::Constant(value, written), .. }) = self.constant {
             let is_whole = whole(value).is_some() && matches!(wanted.plain(), Type::Int | Type::Float);
@@ -269,7 +270,7 @@ impl Given<'_> {
     }
 }
 
-/// Variables that get other values than at their declaration.
+/// Variables that are assigned after their declaration.
 fn assignments(nodes: &[Node], found: &mut HashSet<String>) {
     for node in nodes {
         match node {
@@ -286,7 +287,7 @@ fn assignments(nodes: &[Node], found: &mut HashSet<String>) {
     }
 }
 
-/// The type of a field, or of what a method gives.
+/// The type of a field, or of a method's result.
 fn member(kind: Type, name: &str, given: &[Given]) -> Result<Type, ValueError> {
     match kind {
         Type::Any => Ok(Type::Any),
@@ -316,7 +317,7 @@ fn member(kind: Type, name: &str, given: &[Given]) -> Result<Type, ValueError> {
     }
 }
 
-/// The result of one of Go's own functions.
+/// The result type of one of Go's functions.
 fn built_in(name: &str, given: &[Given]) -> Result<Type, ValueError> {
     let kinds: Vec<Type> = given.iter().map(|given| given.kind.plain()).collect();
     let first = kinds.first().copied().unwrap_or(Type::Any);

@@ -1,11 +1,11 @@
-//! What goes wrong with a template, in the words and with the places that Go gives.
+//! Template errors, with Go's text and positions.
 
 use crate::Source;
 
-/// Why a template could not be read or filled in.
+/// Why a template could not be parsed or rendered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The text is no template.
+    /// The template is invalid.
     #[error("template: {name}:{line}: {message}")]
     Parse {
         /// Name of the template.
@@ -15,29 +15,29 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
-    /// It could not be filled in with this data.
+    /// It could not be rendered with this data.
     #[error("template: {template}:{line}:{column}: executing {executing:?} at <{at}>: {message}")]
     Execute {
-        /// Name of the template as parsed.
+        /// Name of the parsed template.
         template: String,
-        /// Name of the definition that was being executed.
+        /// Name of the executed definition.
         executing: String,
         /// Line, from 1.
         line: usize,
-        /// Byte within the line.
+        /// Byte offset in the line.
         column: usize,
         /// The part of the template, shortened.
         at: String,
         /// What went wrong.
         message: String,
     },
-    /// A definition of that name does not exist.
+    /// There is no definition with this name.
     #[error("template: no template {0:?} associated with template")]
     NotDefined(String),
 }
 
 impl Error {
-    /// A fault at a byte of a text, in a definition of it.
+    /// An error at a byte offset of a text, in one of its definitions.
     pub(crate) fn at(
         source: &Source,
         executing: &str,

@@ -1,4 +1,4 @@
-//! Fills in a template.
+//! Renders a template.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::{
     value_error::ValueError,
 };
 
-/// Templates within templates: more is a template that calls itself for ever.
+/// Maximum depth of templates within templates, to stop endless recursion.
 const MAX_DEPTH: usize = 64;
 
 pub(crate) use builtin::is_builtin;
@@ -40,7 +40,7 @@ struct Run<'a> {
     steps: usize,
 }
 
-/// One definition at work.
+/// One executed definition.
 struct Frame<'a> {
     name: &'a str,
     definition: &'a Arc<Definition>,
@@ -57,7 +57,7 @@ impl Frame<'_> {
         self.variables.iter().rev().find(|(candidate, _)| candidate == name).map(|(_, value)| value)
     }
 
-    /// Gives a variable another value; false if there is none.
+    /// Assigns a variable; false if there is none.
     fn assign(&mut self, name: &str, value: Value) -> bool {
         match self.variables.iter_mut().rev().find(|(candidate, _)| candidate == name) {
             Some((_, slot)) => {
@@ -69,14 +69,14 @@ impl Frame<'_> {
     }
 }
 
-/// A function that is called, and how the call is written.
+/// A function call, and its position and text.
 struct Call<'a> {
     at: usize,
     shown: &'a dyn std::fmt::Display,
     name: &'a str,
 }
 
-/// Whether a loop goes on.
+/// Whether a loop continues.
 #[derive(PartialEq)]
 enum Flow {
     On,
@@ -209,7 +209,7 @@ impl Run<'_> {
         if ran { Ok(Flow::On) } else { self.list(frame, &branch.otherwise, dot) }
     }
 
-    /// The value of a pipe, which its variables get.
+    /// The value of a pipe, which is also assigned to its variables.
     fn pipe(&mut self, frame: &mut Frame, pipe: &Pipe, dot: &Value) -> Result<Value, Error> {
         let value = self.commands(frame, pipe, dot)?;
         for variable in &pipe.variables {
@@ -306,7 +306,7 @@ impl Run<'_> {
         last: Option<Value>,
     ) -> Result<Value, Error> {
         let name = call.name;
-        // These look at no more arguments than they need.
+        // These evaluate no more arguments than necessary.
         if matches!(name, "and" | "or") && !self.functions.has(name) {
             return self.short_cut(frame, call, arguments, dot, last);
         }

@@ -15,7 +15,8 @@ struct Function<'a> {
     body: Body<'a>,
 }
 
-/// A table of functions, which may stand on another one. Go's own (`eq`, `len`, `index`, `printf` …) are always there.
+/// A table of functions, optionally on top of another one. Go's functions (`eq`, `len`, `index`, `printf` …) always
+/// exist.
 #[derive(Default)]
 pub struct Functions<'a> {
     below: Option<&'a Functions<'a>>,
@@ -24,20 +25,20 @@ pub struct Functions<'a> {
 }
 
 impl<'a> Functions<'a> {
-    /// No functions but Go's.
+    /// A table without functions, except Go's.
     #[must_use]
     pub fn new() -> Self {
         Functions::default()
     }
 
-    /// A table that has what `below` has, and what is added to it.
+    /// A table on top of `below`.
     #[must_use]
     pub fn over(below: &'a Functions<'a>) -> Self {
         Functions { below: Some(below), own: HashMap::new(), signatures: HashMap::new() }
     }
 
-    /// Adds a function that takes so many arguments (`1..=1` for one, `2..=usize::MAX` for two or more). Its error is what
-    /// went wrong, without the name of the function.
+    /// Adds a function with this number of arguments (`1..=1` for one, `2..=usize::MAX` for two or more). Its error is
+    /// a message without the name of the function.
     #[must_use]
     pub fn with(
         mut self,
@@ -49,24 +50,24 @@ impl<'a> Functions<'a> {
         self
     }
 
-    /// Says what functions take and give, so that templates can be checked before they are filled in.
+    /// Adds signatures, so that templates can be checked before they are rendered.
     #[must_use]
     pub fn signed(mut self, signatures: &'static [Method]) -> Self {
         self.signatures.extend(signatures.iter().map(|signature| (signature.name, signature)));
         self
     }
 
-    /// What a function takes and gives, where that was said.
+    /// The signature of a function, if it was added.
     pub(crate) fn signature(&self, name: &str) -> Option<&'static Method> {
         self.signatures.get(name).copied().or_else(|| self.below.and_then(|below| below.signature(name)))
     }
 
-    /// How many arguments a function takes.
+    /// The number of arguments of a function.
     pub(crate) fn arity(&self, name: &str) -> Option<RangeInclusive<usize>> {
         self.find(name).map(|function| function.arity.clone())
     }
 
-    /// True if there is a function of that name.
+    /// Whether there is a function with this name.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.find(name).is_some()
@@ -76,12 +77,12 @@ impl<'a> Functions<'a> {
         self.own.get(name).or_else(|| self.below.and_then(|below| below.find(name)))
     }
 
-    /// Arguments as a function takes them: constants become what it asks for.
+    /// Converts arguments to the parameter types: constants become the required type.
     pub(crate) fn taken(&self, name: &str, arguments: Vec<(Value, bool)>) -> Result<Vec<Value>, ValueError> {
         let signature = self.signature(name);
         let wanted = |at: usize| signature.and_then(|signature| signature.parameter(at)).unwrap_or(Type::Any);
         let take = |(at, (value, is_constant)): (usize, (Value, bool))| match wanted(at) {
-            // What it makes of other types is its own.
+            // The function converts other types itself.
             Type::Any => Ok(value),
             wanted if is_constant && types::whole(&value).is_some() => types::argument(value, true, wanted),
             _ => Ok(value),
@@ -89,7 +90,7 @@ impl<'a> Functions<'a> {
         arguments.into_iter().enumerate().map(take).collect()
     }
 
-    /// Calls a function; `None` if there is none of that name.
+    /// Calls a function; `None` if there is none with this name.
     pub(crate) fn call(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, ValueError>> {
         let function = self.find(name)?;
         let called = check_count(name, &function.arity, arguments.len()).and_then(|()| {
@@ -103,7 +104,7 @@ impl<'a> Functions<'a> {
     }
 }
 
-/// Go's words for too many or too few arguments.
+/// Go's error for too many or too few arguments.
 pub(crate) fn check_count(name: &str, arity: &RangeInclusive<usize>, count: usize) -> Result<(), ValueError> {
     if arity.contains(&count) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Numbers as people read them, in Prometheus' spelling.
+//! Human-readable numbers in Prometheus' format.
 
 use crate::{printf::sprintf, value::Value};
 

@@ -1,14 +1,14 @@
-//! From the text of a template to tokens, as Go's `text/template/parse` cuts it.
+//! The lexer: splits a template into tokens, like Go's `text/template/parse`.
 
-/// A piece of a template and where it starts.
+/// A token and its position.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Token {
     pub(crate) kind: Kind,
-    /// Byte in the text.
+    /// Byte offset in the text.
     pub(crate) at: usize,
 }
 
-/// What a token is.
+/// Kind of a token.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Kind {
     Text(String),
@@ -24,9 +24,9 @@ pub(crate) enum Kind {
     Word(String),
     /// A number, as written.
     Number(String),
-    /// A character constant, its number.
+    /// A character constant, as its code.
     Char(i64),
-    /// A string: as written, and what it means.
+    /// A string: its text in the template, and its value.
     Str(String, String),
     Dot,
     Pipe,
@@ -39,7 +39,7 @@ pub(crate) enum Kind {
     End,
 }
 
-/// What is wrong, and where.
+/// An error and its position.
 pub(crate) struct Wrong {
     pub(crate) at: usize,
     pub(crate) message: String,
@@ -51,7 +51,7 @@ fn wrong<T>(at: usize, message: impl Into<String>) -> Result<T, Wrong> {
 
 const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
 
-/// Cuts a whole text.
+/// Splits a whole template.
 pub(crate) fn tokens(text: &str) -> Result<Vec<Token>, Wrong> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -94,7 +94,7 @@ fn push_text(found: &mut Vec<Token>, text: &str, at: usize, trim_left: bool, tri
     }
 }
 
-/// Cuts the inside of an action; where it ends, and whether the text after it is trimmed.
+/// Splits an action; returns its end, and whether the text after it is trimmed.
 fn action(text: &str, start: usize, found: &mut Vec<Token>) -> Result<(usize, bool), Wrong> {
     let mut at = start;
     let mut depth = 0_usize;
@@ -166,7 +166,7 @@ fn shown(character: char) -> String {
     format!("U+{:04X} '{character}'", u32::from(character))
 }
 
-/// Names, fields and variables end where something else can begin.
+/// Checks that a name, field or variable is followed by a separator.
 fn check_end(kind: &Kind, rest: &str, at: usize) -> Result<(), Wrong> {
     if !matches!(kind, Kind::Word(_) | Kind::Field(_) | Kind::Variable(_)) {
         return Ok(());
@@ -184,7 +184,7 @@ fn word(text: &str) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// How much of the text looks like a number; what it means is for the parser to judge.
+/// Length of the text that looks like a number; the parser decides whether it is one.
 fn number_length(text: &str) -> usize {
     let mut end = 0;
     let mut previous = ' ';
@@ -199,7 +199,7 @@ fn number_length(text: &str) -> usize {
     end
 }
 
-/// What a text in double quotes means, as Go's `strconv.Unquote` reads it; `None` for what is none.
+/// The value of a string in double quotes, like Go's `strconv.Unquote`; `None` if it is invalid.
 #[must_use]
 pub fn unquote(text: &str) -> Option<String> {
     let is_quoted = text.starts_with('"');
@@ -242,7 +242,7 @@ fn character(rest: &str, at: usize) -> Result<(Kind, usize), Wrong> {
     }
 }
 
-/// The character that an escape after the backslash means.
+/// The character of an escape sequence after the backslash.
 fn escape(characters: &mut impl Iterator<Item = (usize, char)>) -> Option<char> {
     let (_, kind) = characters.next()?;
     let mut number = |digits: usize, radix: u32, first: Option<u32>| {

@@ -1,5 +1,5 @@
-//! Go's `text/template`, over dynamic values and a table of functions: what Prometheus' rules and Alertmanager's receivers are
-//! written with. No clock, and no I/O but for the machine's time zones.
+//! Go's `text/template`, over dynamic values and a table of functions: the language of texts in Prometheus' rules and
+//! Alertmanager's receivers. No clock, and no I/O except for the machine's time zones.
 //!
 //! ```
 //! use gotemplate::{Functions, Options, Templates, Value};
@@ -12,9 +12,9 @@
 //! # Ok::<(), gotemplate::Error>(())
 //! ```
 //!
-//! Data is a [`Value`]. Go's structs with methods are [`value::Object`]s, those with fields alone are [`Record`]s; a missing
-//! name in a map gives the map's `missing` value, as with Go's option `missingkey=zero`. [`Options::html`] escapes what actions
-//! print, as `html/template` does in the text of an element.
+//! Data is a [`Value`]. Go's structs with methods are [`value::Object`]s, structs with only fields are [`Record`]s. A
+//! name that is missing in a map gives the map's `missing` value, as with Go's option `missingkey=zero`.
+//! [`Options::html`] escapes the output of actions, as `html/template` does in the text of an element.
 
 mod builtin;
 mod check;
@@ -41,34 +41,34 @@ pub use value_error::ValueError;
 
 use node::Node;
 
-/// Named definitions that may use one another. Cheap to clone, so that texts can be added to a common base.
+/// Named definitions that may use one another. Cheap to clone, so that texts can be added to a shared base.
 #[derive(Debug, Clone, Default)]
 pub struct Templates {
     definitions: HashMap<String, Arc<Definition>>,
 }
 
-/// One definition and the text that it stands in.
+/// One definition and its source.
 #[derive(Debug)]
 pub(crate) struct Definition {
     pub(crate) source: Arc<Source>,
     pub(crate) nodes: Vec<Node>,
 }
 
-/// A text that was parsed.
+/// A parsed text.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) name: String,
     pub(crate) text: String,
 }
 
-/// How a template is filled in.
+/// How a template is executed.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Escape what actions print for HTML, unless it is [`Value::Html`].
+    /// Whether to escape the output of actions for HTML, except [`Value::Html`].
     pub html: bool,
-    /// Longest result, in bytes.
+    /// Maximum size of the result in bytes.
     pub max_bytes: usize,
-    /// Most nodes that may be visited, so that a template ends.
+    /// Maximum number of visited nodes, so that every template ends.
     pub max_steps: usize,
 }
 
@@ -85,10 +85,10 @@ impl Templates {
         Templates::default()
     }
 
-    /// Adds the definition `name`, and those that the text makes with `define` and `block`. Later ones replace earlier ones.
+    /// Adds the definition `name`, and those that the text makes with `define` and `block`. Later ones replace earlier
+    /// ones.
     ///
-    /// # Errors
-    /// The text is no template, or uses a function or a variable that is not there.
+    /// # Errors If the text is not a valid template, or uses an unknown function or variable.
     pub fn parse(&mut self, name: &str, text: &str, functions: &Functions) -> Result<(), Error> {
         let parsed = parse::parse(name, text, functions)?;
         let source = Arc::new(Source { name: name.to_owned(), text: text.to_owned() });
@@ -103,28 +103,27 @@ impl Templates {
         Ok(())
     }
 
-    /// True if there is a definition of that name.
+    /// True if there is a definition with this name.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.definitions.contains_key(name)
     }
 
-    /// Fills in the definition `name` with `data`.
+    /// Executes the definition `name` with `data`.
     ///
-    /// # Errors
-    /// There is no such definition, the data does not fit it, a function failed, or a limit was passed.
+    /// # Errors If there is no such definition, the data does not fit, a function fails, or a limit is exceeded.
     pub fn render(&self, name: &str, data: &Value, functions: &Functions, options: &Options) -> Result<String, Error> {
         exec::render(self, name, data, functions, options)
     }
 
-    /// Checks the definition `name` against the type of what it will get: fields and methods that are not there, calls with too many
-    /// or too few arguments, or with others than are asked for. Only what cannot succeed is a fault.
+    /// Checks the definition `name` against the type of its data: unknown fields and methods, and calls with the wrong
+    /// number or types of arguments. Reports only what fails with any data.
     #[must_use]
     pub fn check(&self, name: &str, dot: types::Type, functions: &Functions) -> Vec<Error> {
         check::check(self, name, dot, functions)
     }
 
-    /// The names of the definitions that stand in the text `source`.
+    /// The names of the definitions in the text `source`.
     pub fn defined_in<'a>(&'a self, source: &'a str) -> impl Iterator<Item = &'a str> {
         let stands_there = move |definition: &Definition| definition.source.name == source;
         self.definitions.iter().filter(move |(_, definition)| stands_there(definition)).map(|(name, _)| name.as_str())

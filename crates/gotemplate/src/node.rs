@@ -1,10 +1,10 @@
-//! The tree of a template, and how its parts are written, for messages.
+//! The syntax tree of a template, and its text for error messages.
 
 use std::fmt;
 
 use crate::value::Value;
 
-/// A part of a template.
+/// A node.
 #[derive(Debug, Clone)]
 pub(crate) enum Node {
     Text(String),
@@ -25,7 +25,7 @@ pub(crate) struct Branch {
     pub(crate) otherwise: Vec<Node>,
 }
 
-/// Commands whose results are handed on, and the variables that get the last one's.
+/// Commands in a pipeline, and the variables to which the result is assigned.
 #[derive(Debug, Clone)]
 pub(crate) struct Pipe {
     pub(crate) at: usize,
@@ -41,19 +41,19 @@ pub(crate) struct Command {
     pub(crate) arguments: Vec<Expr>,
 }
 
-/// An operand and where it stands.
+/// An operand and its position.
 #[derive(Debug, Clone)]
 pub(crate) struct Expr {
     pub(crate) at: usize,
     pub(crate) kind: ExprKind,
 }
 
-/// What an operand is.
+/// Kind of an operand.
 #[derive(Debug, Clone)]
 pub(crate) enum ExprKind {
     Dot,
     Nil,
-    /// A constant and how it is written.
+    /// A constant and its text.
     Constant(Value, String),
     Function(String),
     Field(Vec<String>),

@@ -1,4 +1,4 @@
-//! From tokens to the tree, with the checks that Go makes before a template runs.
+//! The parser: builds the tree from tokens, with the checks of Go's parser.
 
 use crate::{
     error::Error,
@@ -9,10 +9,10 @@ use crate::{
     value::Value,
 };
 
-/// Nested actions and parentheses: more is a mistake, and would exhaust the stack.
+/// Maximum nesting of actions and parentheses, to protect the stack.
 const MAX_DEPTH: usize = 100;
 
-/// The definitions that a text makes, its own last.
+/// The definitions in a text, its own last.
 pub(crate) fn parse(name: &str, text: &str, functions: &Functions) -> Result<Vec<(String, Vec<Node>)>, Error> {
     let failed = |wrong: Wrong| {
         let before = text.get(..wrong.at.min(text.len())).unwrap_or(text);
@@ -97,7 +97,7 @@ impl Parser<'_> {
         if token.kind == *kind { Ok(()) } else { self.unexpected(&token, context) }
     }
 
-    /// A word that the next action begins with.
+    /// The keyword of the next action, if any.
     fn keyword(&self) -> Option<String> {
         let mut inside = self.tokens.iter().skip(self.next + 1).filter(|token| token.kind != Kind::Space);
         match (&self.peek().kind, inside.next()) {
@@ -156,7 +156,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Nodes up to `{{end}}`, which is taken whole, or `{{else`, of which the rest is left.
+    /// Nodes up to `{{end}}`, which is consumed, or `{{else`, whose rest is not consumed.
     fn list(&mut self) -> Parsed<(Vec<Node>, Ender)> {
         let mut nodes = Vec::new();
         loop {
@@ -239,7 +239,7 @@ impl Parser<'_> {
         self.branch_rest(context)
     }
 
-    /// What follows the keyword.
+    /// The part after the keyword.
     fn branch_rest(&mut self, context: &str) -> Parsed<Branch> {
         self.deeper()?;
         let scope = self.variables.len();
@@ -321,7 +321,7 @@ impl Parser<'_> {
             }
             commands.push(command);
         }
-        // Go finds out about what is assigned and was never declared when it gets there.
+        // Go detects an assignment to an undeclared variable only at run time.
         self.variables.extend(variables.iter().cloned());
         Ok(Pipe { at, variables, assigns, commands })
     }
@@ -466,7 +466,7 @@ fn written(kind: &Kind) -> String {
     }
 }
 
-/// A number as Go writes them: decimal, hexadecimal, octal, binary, with underscores.
+/// A number in Go's syntax: decimal, hexadecimal, octal, binary, with underscores.
 fn number(written: &str) -> Option<Value> {
     let text = written.replace('_', "");
     let (negative, digits) = match text.strip_prefix(['+', '-']) {
@@ -485,6 +485,6 @@ fn number(written: &str) -> Option<Value> {
     }
     let is_decimal = lower.chars().all(|next| next.is_ascii_digit() || matches!(next, '.' | 'e' | '+' | '-'));
     let value: f64 = if is_decimal { lower.parse().ok()? } else { return None };
-    // A constant that is a whole number may stand where an integer is asked for; Go writes 1e3 for 1000 too.
+    // A constant with an integer value may be used as an integer; Go accepts 1e3 for 1000 too.
     Some(Value::Float(if negative { -value } else { value }))
 }

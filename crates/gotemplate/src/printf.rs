@@ -1,13 +1,13 @@
-//! Go's `fmt.Sprintf`, for the verbs that make sense of our values.
+//! Go's `fmt.Sprintf`, for the verbs that apply to our values.
 
 use std::fmt::Write;
 
 use crate::value::Value;
 
-/// Widest field and longest fraction that is made: a template cannot ask for a gigabyte of spaces.
+/// Maximum width and precision, so that a template cannot create a gigabyte of spaces.
 const MAX_WIDTH: usize = 10_000;
 
-/// A number as `%v` prints it: the fewest digits that tell it, with an exponent below 1e-4 and from 1e6.
+/// A number as `%v` prints it: the fewest digits, with an exponent below 1e-4 and from 1e6 on.
 pub(crate) fn float_v(value: f64) -> String {
     general(value, None, false)
 }
@@ -23,7 +23,7 @@ struct Flags {
     precision: Option<usize>,
 }
 
-/// Formats as Go does: what does not fit its verb is shown as `%!verb(type=value)`, what is missing as `%!verb(MISSING)`.
+/// Formats like Go: an argument of a wrong type is printed as `%!verb(type=value)`, a missing one as `%!verb(MISSING)`.
 #[must_use]
 pub fn sprintf(format: &str, arguments: &[Value]) -> String {
     let mut output = String::with_capacity(format.len());
@@ -128,7 +128,7 @@ fn verb_of(output: &mut String, verb: char, flags: &Flags, value: &Value) {
     pad(output, &text, verb, flags, &plain);
 }
 
-/// The text of what has one of its own, for the verbs that print texts; else what is below it.
+/// For verbs that print text: the value's own text if it has one, otherwise its underlying value.
 fn printable(value: &Value, verb: char) -> Value {
     match value {
         Value::Object(object) => match (object.text(), object.underlying()) {
@@ -169,7 +169,7 @@ fn pad(output: &mut String, text: &str, verb: char, flags: &Flags, value: &Value
     }
 }
 
-/// What is no number, in Go's spelling.
+/// NaN and infinities in Go's notation.
 fn special(value: f64) -> Option<String> {
     if value.is_nan() {
         Some("NaN".to_owned())
@@ -198,7 +198,7 @@ fn exponential(value: f64, precision: Option<usize>) -> String {
     format!("{digits}e{sign}{exponent:0>2}")
 }
 
-/// `%g`: an exponent where it is below -4 or not below the precision, which counts as 6 where none is given.
+/// `%g`: with an exponent below -4 or from the precision on, which is 6 by default.
 fn general(value: f64, precision: Option<usize>, keep_zeros: bool) -> String {
     if let Some(text) = special(value) {
         return text;

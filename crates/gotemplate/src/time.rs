@@ -20,20 +20,20 @@ use crate::{
     value_error::ValueError,
 };
 
-/// Days between the first and the last date that there is, and more.
+/// More days than between the minimum and the maximum date.
 const MOST_DAYS: i64 = 8_000_000;
-/// Seconds from Go's zero time, the begin of year 1, to the Unix epoch.
+/// Seconds from Go's zero time, the start of year 1, to the Unix epoch.
 const ZERO_TIME_SECS: i64 = -62_135_596_800;
 
-/// A time, with the methods of Go's that give one result.
+/// A time, with those of Go's methods that return one result.
 #[derive(Debug, Clone)]
 pub struct Time {
     at: Timestamp,
-    /// Where its parts are read.
+    /// Its time zone.
     zone: TimeZone,
 }
 
-/// What templates know of it before there is one.
+/// Its type, for the check of templates.
 pub static TIME: Named = Named {
     name: "time.Time",
     fields: &[],
@@ -91,18 +91,20 @@ impl Time {
         Time::value(ZERO_TIME_SECS * 1_000)
     }
 
-    /// Reads a time by one of Go's layouts; what has no offset is in UTC.
+    /// Parses a time with one of Go's layouts; without an offset it is in UTC.
     ///
     /// # Errors
-    /// The text does not fit the layout.
+    ///
+    /// The text does not match the layout.
     pub fn parse(layout: &str, text: &str) -> Result<Value, ValueError> {
         parse::parse(layout, text).map(|at| Time { at, zone: TimeZone::UTC }.into_value())
     }
 
-    /// The same time in the zone of that name: a name of the time zone database, `UTC`, or `Local` for that of the machine.
+    /// The same time in the zone with this name: an IANA name, `UTC`, or `Local` for the machine's.
     ///
     /// # Errors
-    /// The value is no time, or there is no such zone.
+    ///
+    /// The value is not a time, or there is no such zone.
     pub fn moved(value: &Value, zone: &str) -> Result<Value, ValueError> {
         let at = Time::at_of(value)?;
         let zone = match zone {
@@ -133,10 +135,11 @@ impl Time {
         Err(ValueError::wrong_type(TIME.name, value.type_name()))
     }
 
-    /// Milliseconds since the Unix epoch of a value that is a time.
+    /// Milliseconds since the Unix epoch of a time value.
     ///
     /// # Errors
-    /// It is none; in Go's words.
+    ///
+    /// It is not a time; in Go's words.
     pub fn unix_ms_of(value: &Value) -> Result<i64, ValueError> {
         Time::at_of(value).map(|at| at.as_nanosecond().div_euclid(1_000_000)).map(saturated)
     }
@@ -163,7 +166,7 @@ impl Time {
         output
     }
 
-    /// The start of the unit of time that it is in, counted from Go's zero time; with `nearest` the nearer of start and end.
+    /// Rounds down to a multiple of a duration since Go's zero time; with `nearest` to the nearest multiple.
     fn rounded(&self, unit_nanos: i64, nearest: bool) -> Timestamp {
         if unit_nanos <= 0 {
             return self.at;
@@ -176,7 +179,7 @@ impl Time {
         Timestamp::from_nanosecond(rounded).unwrap_or(self.at)
     }
 
-    /// Years, months and days later; a day that the month does not have is one of the next month.
+    /// Adds years, months and days; a day that the month does not have is in the next month.
     fn add_date(&self, years: i64, months: i64, days: i64) -> Timestamp {
         let time = self.civil();
         let months = i64::from(time.month()).saturating_sub(1).saturating_add(months);
@@ -186,7 +189,7 @@ impl Time {
             .zip(i8::try_from(months.rem_euclid(12) + 1).ok())
             .and_then(|(year, month)| civil::Date::new(year, month, 1).ok());
         let days = i64::from(time.day()).saturating_sub(1).saturating_add(days);
-        // More days than there are dates are no date.
+        // More days than there are dates have no result.
         let days = (-MOST_DAYS..=MOST_DAYS).contains(&days).then(|| SignedDuration::from_hours(days * 24));
         let date = first.zip(days).and_then(|(first, days)| first.checked_add(days).ok());
         let moved = date.and_then(|date| date.to_datetime(time.time()).to_zoned(self.zone.clone()).ok());
@@ -194,7 +197,7 @@ impl Time {
     }
 }
 
-/// The zone of the machine; UTC where it has none, as in Go.
+/// The machine's zone; UTC if it has none, as in Go.
 fn local() -> TimeZone {
     TimeZone::try_system().unwrap_or(TimeZone::UTC)
 }
@@ -277,7 +280,7 @@ mod tests {
         assert_eq!(time.format("15:04 -0700 -07 -070000"), "19:13 -0300 -03 -030000");
         let utc = Time { zone: TimeZone::UTC, ..time };
         assert_eq!(utc.format("Mon 15:04:05 MST -07:00 Z0700"), "Tue 22:13:20 UTC +00:00 Z");
-        // A word that begins like an element is none; the day of the year has three places.
+        // A word that only starts like an element is literal; the day of the year has three digits.
         assert_eq!(utc.format("Monk Janet __2 002 _2006 Jan"), "Monk Janet 318 318 _2023 Nov");
     }
 

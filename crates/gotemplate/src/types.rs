@@ -1,4 +1,4 @@
-//! What is known of values before there are any: Go's types, as far as templates meet them.
+//! Types of values for the check of templates: Go's types, as far as templates use them.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::{value::Value, value_error::ValueError};
 /// The type of a value.
 #[derive(Clone, Copy)]
 pub enum Type {
-    /// Known when the template is filled in, and not before.
+    /// Only known at run time.
     Any,
     /// A boolean.
     Bool,
@@ -33,42 +33,42 @@ pub struct Named {
     pub fields: &'static [(&'static str, Type)],
     /// Its methods.
     pub methods: &'static [Method],
-    /// What it is otherwise: a list, a map, an integer; `None` for a struct.
+    /// The underlying type: a list, a map, an integer; `None` for a struct.
     pub underlying: Option<Type>,
 }
 
-/// A method, or a function without its name's owner.
+/// Signature of a method or function.
 #[derive(Debug, Clone, Copy)]
 pub struct Method {
     /// Its name.
     pub name: &'static str,
-    /// What it takes.
+    /// Types of the parameters.
     pub parameters: &'static [Type],
-    /// What it takes any number of after that.
+    /// Type of variadic arguments after those.
     pub more: Option<Type>,
-    /// What it gives.
+    /// Type of the result.
     pub result: Type,
 }
 
 impl Method {
-    /// A method that takes these.
+    /// A method with these parameters.
     #[must_use]
     pub const fn new(name: &'static str, parameters: &'static [Type], result: Type) -> Self {
         Method { name, parameters, more: None, result }
     }
 
-    /// One that takes any number of values of a type after its parameters.
+    /// A method with variadic arguments after these parameters.
     #[must_use]
     pub const fn with_more(name: &'static str, parameters: &'static [Type], more: Type, result: Type) -> Self {
         Method { name, parameters, more: Some(more), result }
     }
 
-    /// The type of the argument at a place.
+    /// The type of the argument at an index.
     pub(crate) fn parameter(&self, at: usize) -> Option<Type> {
         self.parameters.get(at).copied().or(self.more)
     }
 
-    /// Fails, in Go's words, if it does not take so many arguments.
+    /// Fails with Go's text if it does not accept this number of arguments.
     pub(crate) fn check_count(&self, count: usize) -> Result<(), ValueError> {
         let least = self.parameters.len();
         if count == least || (count > least && self.more.is_some()) {
@@ -107,7 +107,7 @@ impl fmt::Debug for Type {
     }
 }
 
-/// As Go writes it.
+/// In Go's notation.
 impl fmt::Display for Type {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         match self {
@@ -124,7 +124,7 @@ impl fmt::Display for Type {
 }
 
 impl Type {
-    /// The type below a named one; itself for others. A struct stays what it is.
+    /// The underlying type of a named one; otherwise the type itself. A struct stays as it is.
     pub(crate) fn plain(self) -> Type {
         match self {
             Type::Named(Named { underlying: Some(below), .. }) => below.plain(),
@@ -143,11 +143,11 @@ impl Type {
         }
     }
 
-    /// Whether a value of this type may stand where `wanted` is asked for.
+    /// Whether a value of this type is accepted as `wanted`.
     pub(crate) fn fits(self, wanted: Type) -> bool {
         match (self, wanted) {
             (Type::Any, _) | (_, Type::Any) => true,
-            // Where a number is asked for, an integer will do.
+            // An integer is accepted as a number.
             (Type::Int, Type::Float) => true,
             (Type::List(own), Type::List(wanted)) | (Type::Map(own), Type::Map(wanted)) => own.fits(*wanted),
             (Type::Named(own), Type::Named(wanted)) => own.name == wanted.name,
@@ -157,8 +157,8 @@ impl Type {
     }
 }
 
-/// Where an integer is asked for, a constant that is a whole number is one however it is written, as `28800e9`; and an integer is a
-/// length of time in nanoseconds.
+/// The integer of a constant for an integer parameter: any notation with an integer value, such as `28800e9`. An
+/// integer is also accepted as a duration in nanoseconds.
 pub(crate) fn whole(value: &Value) -> Option<i64> {
     match value {
         Value::Int(number) => Some(*number),
@@ -168,10 +168,11 @@ pub(crate) fn whole(value: &Value) -> Option<i64> {
     }
 }
 
-/// An argument as a parameter of a type takes it.
+/// Converts an argument to the type of its parameter.
 ///
 /// # Errors
-/// It does not take it; in Go's words.
+///
+/// The parameter does not accept it; with Go's text.
 pub(crate) fn argument(value: Value, is_constant: bool, wanted: Type) -> Result<Value, ValueError> {
     if is_constant && let Some(number) = whole(&value) {
         match wanted {

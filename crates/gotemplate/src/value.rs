@@ -1,4 +1,4 @@
-//! The data that templates see.
+//! The data of templates.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -18,11 +18,11 @@ pub enum Value {
     Float(f64),
     /// A text.
     Str(Arc<str>),
-    /// A text that is HTML already: it is not escaped again.
+    /// Text that is already HTML and is not escaped again.
     Html(Arc<str>),
     /// A list.
     List(Arc<[Value]>),
-    /// Values by name, in order of the names.
+    /// Values by name, ordered by name.
     Map(Arc<Map>),
     /// A value with named members: a Go struct or a type with methods.
     Object(Arc<dyn Object>),
@@ -33,40 +33,42 @@ pub enum Value {
 pub struct Map {
     /// The entries.
     pub entries: BTreeMap<String, Value>,
-    /// What stands for a name that is not there: `""` in a map of strings, `nil` in a map of anything.
+    /// The value of a missing name: `""` in a map of strings, `nil` in other maps.
     pub missing: Value,
 }
 
 /// A value with named members, such as the fields of a struct and the methods of a type.
 pub trait Object: fmt::Debug + Send + Sync {
-    /// Its Go type, for messages.
+    /// Its Go type, for error messages.
     fn type_name(&self) -> &'static str;
 
-    /// The field of that name, or the method's result for these arguments; `None` if there is neither.
+    /// The field with this name, or the method's result for these arguments; `None` if there is neither.
     fn member(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, ValueError>>;
 
-    /// The value that `range`, `index`, `len`, conditions and printing see; [`Value::Nil`] for a struct that has only members.
+    /// The underlying value for `range`, `index`, `len`, conditions and printing; [`Value::Nil`] for a struct that only
+    /// has members.
     fn underlying(&self) -> Value {
         Value::Nil
     }
 
-    /// What templates know of its type, if that is written down: its methods' arguments are checked by it.
+    /// Its declared type, if any, by which arguments of methods are checked.
     fn named(&self) -> Option<&'static Named> {
         None
     }
 
-    /// The fields of a struct, for what writes them all.
+    /// The fields of a struct, for code that writes all of them.
     fn fields(&self) -> Option<&[(&'static str, Value)]> {
         None
     }
 
-    /// How it is printed, if not as what is below it: Go's method `String`, or the fields of a struct in braces.
+    /// Its printed text, if it differs from the underlying value: Go's method `String`, or the fields of a struct in
+    /// braces.
     fn text(&self) -> Option<String> {
         None
     }
 }
 
-/// An [`Object`] that has fields and no methods.
+/// An [`Object`] with fields and without methods.
 #[derive(Debug, Clone)]
 pub struct Record {
     type_name: &'static str,
@@ -74,7 +76,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// A struct of that Go type with these fields.
+    /// A struct with this Go type and these fields.
     pub fn value(type_name: &'static str, fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
         Value::Object(Arc::new(Record { type_name, fields: fields.into_iter().collect() }))
     }
@@ -111,19 +113,19 @@ impl Value {
         Value::List(values.into_iter().collect())
     }
 
-    /// A map of texts, in which a missing name is the empty text, as Go's `map[string]string`.
+    /// A map of texts, in which a missing name is the empty text, like Go's `map[string]string`.
     pub fn strings<N: Into<String>, V: Into<Arc<str>>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         let entries = pairs.into_iter().map(|(name, value)| (name.into(), Value::Str(value.into()))).collect();
         Value::Map(Arc::new(Map { entries, missing: Value::str("") }))
     }
 
-    /// A map of anything, in which a missing name is `nil`.
+    /// A map of any values, in which a missing name is `nil`.
     pub fn map<N: Into<String>>(pairs: impl IntoIterator<Item = (N, Value)>) -> Self {
         let entries = pairs.into_iter().map(|(name, value)| (name.into(), value)).collect();
         Value::Map(Arc::new(Map { entries, missing: Value::Nil }))
     }
 
-    /// The Go type, for messages and `%T`.
+    /// The Go type, for error messages and `%T`.
     #[must_use]
     pub fn type_name(&self) -> &'static str {
         match self {
@@ -140,7 +142,7 @@ impl Value {
         }
     }
 
-    /// Whether conditions hold: everything but `nil`, false, zero and what is empty.
+    /// Whether it is true in conditions: everything except `nil`, false, zero and empty values.
     #[must_use]
     pub fn truth(&self) -> bool {
         match self {
@@ -158,7 +160,7 @@ impl Value {
         }
     }
 
-    /// The plain value below an [`Object`]; itself for others.
+    /// The underlying value of an [`Object`]; otherwise the value itself.
     #[must_use]
     pub fn plain(&self) -> Value {
         match self {
@@ -170,10 +172,11 @@ impl Value {
         }
     }
 
-    /// The text, for a function that takes one.
+    /// The text, for a function with a text parameter.
     ///
     /// # Errors
-    /// It is no text; in Go's words.
+    ///
+    /// It is not a text; with Go's text.
     pub fn as_str(&self) -> Result<&str, ValueError> {
         match self {
             Value::Str(text) | Value::Html(text) => Ok(text),
@@ -181,24 +184,26 @@ impl Value {
         }
     }
 
-    /// The number, for a function that takes one; an integer will do.
+    /// The number, for a function with a number parameter; an integer is accepted too.
     ///
     /// # Errors
-    /// It is no number; in Go's words.
+    ///
+    /// It is not a number; with Go's text.
     pub fn as_float(&self) -> Result<f64, ValueError> {
         match self {
             Value::Float(value) => Ok(*value),
-            // Templates count what they show: far below 2^53.
+            // Numbers in templates are far below 2^53.
             #[allow(clippy::cast_precision_loss)]
             Value::Int(value) => Ok(*value as f64),
             other => Err(ValueError::wrong_type("float64", other.type_name())),
         }
     }
 
-    /// The integer, for a function that takes one.
+    /// The integer, for a function with an integer parameter.
     ///
     /// # Errors
-    /// It is no integer; in Go's words.
+    ///
+    /// It is not an integer; with Go's text.
     pub fn as_int(&self) -> Result<i64, ValueError> {
         match self {
             Value::Int(value) => Ok(*value),
@@ -237,7 +242,7 @@ impl From<bool> for Value {
     }
 }
 
-/// As Go's `%v` prints it.
+/// As Go's `%v`.
 impl fmt::Display for Value {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         match self {

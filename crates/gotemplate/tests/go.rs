@@ -1,4 +1,4 @@
-//! Templates and what Go makes of them. The results were made by Go's own engine, through `promtool test rules`.
+//! Templates and Go's results, which were produced by `promtool test rules`.
 
 #![allow(clippy::indexing_slicing)] // the functions here are called by the tests alone
 

@@ -1,4 +1,5 @@
-//! Messages of a daemon's socket, in both dialects: the constant feed of the daemon as it is, the events of the documents.
+//! Messages of a daemon's WebSocket, in both dialects: the constant feed of real daemons, and the events of the
+//! documentation.
 
 use std::{
     collections::HashMap,
@@ -20,43 +21,43 @@ use crate::{
     wire::{self, AlertWire, JobWire, JobsWire, MetricsWire, SystemWire},
 };
 
-/// A message and when the daemon made it, by its own clock.
+/// A message, and when the daemon created it by its own clock.
 #[derive(Debug)]
 pub struct Incoming {
     /// Milliseconds since the Unix epoch.
     pub at_ms: Option<i64>,
-    /// What it says.
+    /// Content.
     pub message: Message,
 }
 
-/// What a message says.
+/// Content of a message.
 #[derive(Debug)]
 pub enum Message {
-    /// All jobs that the daemon has.
+    /// The daemon's complete list of jobs.
     AllJobs(Vec<JobUpdate>),
     /// Progress or a new status of one job.
     Job(Box<JobUpdate>),
-    /// The numbers of the constant feed, with all jobs.
+    /// The numbers of the constant feed, with the list of jobs.
     Metrics {
         /// The numbers.
         numbers: Box<Numbers>,
-        /// The jobs, if it lists them.
+        /// The jobs, if the message lists them.
         jobs: Option<JobList>,
     },
     /// State of the daemon's process.
     System(SystemReading),
-    /// A threshold of the daemon's own was passed.
+    /// One of the daemon's own thresholds was exceeded.
     Alert(Box<Alert>),
-    /// A type that says nothing new, or is not known.
+    /// A type without new information, or an unknown type.
     Other,
 }
 
-/// All jobs of a constant feed. Nearly all of them have ended, and are repeated word for word each second.
+/// The jobs in a message of the constant feed. Nearly all of them have ended, and each message repeats them unchanged.
 #[derive(Debug, Default)]
 pub struct JobList {
-    /// What is new.
+    /// New or changed jobs.
     pub updates: Vec<JobUpdate>,
-    /// Ids of jobs that ended earlier and are told of in the same words as last time.
+    /// IDs of ended jobs whose text is the same as in the last message.
     pub unchanged: Vec<Arc<str>>,
 }
 
@@ -68,12 +69,12 @@ pub struct Repeats {
 }
 
 impl Repeats {
-    /// Forgets all: the next list is read whole.
+    /// Clears the cache: the next list is parsed completely.
     pub fn clear(&mut self) {
         self.ids.clear();
     }
 
-    /// Reads a list of jobs, but for those that it repeats. A job that is no object of the known shape is left out.
+    /// Parses a list of jobs, skipping unchanged ones. A job with an unexpected structure is left out.
     fn read(&mut self, jobs: &[&RawValue], redactor: &Redactor) -> JobList {
         let mut list = JobList::default();
         let mut ids = HashMap::with_capacity(self.ids.len());
@@ -88,7 +89,7 @@ impl Repeats {
             let job = match serde_json::from_str::<JobWire>(text) {
                 Ok(job) => job,
                 Err(error) => {
-                    tracing::debug!(%error, "a job of the feed has no known shape");
+                    tracing::debug!(%error, "a job of the feed has an unexpected structure");
                     continue;
                 }
             };
@@ -107,37 +108,37 @@ impl Repeats {
     }
 }
 
-/// Cumulative numbers and levels of the constant feed. `None` is unknown.
+/// Counters and gauges of the constant feed. `None` means unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Numbers {
-    /// Requests so far.
+    /// Total number of requests.
     pub http_requests: Option<f64>,
-    /// Those answered with an error.
+    /// Requests that failed.
     pub http_errors: Option<f64>,
-    /// Mean over the daemon's life.
+    /// Mean since the start of the process.
     pub mean_response_seconds: Option<f64>,
     /// How long the process has run.
     pub uptime_seconds: Option<f64>,
-    /// The process.
+    /// State of the process.
     pub system: SystemReading,
 }
 
-/// State of a daemon's process. `None` is unknown.
+/// State of a daemon's process. `None` means unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct SystemReading {
-    /// Of one processor.
+    /// In percent of one CPU.
     pub cpu_percent: Option<f64>,
-    /// In use.
+    /// Memory in use.
     pub memory_bytes: Option<f64>,
-    /// Running.
+    /// Number of goroutines.
     pub goroutines: Option<f64>,
-    /// Open, of all kinds.
+    /// Open connections of all kinds.
     pub connections: Option<f64>,
     /// Open WebSockets.
     pub websocket_clients: Option<f64>,
 }
 
-/// A message that cannot be read.
+/// A message that cannot be parsed.
 #[derive(Debug, thiserror::Error)]
 #[error("a message is not JSON of a known shape: {0}")]
 pub struct FeedError(#[from] serde_json::Error);
@@ -152,10 +153,11 @@ struct Envelope<'a> {
     data: Option<&'a RawValue>,
 }
 
-/// Reads one message. `repeats` is what the one before it told.
+/// Parses one message. `repeats` caches the previous one.
 ///
 /// # Errors
-/// It is not JSON, or its known fields have another structure than they should.
+///
+/// It is not JSON, or a known field has an unexpected structure.
 pub fn parse(text: &str, redactor: &Redactor, repeats: &mut Repeats) -> Result<Incoming, FeedError> {
     let envelope: Envelope = serde_json::from_str(text)?;
     let at_ms = envelope.timestamp.time_ms();
@@ -197,7 +199,7 @@ pub fn parse(text: &str, redactor: &Redactor, repeats: &mut Repeats) -> Result<I
     Ok(Incoming { at_ms, message })
 }
 
-/// The numbers of a `metrics` message: under `data.raw`, in `data`, or in the message itself.
+/// The numbers of a `metrics` message: in `data.raw`, in `data`, or in the message itself.
 fn metrics<'a>(text: &'a str, data: Option<&'a RawValue>) -> Result<MetricsWire<'a>, FeedError> {
     #[derive(Deserialize)]
     struct Wrapper<'a> {
@@ -216,7 +218,7 @@ fn numbers(metrics: &MetricsWire) -> Numbers {
         mean_response_seconds: metrics.avg_response_time.number().map(|milliseconds| milliseconds / 1000.0),
         uptime_seconds: metrics.uptime_seconds.number(),
         system: SystemReading {
-            // The daemon that writes this field does not measure it: it is always 0.
+            // Daemons that write this field do not measure it: it is always 0.
             cpu_percent: metrics.cpu_usage.number().filter(|percent| *percent > 0.0),
             memory_bytes: metrics.memory_usage.number(),
             goroutines: metrics.goroutines.number(),

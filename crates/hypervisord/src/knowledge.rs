@@ -1,4 +1,4 @@
-//! What one daemon has told: its jobs, its numbers, its process, and what of it is still to be written.
+//! The state of one daemon: its jobs, numbers and process, and the steps that are not written yet.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -10,75 +10,75 @@ use crate::{
     skew::Skew,
 };
 
-/// Time between two `system.metrics` events of a daemon that tells more often.
+/// Minimum interval between `system.metrics` events of a daemon that reports more often.
 const SYSTEM_INTERVAL: Duration = Duration::from_millis(4900);
-/// An uptime may seem to fall by this much without a restart, in seconds.
+/// The uptime may decrease by this much without a restart, in seconds.
 const UPTIME_SLACK: f64 = 1.0;
-/// Two messages of one process say by the daemon's clock that it started within this many milliseconds of each other.
+/// Start times that differ by less than this, by the daemon's clock, belong to the same process, in milliseconds.
 const SAME_START_MS: u64 = 2_000;
-/// A process that is younger by this much than the one before would be by now is another one, in seconds.
+/// A process that is this much younger than the previous one would be now is a new process, in seconds.
 const START_SLACK: f64 = 10.0;
 
-/// What the daemon has told.
+/// The state of a daemon.
 pub struct Knowledge {
     /// Its jobs.
     pub jobs: JobTable,
     skew: Skew,
-    /// What happened since the collector last took it.
+    /// Steps since the scrape loop last took them.
     steps: Vec<Step>,
-    /// The newest numbers of its feed.
+    /// The last numbers of its feed.
     pub numbers: Option<Numbers>,
     /// Its process.
     pub system: Option<SystemMetrics>,
-    /// When that was last told, by a steady clock.
+    /// When the last event was sent, by a monotonic clock.
     system_sent: Option<Duration>,
     process: Option<Process>,
-    /// The process is another one than before, and its list of jobs has not come yet.
+    /// The process was replaced, and its list of jobs has not arrived yet.
     restarted: bool,
-    /// The daemon was not heard for a while, and has not told its jobs since: what ended meanwhile is not known.
+    /// The connection was lost, and no list of jobs has arrived since: jobs may have ended meanwhile.
     awaits_list: bool,
 }
 
-/// The daemon's process as it was last heard of.
+/// The daemon's process when we last got its uptime.
 #[derive(Debug, Clone, Copy)]
 struct Process {
     /// When it started, milliseconds since the Unix epoch by our clock.
     start_ms: i64,
-    /// The same by the daemon's clock, where a message tells its time.
-    told_start_ms: Option<i64>,
-    /// In seconds.
+    /// The same by the daemon's clock, if a message has its time.
+    daemon_start_ms: Option<i64>,
+    /// Uptime in seconds.
     uptime: f64,
-    /// When that was told, by a steady clock.
+    /// When we received it, by a monotonic clock.
     at: Duration,
 }
 
-/// Something that the collector counts.
+/// A step for the counters.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
-    /// The daemon started again, with no job of before: what is counted begins at zero. Milliseconds since the Unix epoch.
+    /// The daemon restarted and lost its jobs: counters reset to zero. Milliseconds since the Unix epoch.
     NewLife {
-        /// When its process started.
+        /// When the process started.
         start_ms: i64,
     },
-    /// Something happened to a job.
+    /// A change of a job.
     Change(Change),
 }
 
-/// What there is to write of a daemon.
+/// What to write for a daemon.
 #[derive(Debug)]
 pub struct News {
-    /// What happened since it was last asked for, in the order in which it was told.
+    /// Steps since the last call, in order of arrival.
     pub steps: Vec<Step>,
-    /// Running and waiting jobs by provider.
+    /// Running and pending jobs by provider.
     pub levels: BTreeMap<String, Levels>,
-    /// The newest numbers of its feed.
+    /// The last numbers of its feed.
     pub numbers: Option<Numbers>,
-    /// When the daemon's process started, where that is known. Milliseconds since the Unix epoch.
+    /// When the daemon's process started, if known. Milliseconds since the Unix epoch.
     pub start_ms: Option<i64>,
 }
 
 impl Knowledge {
-    /// Of a daemon that has told nothing yet.
+    /// The initial state of a daemon.
     pub fn new(jobs: JobTable) -> Self {
         Knowledge {
             jobs,
@@ -93,13 +93,13 @@ impl Knowledge {
         }
     }
 
-    /// The daemon is not heard.
+    /// The connection was lost.
     pub fn await_list(&mut self) {
         self.awaits_list = true;
     }
 
-    /// What there is to write, once the daemon has told all its jobs, and again after it was not heard: else counters would go on past
-    /// what ended meanwhile. What is taken is not given again.
+    /// Takes what to write, once the daemon has sent a list of jobs, and after a lost connection once it has sent one
+    /// again: otherwise counters would advance past jobs that ended meanwhile.
     pub fn take_news(&mut self) -> Option<News> {
         (self.jobs.is_filled() && !self.awaits_list).then(|| News {
             steps: std::mem::take(&mut self.steps),
@@ -109,7 +109,7 @@ impl Knowledge {
         })
     }
 
-    /// Notes what happened until `now_ms`, to be written.
+    /// Adds steps up to `now_ms`.
     pub fn note_steps(&mut self, is_new_life: bool, changes: Vec<Change>, now_ms: i64) {
         if is_new_life {
             let start_ms = self.process.map_or(now_ms, |process| process.start_ms);
@@ -118,19 +118,19 @@ impl Knowledge {
         self.steps.extend(changes.into_iter().map(Step::Change));
     }
 
-    /// When something was said that the daemon made at `daemon_ms` by its clock.
+    /// The moment of a message that the daemon created at `daemon_ms` by its clock.
     pub fn moment(&mut self, now_ms: i64, daemon_ms: Option<i64>) -> Moment {
         let made_ms = daemon_ms.map(|daemon_ms| daemon_ms.saturating_add(self.skew.observe(now_ms, daemon_ms)));
         Moment { now_ms, daemon_ms: made_ms.unwrap_or(now_ms) }
     }
 
-    /// The time of ours for one that the daemon told.
+    /// Converts a time of the daemon's clock to ours.
     #[must_use]
     pub fn our_time(&self, daemon_ms: i64) -> i64 {
         daemon_ms.saturating_add(self.skew.used_ms())
     }
 
-    /// The same updates with times of ours.
+    /// Converts the times of updates to our clock.
     pub fn shifted(&self, mut updates: Vec<JobUpdate>) -> Vec<JobUpdate> {
         let ms = self.skew.used_ms();
         if ms != 0 {
@@ -139,7 +139,7 @@ impl Knowledge {
         updates
     }
 
-    /// The daemon told all its jobs.
+    /// Applies a complete list of jobs.
     pub fn list(
         &mut self,
         updates: Vec<JobUpdate>,
@@ -154,35 +154,37 @@ impl Knowledge {
         self.jobs.replace(updates, unchanged, listing, moment, restarted)
     }
 
-    /// Notes how long the daemon's process had run when a message was made, at `told_ms` by the daemon's clock if it says so, and whether
-    /// it is another one than before. A message that was held up on its way tells an old uptime: that is no restart. `at` is the time by a
-    /// steady clock.
-    pub fn note_uptime(&mut self, uptime: f64, told_ms: Option<i64>, now_ms: i64, at: Duration) {
+    /// Records the uptime of the daemon's process in a message created at `message_ms` by the daemon's clock, if known,
+    /// and detects a restart. A delayed message has an old uptime; that is not a restart. `at` is the current time of a
+    /// monotonic clock.
+    pub fn note_uptime(&mut self, uptime: f64, message_ms: Option<i64>, now_ms: i64, at: Duration) {
         if !uptime.is_finite() {
             return;
         }
         #[allow(clippy::cast_possible_truncation, reason = "saturates, and no daemon is that old")]
         let uptime_ms = (uptime * 1000.0) as i64;
-        let told_start_ms = told_ms.map(|told_ms| told_ms.saturating_sub(uptime_ms));
+        let daemon_start_ms = message_ms.map(|message_ms| message_ms.saturating_sub(uptime_ms));
         let is_another = self.process.is_some_and(|before| {
             let expected = before.uptime + at.saturating_sub(before.at).as_secs_f64();
             let is_younger = uptime + UPTIME_SLACK < before.uptime || uptime + START_SLACK < expected;
-            let starts = before.told_start_ms.zip(told_start_ms);
+            let starts = before.daemon_start_ms.zip(daemon_start_ms);
             is_younger && starts.is_none_or(|(before_ms, ms)| before_ms.abs_diff(ms) > SAME_START_MS)
         });
         self.restarted |= is_another;
         let same = self.process.filter(|_| !is_another);
-        let by_ours_ms = told_start_ms.map(|ms| ms.saturating_add(self.skew.used_ms()));
+        let by_ours_ms = daemon_start_ms.map(|ms| ms.saturating_add(self.skew.used_ms()));
         let start_ms = by_ours_ms.unwrap_or_else(|| now_ms.saturating_sub(uptime_ms));
         self.process = Some(match same {
-            // What came late says nothing new.
+            // A delayed message has no new information.
             Some(before) if uptime < before.uptime => before,
-            Some(before) => Process { told_start_ms: before.told_start_ms.or(told_start_ms), uptime, at, ..before },
-            None => Process { start_ms, told_start_ms, uptime, at },
+            Some(before) => {
+                Process { daemon_start_ms: before.daemon_start_ms.or(daemon_start_ms), uptime, at, ..before }
+            }
+            None => Process { start_ms, daemon_start_ms, uptime, at },
         });
     }
 
-    /// Takes over the state of the process at a time by a steady clock. Gives the event if it is time for one.
+    /// Records the state of the process. `at` is the time of a monotonic clock. Returns an event if one is due.
     pub fn note_system(&mut self, daemon: &str, reading: SystemReading, is_event: bool, at: Duration) -> Option<Event> {
         let system = SystemMetrics {
             daemon: daemon.to_owned(),
@@ -231,20 +233,20 @@ mod tests {
         let mut known = knowledge();
         known.note_uptime(100.0, Some(BOOT_MS + 100_000), BOOT_MS + 100_000, Duration::from_millis(100_000));
         list(&mut known, 100, &["a"]);
-        // Said at 95 s, and here at 160 s, when the daemon has other jobs.
+        // Created at 95 s and received at 160 s, when the daemon has other jobs.
         known.note_uptime(95.0, Some(BOOT_MS + 95_000), BOOT_MS + 160_000, Duration::from_millis(160_000));
         assert!(!list(&mut known, 160, &["b"]).is_new_life);
         assert_eq!(known.take_news().unwrap().start_ms, Some(BOOT_MS));
         known.note_uptime(2.0, Some(BOOT_MS + 172_000), BOOT_MS + 172_000, Duration::from_millis(172_000));
         assert!(list(&mut known, 172, &["c"]).is_new_life, "that is one");
         assert_eq!(known.take_news().unwrap().start_ms, Some(BOOT_MS + 170_000));
-        // Of a daemon that does not say when, the one that came last counts.
+        // If the daemon sends no times, the last received message counts.
         known.note_uptime(0.5, None, BOOT_MS + 180_000, Duration::from_millis(180_000));
         assert!(list(&mut known, 180, &["d"]).is_new_life);
     }
 
     #[test]
-    fn a_daemon_that_was_not_heard_has_told_nothing_until_it_tells_its_jobs() {
+    fn a_daemon_that_was_not_heard_is_unknown_until_it_reports_its_jobs() {
         let mut known = knowledge();
         assert!(known.take_news().is_none());
         list(&mut known, 1, &["a"]);

@@ -1,8 +1,8 @@
-//! What HyperSDK's daemon says, and what follows from it: its messages read, its jobs, and the series counted from them.
+//! Understands HyperSDK's daemon: its messages, its jobs, and the series counted from them.
 //!
-//! [`feed`] and [`wire`] read what comes, by all the names that the versions of the daemon use; [`knowledge`] puts it together into
-//! [`jobs`] and numbers; [`derive`] makes samples of those. No sockets, no clocks, no store: whoever has a message gives it in with its
-//! time, and sends or writes what comes out.
+//! [`feed`] and [`wire`] parse messages, with the field names of all versions of the daemon; [`knowledge`] merges them
+//! into [`jobs`] and numbers; [`derive`] turns those into samples. No sockets, no clocks, no store: the caller passes
+//! messages with their times, and publishes or stores the results.
 
 pub mod derive;
 pub mod feed;

@@ -1,4 +1,5 @@
-//! Values of a daemon's JSON, read forgivingly: a field of the wrong type is an unknown field, not a message lost.
+//! Values of a daemon's JSON, parsed leniently: a field of the wrong type counts as unknown, and the message is still
+//! used.
 
 use std::fmt;
 
@@ -7,10 +8,10 @@ use serde::{
     de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-/// A field that should be text, a number or a time. Objects and lists read as [`Scalar::Nothing`].
+/// A field that should be text, a number or a time. Objects and lists parse as [`Scalar::Nothing`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Scalar {
-    /// Absent, `null`, or something that is no scalar.
+    /// Absent, `null`, or not a scalar.
     #[default]
     Nothing,
     /// `true` or `false`.
@@ -38,7 +39,7 @@ impl Scalar {
         }
     }
 
-    /// The number, if it is a finite one.
+    /// The number, if it is finite.
     pub fn number(&self) -> Option<f64> {
         match self {
             Scalar::Number(number) if number.is_finite() => Some(*number),
@@ -46,15 +47,15 @@ impl Scalar {
         }
     }
 
-    /// The number, if it is a whole one of zero or more.
+    /// The number, if it is a non-negative integer.
     pub fn count(&self) -> Option<u64> {
-        /// Above this a float has gaps between whole numbers.
+        /// Above this, floats cannot represent every integer.
         const EXACT: f64 = 9_007_199_254_740_992.0;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked against the range")]
         self.number().filter(|number| (0.0..=EXACT).contains(number)).map(|number| number as u64)
     }
 
-    /// The time in milliseconds since the Unix epoch. Go's zero time is no time.
+    /// The time in milliseconds since the Unix epoch. Go's zero time counts as none.
     pub fn time_ms(&self) -> Option<i64> {
         self.as_text().and_then(parse_time_ms)
     }
@@ -66,7 +67,7 @@ pub fn parse_time_ms(text: &str) -> Option<i64> {
     Some(time.as_millisecond()).filter(|milliseconds| *milliseconds > 0)
 }
 
-/// A duration as Go writes it (`2h30m15.5s`, `950.1ms`), in seconds.
+/// Parses Go's format of a duration (`2h30m15.5s`, `950.1ms`) into seconds.
 pub fn parse_go_duration(text: &str) -> Option<f64> {
     let (sign, mut rest) = text.strip_prefix('-').map_or((1.0, text), |rest| (-1.0, rest));
     if rest == "0" {

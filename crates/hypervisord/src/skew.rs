@@ -1,40 +1,44 @@
-//! How far a daemon's clock is from ours, so that its times are shown and stored by ours.
+//! Estimates the offset between a daemon's clock and ours, so that we show and store its times by our clock.
 //!
-//! A message comes later than it was made, by its delay: the one that was least late tells most. No single message is believed where
-//! others can speak against it: one may have been held up, many may come at once after a stall, and one may have a wrong time.
+//! Each message arrives later than it was created. The message with the smallest delay gives the best estimate. We do
+//! not trust a single message if others can contradict it: it may have been delayed, many messages may arrive at once
+//! after a stall, and one may have a wrong time.
 
 use std::collections::VecDeque;
 
-/// A difference up to this is delay and rounding, not another clock, in milliseconds: the daemon's times are taken as they are.
+/// An offset up to this is delay and rounding, in milliseconds: the daemon's times are used as they are.
 const TOLERANCE_MS: i64 = 2_000;
-/// A difference that is known is given up below this: one that hovers at the tolerance must not come and go.
+/// A known offset is dropped below this, so that one near the tolerance does not toggle.
 const RELEASE_MS: i64 = 1_000;
-/// A first message that is later than this is of another clock; less may be delay.
+/// An offset of the first message above this is a different clock; below it may be delay.
 const FIRST_DELAY_MS: i64 = 10_000;
-/// Messages of so long are looked back at, in milliseconds, ...
+/// Age of the messages to consider, in milliseconds.
 const LOOK_BACK_MS: i64 = 60_000;
-/// ... and at least and at most so many.
+/// Minimum and maximum number of the messages to consider.
 const MESSAGES: (usize, usize) = (5, 120);
-/// A clock is taken to be further behind than before once messages have said so for so long, in milliseconds: until then they may be held up.
+/// How long messages must agree that the clock is further behind than before, in milliseconds: until then they may be
+/// delayed.
 const SETTLES_MS: i64 = 15_000;
-/// Messages of which two have to agree; with fewer, the one that was least late is right.
+/// Minimum number of messages of which two have to agree; with fewer, the one with the smallest delay is used.
 const COMPARED: usize = 3;
 
-/// What the last messages of one daemon tell of its clock.
+/// What the last messages of one daemon say about its clock.
 #[derive(Debug, Default)]
 pub(crate) struct Skew {
-    /// When the last messages came by our clock, and how much earlier they say that they were made, in milliseconds.
+    /// When the last messages arrived by our clock, and how much earlier they were created by the daemon's, in
+    /// milliseconds.
     seen: VecDeque<(i64, i64)>,
-    /// What is added to the daemon's times, in milliseconds.
+    /// Added to the daemon's times, in milliseconds.
     used_ms: i64,
     has_spoken: bool,
 }
 
 impl Skew {
-    /// A message made at `daemon_ms` by the daemon's clock came at `now_ms` by ours. Gives what is to be added to the daemon's times.
+    /// Adds a message created at `daemon_ms` by the daemon's clock and received at `now_ms` by ours. Returns what to
+    /// add to the daemon's times.
     pub(crate) fn observe(&mut self, now_ms: i64, daemon_ms: i64) -> i64 {
         if self.seen.back().is_some_and(|(at_ms, _)| now_ms < *at_ms) {
-            // Our own clock was set back: what was seen before is by another one.
+            // Our own clock was set back, which invalidates earlier observations.
             self.seen.clear();
         }
         self.seen.push_back((now_ms, now_ms.saturating_sub(daemon_ms)));
@@ -52,7 +56,7 @@ impl Skew {
         } else {
             !(0..=FIRST_DELAY_MS).contains(&behind_ms)
         };
-        // Kept while it is about right: times that are compared must be by one clock.
+        // Unchanged while it is roughly right, because times that are compared must use the same offset.
         if is_believed && !is_about_right {
             self.used_ms = wanted_ms;
         }
@@ -60,12 +64,12 @@ impl Skew {
         self.used_ms
     }
 
-    /// What is added to the daemon's times, in milliseconds.
+    /// What to add to the daemon's times, in milliseconds.
     pub(crate) fn used_ms(&self) -> i64 {
         self.used_ms
     }
 
-    /// How far behind the daemon's clock is by the message that was least late among those that another one confirms.
+    /// How far the daemon's clock is behind: by the message with the smallest delay that another message confirms.
     fn behind_ms(&self) -> Option<i64> {
         let mut sorted: Vec<i64> = self.seen.iter().map(|(_, behind_ms)| *behind_ms).collect();
         sorted.sort_unstable();
@@ -77,7 +81,7 @@ impl Skew {
         agreeing.next().map(|(one, _)| *one)
     }
 
-    /// Whether messages have said for long enough that the clock is so far behind to tell that from delay.
+    /// Whether messages have agreed on this offset for long enough that it is not delay.
     fn has_settled(&self, behind_ms: i64) -> bool {
         let agrees = |(_, other_ms): &&(i64, i64)| other_ms.saturating_sub(behind_ms).saturating_abs() <= TOLERANCE_MS;
         let mut agreeing = self.seen.iter().filter(agrees).map(|(at_ms, _)| *at_ms);
@@ -94,7 +98,8 @@ mod tests {
 
     const START_MS: i64 = 1_700_000_000_000;
 
-    /// What is used after each message: the second it comes, and how many milliseconds before it was made by the daemon's clock.
+    /// The offset after each message: the second of its arrival, and how many milliseconds earlier the daemon created
+    /// it.
     fn used(messages: impl IntoIterator<Item = (i64, i64)>) -> Vec<i64> {
         let mut skew = Skew::default();
         let used = messages.into_iter().map(|(second, behind_ms)| {
@@ -156,7 +161,7 @@ mod tests {
     #[test]
     fn a_clock_that_hovers_at_the_tolerance_does_not_come_and_go() {
         for sign in [1, -1] {
-            // A minute each way, between 1.8 s and 2.2 s: longer than anything is looked back at.
+            // One minute each of 1.8 s and 2.2 s, which is longer than the messages to consider.
             let hovering = (0..900).map(|second| (second, sign * if (second / 150) % 2 == 0 { 2_200 } else { 1_800 }));
             let used = used(hovering);
             let changes = used.windows(2).filter(|pair| pair[0] != pair[1]).count();
@@ -173,7 +178,7 @@ mod tests {
         for second in 0..30 {
             skew.observe(START_MS + second * 1_000, START_MS + second * 1_000);
         }
-        // An hour back: the daemon is ahead of us now.
+        // Back by an hour: now the daemon is ahead of us.
         let now_ms = START_MS - 3_600_000;
         assert_eq!(skew.observe(now_ms, START_MS + 30_000), -3_630_000);
     }

@@ -1,21 +1,21 @@
-//! State of a daemon's process as its page of metrics tells it: what there is to show while its socket is down.
+//! The state of a daemon's process from its `/metrics`, for display while its WebSocket is down.
 
 use timeseries::Point;
 
 use crate::feed::SystemReading;
 
-/// Names of each number, the documented one first.
+/// Metric names of each number, the documented one first.
 const CPU: [&str; 1] = ["hypersdk_cpu_usage"];
 const MEMORY: [&str; 2] = ["hypersdk_memory_bytes", "process_resident_memory_bytes"];
 const GOROUTINES: [&str; 2] = ["hypersdk_goroutines", "go_goroutines"];
 const CLIENTS: [&str; 2] = ["hypersdk_websocket_clients", "hypersdk_websocket_connections"];
 const CONNECTIONS: &str = "hypersdk_connections";
-/// A kind of connection that is a limit, not a number of connections.
+/// A connection kind that is a limit rather than a number of connections.
 const LIMIT_KIND: &str = "pool_max";
 
-/// Reads it from the points of one scrape. `None` if none of it is there.
+/// Reads the state from the points of one scrape. `None` if none of the metrics exist.
 pub fn read(points: &[Point]) -> Option<SystemReading> {
-    // Of the memory, the series without a type is the total.
+    // For memory, the series without the label `type` is the total.
     let first = |names: &[&str]| {
         names.iter().find_map(|name| {
             let is_it = |point: &&Point| point.labels.metric_name() == *name && point.labels.get("type").is_empty();

@@ -1,4 +1,4 @@
-//! The shapes in which a daemon writes jobs and numbers, in all dialects, as typed structures that have no place for a secret.
+//! JSON structures of jobs and numbers in all dialects, as types that cannot hold a secret.
 
 use std::fmt;
 
@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 
 use crate::{jobs::JobUpdate, scalar::Scalar};
 
-/// A job: of `/jobs/query`, of the messages `jobs`, `job_update`, `metrics`, `job.progress` and `job.status`. They differ in the
-/// names of their fields, not in what those mean.
+/// A job in `/jobs/query` and in the messages `jobs`, `job_update`, `metrics`, `job.progress` and `job.status`. These
+/// differ in the names of fields, not in their meaning.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct JobWire {
@@ -48,7 +48,7 @@ pub struct JobWire {
     output_dir: Scalar,
 }
 
-/// What was submitted. Credentials are read only to be searched for in texts.
+/// What was submitted. Credentials are only parsed in order to redact them in texts.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Definition {
@@ -150,10 +150,11 @@ impl<'de> Visitor<'de> for ProgressVisitor {
     }
 }
 
-/// Jobs whose secrets are learned at once: fewer than a redactor remembers, so that none of them is forgotten before its own job is read.
+/// Number of jobs whose secrets are added at once: fewer than a redactor stores, so that none is evicted before its own
+/// job is parsed.
 const LEARNED_AT_ONCE: usize = 64;
 
-/// What jobs say, without secrets; `None` for what does not name a job.
+/// Job updates without secrets; `None` for a job without an ID.
 pub fn updates(jobs: Vec<JobWire>, redactor: &Redactor) -> Vec<Option<JobUpdate>> {
     let mut updates = Vec::with_capacity(jobs.len());
     let mut jobs = jobs.into_iter();
@@ -186,7 +187,7 @@ impl JobWire {
         names.into_iter().flatten()
     }
 
-    /// What it says, without secrets, of which its own are known. `None` if it does not name a job.
+    /// The update with the job's own and all known secrets removed. `None` if it has no ID.
     fn into_update(self, redactor: &Redactor) -> Option<JobUpdate> {
         let definition = self.definition.unwrap_or_default();
         let progress = match self.progress {
@@ -207,13 +208,13 @@ impl JobWire {
             .filter(|bytes| *bytes > 0 || bytes_total.is_some())
             .or_else(|| result.total_size.count().filter(|bytes| *bytes > 0));
         let status = self.status.as_text().map(|text| match JobStatus::from_name(text) {
-            // The word is ours, for what follows from a cancel that was accepted.
+            // This status is our own, for a job whose cancellation was accepted.
             JobStatus::Cancelling => JobStatus::Running,
             status => status,
         });
         let created_at = self.created_at.time_ms().or_else(|| definition.created_at.time_ms());
         let started_at = self.started_at.time_ms().or_else(|| {
-            // The feed's `start_time` repeats the time of creation until the job has started.
+            // The feed's `start_time` is the time of creation until the job has started.
             self.start_time.time_ms().filter(|_| status.is_some_and(|status| status != JobStatus::Pending))
         });
         Some(JobUpdate {
@@ -261,13 +262,13 @@ impl JobWire {
     }
 }
 
-/// The numbers of the feed's `metrics`.
+/// The numbers of the feed's `metrics` messages.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct MetricsWire<'a> {
     pub http_requests: Scalar,
     pub http_errors: Scalar,
-    /// Mean over the daemon's life, in milliseconds.
+    /// Mean since the start of the process, in milliseconds.
     pub avg_response_time: Scalar,
     pub memory_usage: Scalar,
     pub cpu_usage: Scalar,
@@ -291,43 +292,43 @@ pub(crate) struct SystemWire {
     pub websocket_clients: Scalar,
 }
 
-/// Answer of `/status`.
+/// Response of `/status`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct StatusWire {
-    /// Of the daemon.
+    /// Version of the daemon.
     pub version: Scalar,
     /// A Go duration.
     pub uptime: Scalar,
-    /// Jobs that it knows.
+    /// Number of jobs.
     pub total_jobs: Scalar,
 }
 
-/// Answer of `/jobs/query`, and data of the message `jobs`.
+/// Response of `/jobs/query`, and data of the message `jobs`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct JobsWire {
     /// `null` when there are none.
     pub jobs: Option<Vec<JobWire>>,
-    /// When the answer was made, by the daemon's clock.
+    /// When the response was created, by the daemon's clock.
     pub timestamp: Scalar,
 }
 
-/// Answer of `/jobs/cancel`.
+/// Response of `/jobs/cancel`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct CancelWire {
-    /// Ids of jobs whose cancel was accepted.
+    /// IDs of jobs whose cancellation was accepted.
     pub cancelled: Option<Vec<String>>,
-    /// Why others were not, by id.
+    /// Errors of the others, by ID.
     pub errors: Option<std::collections::BTreeMap<String, String>>,
 }
 
-/// Answer of `/jobs/logs/{id}`.
+/// Response of `/jobs/logs/{id}`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct LogsWire {
-    /// Its entries; `null` when there are none.
+    /// Entries of the log; `null` when there are none.
     pub logs: Option<Vec<LogWire>>,
 }
 
@@ -335,13 +336,13 @@ pub struct LogsWire {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct LogWire {
-    /// When, by the daemon's clock.
+    /// Time by the daemon's clock.
     pub timestamp: Scalar,
-    /// How bad it is.
+    /// Level.
     pub level: Scalar,
-    /// What happened.
+    /// Message.
     pub message: Scalar,
-    /// What went wrong, if something did.
+    /// Error, if any.
     pub error: Scalar,
 }
 

@@ -1,17 +1,19 @@
-//! A number in the place of a label set.
+//! A hash of a label set.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-/// Names what has certain labels: equal labels, equal fingerprint. It is Alertmanager's own hash (`model.LabelSet.Fingerprint`), so
-/// that its fingerprints of alerts and ours are the same. Written in 16 hexadecimal digits.
+/// Identifies a label set: equal labels have equal fingerprints. It is Alertmanager's hash
+/// (`model.LabelSet.Fingerprint`), so that alerts have the same fingerprints there and here. Written as 16 hexadecimal
+/// digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Fingerprint(pub u64);
 
 impl Fingerprint {
-    /// The fingerprint of labels whose names rise: FNV-1a over names and values, each followed by the byte 255, which is in no text.
+    /// The fingerprint of labels sorted by name: FNV-1a over names and values, each followed by the byte 255, which no
+    /// text contains.
     #[must_use]
     pub fn of<'a, N, V>(labels: impl IntoIterator<Item = (&'a N, &'a V)>) -> Self
     where
@@ -32,7 +34,7 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// A text that is no fingerprint.
+/// A text that is not a fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a fingerprint: it has 16 hexadecimal digits")]
 pub struct WrongFingerprint(String);
@@ -67,7 +69,7 @@ mod tests {
 
     #[test]
     fn it_is_alertmanagers_and_is_read_as_it_is_written() {
-        // What Debian's Alertmanager 0.25 gives for these labels.
+        // The result of Debian's Alertmanager 0.25 for these labels.
         let fingerprint = Fingerprint::of([("alertname", "a"), ("b", "c")]);
         assert_eq!(fingerprint.to_string(), "fc6101df625cd9d2");
         assert_ne!(fingerprint, Fingerprint::of([("alertname", "ab"), ("", "c")]));

@@ -1,6 +1,6 @@
-//! What names a series, and what selects one: [`Labels`], [`Matcher`], and the regular expressions of matchers.
+//! Labels of series, and matchers: [`Labels`], [`Matcher`], and the regular expressions of matchers.
 //!
-//! Below all that knows of samples, queries or alerts; it knows none of them.
+//! This crate is the base for samples, queries and alerts, and knows none of them.
 
 mod fingerprint;
 pub mod go_regex;

@@ -1,4 +1,4 @@
-//! Label matchers of a selector.
+//! Label matchers of selectors.
 
 use crate::{METRIC_NAME, pattern::Pattern};
 
@@ -36,7 +36,8 @@ impl Matcher {
         matches!(self.op, MatchOp::Equal(_))
     }
 
-    /// How much its regular expression takes, if it has one: to be kept below [`crate::go_regex::MOST_WEIGHT`] for all those of a request.
+    /// Weight of its regular expression, if it has one; the sum over a request must be below
+    /// [`crate::go_regex::MOST_WEIGHT`].
     #[must_use]
     pub fn weight(&self) -> usize {
         match &self.op {
@@ -45,7 +46,7 @@ impl Matcher {
         }
     }
 
-    /// Whether a label with this value fulfils the condition.
+    /// Whether a label with this value matches.
     #[must_use]
     pub fn matches(&self, value: &str) -> bool {
         match &self.op {
@@ -57,7 +58,7 @@ impl Matcher {
     }
 }
 
-/// The metric that matchers name, if they name one.
+/// The metric name in matchers, if there is one.
 #[must_use]
 pub fn metric_name(matchers: &[Matcher]) -> Option<&str> {
     matchers.iter().find_map(|matcher| match &matcher.op {

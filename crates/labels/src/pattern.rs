@@ -1,5 +1,5 @@
-//! Regular expressions of matchers. What is only a choice of texts is looked up, and never compiled: compiling hundreds of alternatives
-//! takes longer than most queries.
+//! Regular expressions of matchers. An expression that only lists alternatives is looked up and never compiled:
+//! compiling hundreds of alternatives takes longer than most queries.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use regex::Regex;
 
 use crate::go_regex;
 
-/// Characters that mean more than themselves in an expression.
+/// Characters with a special meaning in an expression.
 const META: &str = r"\.+*?()[]{}^$";
 
-/// What a choice weighs: it is not compiled, but the parser compiles what stands in for it.
+/// Weight of a list of alternatives: it is not compiled, but the parser compiles a replacement.
 const OF_CHOICE: usize = 50;
 
-/// What stands around an expression.
+/// Prefix and suffix of an anchored expression.
 const BEGIN: &str = "^(?s:";
 const END: &str = ")$";
 
-/// What a label's value is matched with, anchored at both ends; `.` matches a line's end too. Cheap to clone.
+/// The pattern of a regular expression matcher, anchored at both ends; `.` matches a line feed too. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Pattern(Kind);
 
@@ -35,14 +35,14 @@ struct Expression {
 
 #[derive(Debug)]
 struct Choice {
-    /// As an anchored expression.
+    /// The anchored expression.
     text: String,
-    /// Sorted, each once.
+    /// Sorted, without duplicates.
     values: Vec<String>,
 }
 
 impl Pattern {
-    /// A choice of texts if `expression` is no more than that: texts between `|`, none of them empty.
+    /// A list of alternatives, if `expression` is one: non-empty texts separated by `|`.
     #[must_use]
     pub fn choice(expression: &str) -> Option<Self> {
         if !is_choice(expression) {
@@ -54,7 +54,7 @@ impl Pattern {
         Some(Pattern(Kind::Choice(Arc::new(Choice { text: anchored(expression), values }))))
     }
 
-    /// Matches any of some texts, none of them empty, whatever characters are in them.
+    /// Matches any of these texts, which must not be empty but may contain any characters.
     #[must_use]
     pub fn one_of(mut values: Vec<String>) -> Self {
         values.sort_unstable();
@@ -63,7 +63,7 @@ impl Pattern {
         Pattern(Kind::Choice(Arc::new(Choice { text, values })))
     }
 
-    /// The expression as Prometheus means it; `None` if it is none.
+    /// Compiles an expression like Prometheus; `None` if it is invalid.
     #[must_use]
     pub fn compile(expression: &str) -> Option<Self> {
         Self::choice(expression).or_else(|| {
@@ -72,13 +72,13 @@ impl Pattern {
         })
     }
 
-    /// What an expression takes beyond its text, before it is compiled: see [`go_regex::weight`].
+    /// Weight of an expression, before it is compiled: see [`go_regex::weight`].
     #[must_use]
     pub fn weight_of(expression: &str) -> usize {
         if is_choice(expression) { OF_CHOICE } else { go_regex::weight(expression) }
     }
 
-    /// What it takes beyond its text.
+    /// Its weight.
     #[must_use]
     pub fn weight(&self) -> usize {
         match &self.0 {
@@ -87,7 +87,7 @@ impl Pattern {
         }
     }
 
-    /// Whether all of `value` matches.
+    /// Whether the whole `value` matches.
     #[must_use]
     pub fn is_match(&self, value: &str) -> bool {
         match &self.0 {
@@ -96,7 +96,7 @@ impl Pattern {
         }
     }
 
-    /// The expression with its anchors, in the words of the crate `regex`.
+    /// The anchored expression in the syntax of the crate `regex`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match &self.0 {
@@ -105,7 +105,7 @@ impl Pattern {
         }
     }
 
-    /// The expression as it was written, in Prometheus' words.
+    /// The expression as written, in Prometheus' syntax.
     #[must_use]
     pub fn written(&self) -> &str {
         match &self.0 {
@@ -117,7 +117,7 @@ impl Pattern {
         }
     }
 
-    /// The only values that match, sorted, each once; `None` if that is not known. None of them is empty.
+    /// The only values that match, sorted, without duplicates; `None` if unknown. None of them is empty.
     #[must_use]
     pub fn values(&self) -> Option<&[String]> {
         match &self.0 {
@@ -127,7 +127,7 @@ impl Pattern {
     }
 }
 
-/// Whether an expression is texts between `|`, none of them empty.
+/// Whether an expression is a list of non-empty texts separated by `|`.
 fn is_choice(expression: &str) -> bool {
     let is_plain = |text: &str| !text.is_empty() && !text.contains(|c: char| META.contains(c) || c.is_control());
     expression.split('|').all(is_plain)

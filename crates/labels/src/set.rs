@@ -1,12 +1,12 @@
-//! Label sets: what names a series.
+//! Label sets of series.
 
 use std::{fmt, sync::Arc};
 
 /// Name of the label that holds the metric name.
 pub const METRIC_NAME: &str = "__name__";
 
-/// True for the labels that say what a metric is: its name, and its type and unit where they are kept as labels. They are dropped
-/// together when a value is no longer that of the metric.
+/// True for the labels of a metric's schema: its name, and its type and unit if they are labels. Operations that change
+/// the meaning of the value drop them.
 #[must_use]
 pub fn is_schema_label(name: &str) -> bool {
     matches!(name, METRIC_NAME | "__type__" | "__unit__")
@@ -17,7 +17,8 @@ pub fn is_schema_label(name: &str) -> bool {
 pub struct Labels(Arc<[(Arc<str>, Arc<str>)]>);
 
 impl Labels {
-    /// A label set of these pairs. Pairs with an empty value are left out, as Prometheus does; of a repeated name the last wins.
+    /// A label set of these pairs. As in Prometheus, pairs with an empty value are dropped; for a repeated name the
+    /// last one is used.
     pub fn new<N: Into<Arc<str>>, V: Into<Arc<str>>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         let mut sorted: Vec<(Arc<str>, Arc<str>)> =
             pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
@@ -28,7 +29,7 @@ impl Labels {
         Labels(sorted.into())
     }
 
-    /// The value of a label; empty if there is none, which PromQL does not tell apart.
+    /// The value of a label; empty if it is missing, which PromQL does not distinguish.
     #[must_use]
     pub fn get(&self, name: &str) -> &str {
         self.0
@@ -49,26 +50,26 @@ impl Labels {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }
 
-    /// The shared pairs, for building another set without copying text.
+    /// The shared pairs, to build another set without copying text.
     #[must_use]
     pub fn pairs(&self) -> &[(Arc<str>, Arc<str>)] {
         &self.0
     }
 
-    /// The set without its metric name, and without the metric's type and unit if they are labels.
+    /// The set without metric name, and without type and unit labels.
     #[must_use]
     pub fn without_name(&self) -> Self {
         let has_any = self.0.iter().any(|(name, _)| is_schema_label(name));
         if has_any { self.filtered(|name| !is_schema_label(name)) } else { self.clone() }
     }
 
-    /// The labels whose names satisfy the condition.
+    /// The labels for whose names `keep` is true.
     #[must_use]
     pub fn filtered(&self, keep: impl Fn(&str) -> bool) -> Self {
         Labels(self.0.iter().filter(|(name, _)| keep(name)).cloned().collect())
     }
 
-    /// The set with one label set to another value; an empty value removes it.
+    /// The set with one label changed; an empty value removes it.
     #[must_use]
     pub fn with(&self, name: &str, value: &str) -> Self {
         let mut pairs: Vec<_> = self.0.to_vec();
@@ -105,7 +106,7 @@ impl fmt::Debug for Labels {
 }
 
 impl fmt::Display for Labels {
-    /// Prometheus' notation: `{__name__="up", job="node"}`.
+    /// Prometheus' format: `{__name__="up", job="node"}`.
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter.write_str("{")?;
         for (index, (name, value)) in self.iter().enumerate() {

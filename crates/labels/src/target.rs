@@ -1,20 +1,21 @@
-//! The labels of a target, beside those of its series.
+//! Target labels.
 
 use std::sync::Arc;
 
 use crate::{Labels, METRIC_NAME};
 
-/// The labels that a target gives to all its series.
+/// The labels that a target adds to all its series.
 #[derive(Debug, Clone)]
 pub struct TargetLabels(Vec<(Arc<str>, Arc<str>)>);
 
 impl TargetLabels {
-    /// These, as names and values.
+    /// From names and values.
     pub fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         TargetLabels(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 
-    /// The labels of a series of this target. A label that the target has too is kept as `exported_<name>`, as Prometheus does.
+    /// The labels of a series of this target. As in Prometheus, a label that the target has too is renamed to
+    /// `exported_<name>`.
     #[must_use]
     pub fn series(&self, name: &str, labels: &[(&str, &str)]) -> Labels {
         let own = |label: &str| self.0.iter().any(|(name, _)| **name == *label);

@@ -1,44 +1,44 @@
-//! When a live query asks another engine again for steps that it knows: an engine does not say what came late.
+//! When a live query re-evaluates known steps of a remote engine, which does not report late samples.
 //!
-//! The younger a step, the likelier it changes and the cheaper it is to ask for. So the newest ones are asked for each quarter of a
-//! minute, which costs little beside what is new, and longer ranges the more rarely the longer they are. Those need a permit of the
-//! engine's as well, of which there are few, and are spread out: many queries that begin at once, as those of a page do, must not come
-//! back at once. Knows no clock and asks nothing.
+//! Recent steps are more likely to change and cheaper to query. So the newest ones are re-evaluated every quarter of a
+//! minute, which costs little compared with new steps, and longer ranges less often. Longer ranges also need one of the
+//! engine's few permits, and they are spread over time: queries that start together, like those of a page, must not
+//! return together. Has no clock and does no I/O.
 
 use std::time::{Duration, Instant};
 
 use datasource::UNSETTLED_MS;
 
-/// Between two requests for steps that are likely to change, at least.
+/// Minimum interval between requests for steps that are likely to change.
 const INTERVAL: Duration = Duration::from_secs(15);
-/// The same for the whole window.
+/// Minimum interval between requests for the whole window.
 const WHOLE_INTERVAL: Duration = Duration::from_secs(60);
-/// The whole window is asked for once in this part of its length, ...
+/// The whole window is re-evaluated after this fraction of its length, ...
 const WHOLE_PART: u32 = 60;
-/// ... or after this time, for which the cache of results believes it as well.
+/// ... or after this time, which is also the lifetime of cached results.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(3_600);
-/// What of a window is unsettled is asked for once in this part of its length: each half minute for an hour.
+/// The unsettled part of a window is re-evaluated after this fraction of its length: every half a minute for an hour.
 const UNSETTLED_PART: u32 = 120;
-/// The least a pause is, in durations of the evaluation before it.
+/// Minimum pause, in durations of the previous evaluation.
 const PAUSE: u32 = 20;
-/// How long a range waits that found no permit, at least and at most.
+/// Minimum and maximum delay of a range that got no permit.
 const PUT_OFF_SECS: (f64, f64) = (5.0, 15.0);
 
-/// Steps of another engine by how likely they are to change.
+/// Classes of a remote engine's steps by the likelihood of changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StepAge {
-    /// All, as history can be loaded.
+    /// All steps, because history can be backfilled.
     Whole,
-    /// Young enough for a backlog, a late rule, an out-of-order sample.
+    /// Recent enough for a backlog, a late rule, an out-of-order sample.
     Unsettled,
-    /// Younger than the freshness of the cache of results.
+    /// Newer than the freshness of the result cache.
     Fresh,
 }
 
-/// Each is part of the one before it.
+/// Each is contained in the previous one.
 const ALL: [StepAge; 3] = [StepAge::Whole, StepAge::Unsettled, StepAge::Fresh];
 
-/// When each kind of steps is next asked for again.
+/// When each class of steps is due.
 #[derive(Debug)]
 pub(crate) struct CorrectionSchedule {
     due: Vec<(StepAge, Instant)>,
@@ -46,7 +46,7 @@ pub(crate) struct CorrectionSchedule {
 }
 
 impl StepAge {
-    /// The time between two requests for these steps of a window.
+    /// The interval between requests for these steps of a window.
     fn interval(self, window: Duration) -> Duration {
         let unsettled = Duration::from_millis(UNSETTLED_MS.unsigned_abs());
         match self {
@@ -56,7 +56,7 @@ impl StepAge {
         }
     }
 
-    /// The pause after an evaluation of these steps that took so long.
+    /// The pause after an evaluation of these steps with this duration.
     fn pause(self, took: Duration) -> Duration {
         match self {
             StepAge::Whole => took.saturating_mul(PAUSE * 4),
@@ -67,14 +67,15 @@ impl StepAge {
 }
 
 impl CorrectionSchedule {
-    /// For a query over a window whose first evaluation is at `now`. One that is `whole` is evaluated as a whole with each new step anyway.
+    /// A schedule for a query over a window, first evaluated at `now`. A `whole` query is re-evaluated completely with
+    /// each new step anyway.
     pub(crate) fn new(window: Duration, whole: bool, now: Instant) -> Self {
         let kinds = ALL.into_iter().filter(|steps| !whole || *steps == StepAge::Whole);
         let due = kinds.map(|steps| (steps, now + steps.interval(window).mul_f64(rand::random_range(0.5..=1.0))));
         CorrectionSchedule { due: due.collect(), window }
     }
 
-    /// The most steps that are due at `now`, with a permit where they need one.
+    /// The largest class of steps that is due at `now`, with a permit if it needs one.
     pub(crate) fn next<P>(&mut self, now: Instant, permit: impl Fn() -> Option<P>) -> Option<(StepAge, Option<P>)> {
         for (steps, due) in self.due.iter_mut().filter(|(_, due)| now >= *due) {
             if *steps == StepAge::Fresh {
@@ -88,7 +89,7 @@ impl CorrectionSchedule {
         None
     }
 
-    /// These steps were evaluated by `now`, and what is part of them.
+    /// Records that these steps, which contain all smaller classes, were evaluated by `now`.
     pub(crate) fn done(&mut self, evaluated: StepAge, took: Duration, now: Instant) {
         for (steps, due) in self.due.iter_mut().skip_while(|(steps, _)| *steps != evaluated) {
             let interval = steps.interval(self.window).mul_f64(rand::random_range(0.9..=1.1));
@@ -96,7 +97,7 @@ impl CorrectionSchedule {
         }
     }
 
-    /// When there is something to do next.
+    /// The next time at which something is due.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.due.iter().map(|(_, due)| *due).min()
     }
@@ -108,7 +109,8 @@ mod tests {
 
     const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-    /// Seconds at which each kind of steps of so many queries is asked for within three hours, while there are permits or not.
+    /// Seconds within three hours at which each class of steps of `queries` queries is requested, with or without
+    /// permits.
     fn asked(queries: usize, window: Duration, whole: bool, has_permits: bool) -> Vec<(u64, StepAge)> {
         let begin = Instant::now();
         let mut schedules: Vec<_> = (0..queries).map(|_| CorrectionSchedule::new(window, whole, begin)).collect();
@@ -145,7 +147,7 @@ mod tests {
     fn what_is_fresh_is_asked_for_whatever_else_waits() {
         for (window, has_permits) in [(DAY, true), (DAY, false), (Duration::from_secs(300), false)] {
             let asked = asked(1, window, false, has_permits);
-            // All kinds have the fresh steps in them.
+            // All classes contain the fresh steps.
             let gaps = asked.windows(2).map(|pair| pair[1].0 - pair[0].0);
             assert!(gaps.max().unwrap() <= 17, "{window:?}");
             assert!(has_permits || asked.iter().all(|(_, steps)| *steps == StepAge::Fresh));

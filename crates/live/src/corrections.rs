@@ -1,8 +1,8 @@
-//! Which steps of a live query are evaluated again, because samples came after they had been evaluated.
+//! Which steps of a live query are re-evaluated because samples arrived late.
 //!
-//! Our own store notes appends to times that were read, so that only the steps that read them are evaluated again, for at most a
-//! twentieth of the time where one evaluation takes less than three seconds. Another engine notes nothing: its steps are asked for again
-//! by a schedule, and the longer ranges of them within a budget that its queries share.
+//! Our own store records appends to times that were already read. Only the affected steps are re-evaluated; this takes
+//! at most a twentieth of the time if one evaluation takes less than three seconds. A remote engine records nothing:
+//! its steps are re-evaluated by a schedule, and its longer ranges within a budget that all queries share.
 
 use std::time::{Duration, Instant};
 
@@ -18,40 +18,40 @@ use tsdb::LateMark;
 
 use crate::correction_schedule::{CorrectionSchedule, StepAge};
 
-/// Between two looks at what came late in our own store, and between two evaluations of the same because of it.
+/// Minimum interval between checks for late samples in our own store, and between re-evaluations because of them.
 const STORE_INTERVAL: Duration = Duration::from_secs(5);
-/// The longest between two such evaluations: the longer it is, the more of the window they are of.
+/// Maximum interval between such re-evaluations: the longer it is, the larger the affected part of the window.
 const LONGEST_REST: Duration = Duration::from_secs(60);
-/// The least a pause is, in durations of the evaluation before it.
+/// Minimum pause, in durations of the previous evaluation.
 const PAUSE: u32 = 20;
 
-/// What a live query knows of changes below it.
+/// Tracks late samples of a live query.
 pub(crate) struct Corrections {
-    /// What was appended before it to our own store is evaluated.
+    /// Appends to our own store before this mark are evaluated.
     mark: LateMark,
-    /// Nothing of our own store is evaluated again before.
+    /// Own steps are not re-evaluated before this time.
     rests_until: Instant,
-    /// When another engine is asked again.
+    /// When a remote engine's steps are re-evaluated.
     schedule: CorrectionSchedule,
 }
 
-/// What is to be evaluated again, and what is known once that is done.
+/// Steps to re-evaluate, and the state to set once that is done.
 pub(crate) struct Due {
-    /// First and last step, as far as there are any.
+    /// First and last step; `None` if there are none.
     pub steps: Option<StepRange>,
-    /// Nothing that was kept on the way may be used.
+    /// Whether caches must be bypassed.
     pub past_caches: bool,
     kind: DueKind,
 }
 
 enum DueKind {
     Store(LateMark),
-    /// With its part of the engine's budget, until it is done.
+    /// With the permit of the engine until it is done.
     Engine(StepAge, Option<OwnedSemaphorePermit>),
 }
 
 impl Corrections {
-    /// For a query over a window. One that is `whole` is evaluated as a whole with each new step.
+    /// For a query over a window. A `whole` query is re-evaluated completely with each new step.
     pub(crate) fn new(window_ms: i64, whole: bool) -> Self {
         let now = Instant::now();
         let window = Duration::from_millis(window_ms.max(0).unsigned_abs());
@@ -62,8 +62,8 @@ impl Corrections {
         }
     }
 
-    /// Says which of the `known` steps (a first and a last one) are to be evaluated again, before anything up to `end_ms` is evaluated.
-    /// Where none are known, all are.
+    /// Returns which of the `known` steps (first and last) to re-evaluate. Call it before evaluating anything up to
+    /// `end_ms`. Without known steps, everything is evaluated anyway.
     pub(crate) async fn due(
         &mut self,
         backend: &Backend,
@@ -77,12 +77,13 @@ impl Corrections {
             Backend::Embedded(engine) => {
                 let sent = backend.as_sent(query).await;
                 let reads = Reads::of(sent.as_ref().unwrap_or(query).parsed().ok()?, step_ms);
-                // A query of the future must not make a late append of every append: it is evaluated as a whole each time.
+                // If a query reads the future, all appends would count as late, so the time is limited to now; such a
+                // query is evaluated completely each time.
                 engine.store().reads(reads.until(end_ms).min(now_ms()));
                 let (late, mark) = engine.store().late_since(self.mark);
                 let steps = match known {
                     None => None,
-                    // What is noted stays noted until it is looked at.
+                    // The records stay in the store until we read them.
                     Some(_) if now < self.rests_until => return None,
                     Some(_) if late.is_empty() => None,
                     Some(known) => reads.affected(known, |matchers| late.times(matchers)),
@@ -103,7 +104,7 @@ impl Corrections {
         }
     }
 
-    /// Notes that what was due is done, or was tried in vain.
+    /// Records that the due steps were evaluated, or that this failed.
     pub(crate) fn done(&mut self, due: Due, took: Duration, succeeded: bool) {
         let now = Instant::now();
         match due.kind {
@@ -122,7 +123,7 @@ impl Corrections {
         }
     }
 
-    /// How long there is nothing to look at.
+    /// How long until the next check.
     pub(crate) fn rest(&self, backend: &Backend) -> Duration {
         match backend {
             Backend::Embedded(_) => STORE_INTERVAL,
@@ -134,12 +135,12 @@ impl Corrections {
     }
 }
 
-/// How long our own store has rest after an evaluation that took so long.
+/// The pause for our own store after an evaluation with this duration.
 fn rest_after(took: Duration) -> Duration {
     took.saturating_mul(PAUSE).clamp(STORE_INTERVAL, LONGEST_REST)
 }
 
-/// Leaves of a result for steps of which some are `known` already only what differs from it, and says what that replaces. False if
+/// Reduces a result whose steps are partly `known` to what differs, and sets the range that it replaces. False if
 /// nothing differs.
 pub(crate) fn only_what_differs(known: &Frame, again: &mut Frame, (first, last): StepRange) -> bool {
     let is_longer = last > known.end_ms;
@@ -169,7 +170,7 @@ fn cut(frame: &mut Frame, (first, last): StepRange) {
     frame.series.retain(|series| !series.timestamps.is_empty());
 }
 
-/// The first and the last time of `span` at which two results differ.
+/// The first and last time in `span` at which two results differ.
 fn difference(one: &Frame, other: &Frame, span: StepRange) -> Option<StepRange> {
     let by_labels: std::collections::HashMap<&Labels, &Series> =
         other.series.iter().map(|series| (&*series.labels, series)).collect();
@@ -191,7 +192,7 @@ fn difference(one: &Frame, other: &Frame, span: StepRange) -> Option<StepRange> 
     differing.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)))
 }
 
-/// The time at which two columns first differ, in their order.
+/// The time of the first difference of two columns.
 fn first_difference<'a>(
     mut one: impl Iterator<Item = &'a (i64, u64)>,
     mut other: impl Iterator<Item = &'a (i64, u64)>,
@@ -240,7 +241,7 @@ mod tests {
         assert_eq!(filled.replaces, Some((20, 30)));
         assert_eq!(filled.series, frame(&[("x", &[(20, 2.0), (30, 3.0)])], 0).series);
 
-        // New steps at the end, with the newest known one changed, and unchanged.
+        // New steps at the end, with the last known one changed and unchanged.
         let mut longer = frame(&[("x", &[(40, 5.0), (50, 5.0)]), ("y", &[(50, 1.0)])], 50);
         assert!(only_what_differs(&known, &mut longer, (40, 50)));
         assert_eq!(longer.replaces, Some((40, 50)));

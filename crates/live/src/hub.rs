@@ -28,42 +28,42 @@ use crate::{
     topic::{Account, Channel, Sequence, SnapshotSource},
 };
 
-/// Events kept of each topic for sockets that come back: minutes of a busy daemon's.
+/// Events in the log of each topic, for sockets that reconnect: some minutes of a busy daemon.
 const EVENT_LOG_LENGTH: usize = 4_096;
-/// Distinct live queries at a time.
+/// Maximum number of distinct live queries.
 const MAX_QUERIES: usize = 2_000;
-/// The same that one token started.
+/// Maximum number of those that one token started.
 const MAX_QUERIES_OF_TOKEN: usize = 1_000;
 
-/// Gives the current state of each topic that is not a query.
+/// Functions that return the current state of each topic except queries.
 pub struct Sources {
     /// Jobs of all daemons.
     pub jobs: SnapshotSource,
-    /// Process metrics of all daemons.
+    /// Process state of all daemons.
     pub system: SnapshotSource,
     /// Alerts of all sources.
     pub alerts: SnapshotSource,
-    /// State of all sources.
+    /// Status of all sources.
     pub upstreams: SnapshotSource,
 }
 
-/// What live queries may take.
+/// Limits of live queries.
 pub struct HubLimits {
     /// Memory for results and updates.
     pub memory: MemoryBudget,
-    /// Queries that a token may start in a time.
+    /// Number of queries that a token may start per time.
     pub starts: StartLimit,
 }
 
-/// What a live query is shared by.
+/// Key by which viewers share a live query.
 type QueryKey = (Scope, LiveQuery);
-/// By scope as well: who sees less never shares an evaluation with who sees more.
+/// The scope is part of the key, so that viewers with different permissions never share an evaluation.
 type Queries = HashMap<QueryKey, Arc<QueryTopic>>;
 
-/// Why the data of a source is not current, for those who may not know the source.
+/// Why data is stale, for viewers who may not see the source.
 const SOME_SOURCE: &str = "a source of this data is not current";
 
-/// All topics. A cheap handle.
+/// All topics. Cheap to clone.
 #[derive(Clone)]
 pub struct Hub(Arc<Shared>);
 
@@ -71,29 +71,29 @@ struct Shared {
     boot_id: String,
     sequence: Sequence,
     topics: Topics,
-    /// The topics as those see them whose token has matchers.
+    /// The topics for tokens with matchers.
     scoped: Mutex<HashMap<Scope, Arc<ScopedTopics>>>,
     engines: Engines,
     queries: Mutex<Queries>,
-    /// The memory for their results and updates.
+    /// Memory for results and updates.
     memory: MemoryBudget,
     starts: StartLimit,
-    /// Since when and why the daemons' data is not current, if it is not.
+    /// Since when and why the daemons' data is stale, if it is.
     trouble: Mutex<Option<(i64, String)>>,
     tasks: Mutex<JoinSet<()>>,
     stop: CancellationToken,
 }
 
-/// One end of a subscription.
+/// A subscription.
 pub enum Subscription {
-    /// To a topic that is not a query.
+    /// To a topic other than a query.
     Topic(Arc<Channel>),
     /// To a query.
     Query(Arc<QueryTopic>),
 }
 
 impl Subscription {
-    /// Where its updates come from.
+    /// The channel of its updates.
     #[must_use]
     pub fn channel(&self) -> &Channel {
         match self {
@@ -135,28 +135,29 @@ impl Hub {
         }))
     }
 
-    /// Names this run of the server: sequence numbers count only within it.
+    /// Identifies this run of the server: sequence numbers are only valid within it.
     #[must_use]
     pub fn boot_id(&self) -> &str {
         &self.0.boot_id
     }
 
-    /// The number of the newest update.
+    /// The sequence number of the last update.
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.0.sequence.current()
     }
 
-    /// A queue for a socket of whoever the current task works for.
+    /// A queue for a socket; its memory is charged to the requester of the current task.
     #[must_use]
     pub fn queue(&self) -> (QueueSender, QueueReceiver) {
         queue(Payer { budget: self.0.memory.clone(), token: Requester::current().account() })
     }
 
-    /// Starts a subscription of somebody who sees `scope`.
+    /// Starts a subscription for a viewer with `scope`.
     ///
     /// # Errors
-    /// The query is wrong, or there are too many distinct ones.
+    ///
+    /// The query is invalid, or the limit of distinct queries is reached.
     pub fn subscribe(
         &self,
         scope: &Scope,
@@ -180,11 +181,11 @@ impl Hub {
         let scoped = all.entry(scope.clone()).or_insert_with(|| {
             Arc::new(ScopedTopics::new(scope.clone(), &self.0.topics, &self.0.sequence, EVENT_LOG_LENGTH))
         });
-        // Under the lock, so that the topics are not taken for idle before.
+        // Under the lock, so that the topics are not dropped as idle before.
         Ok(subscribe_to(&scoped.topics, topic, queue, id, resume_seq))
     }
 
-    /// What a panel shows of a live query now; starts the query if nobody looks at it yet.
+    /// The current result of a live query for a panel; starts the query if it is not running.
     pub async fn query_state(&self, scope: &Scope, query: &LiveQuery) -> QueryState {
         match self.query(scope, query) {
             Ok(topic) => self.charged(topic.state().await),
@@ -192,7 +193,7 @@ impl Hub {
         }
     }
 
-    /// A copy of a result, which is charged to whoever asked until that is done.
+    /// Copies a result; the copy is charged to the requester while it exists.
     fn charged(&self, state: QueryState) -> QueryState {
         let QueryState::Ready { frame, .. } = &state else { return state };
         let weight = u64::try_from(frame.weight_without_labels()).unwrap_or(u64::MAX);
@@ -205,19 +206,20 @@ impl Hub {
         }
     }
 
-    /// Which result a live query has now; `None` where there is none yet. Starts the query if nobody looks at it yet.
+    /// The version of a live query's current result; `None` if there is none yet. Starts the query if it is not
+    /// running.
     #[must_use]
     pub fn result_version(&self, scope: &Scope, query: &LiveQuery) -> Option<ResultVersion> {
         self.query(scope, query).ok()?.result_version()
     }
 
-    /// Number of the newest change of jobs, for whoever sees all of them.
+    /// Sequence number of the last change of jobs, for viewers who see all jobs.
     #[must_use]
     pub fn jobs_version(&self) -> u64 {
         self.0.topics.jobs.newest()
     }
 
-    /// The state of a topic that is not a query, as far as `scope` sees it.
+    /// The state of a topic other than a query, as `scope` sees it.
     #[must_use]
     pub fn snapshot(&self, scope: &Scope, topic: &Topic) -> Option<SnapshotData> {
         let data = match topic {
@@ -230,7 +232,7 @@ impl Hub {
         data.map(|data| access::visible_snapshot(scope, data))
     }
 
-    /// The topic of a query, which begins now if it is not there yet.
+    /// The topic of a query, which is started if it is not running.
     fn query(&self, scope: &Scope, query: &LiveQuery) -> Result<Arc<QueryTopic>, QueryError> {
         let key = (scope.clone(), query.clone());
         let requester = Requester::current();
@@ -238,7 +240,7 @@ impl Hub {
         if let Some(topic) = running(&self.queries(), &key, &token)? {
             return Ok(topic);
         }
-        // One that turns out to be wrong counts too: it was read.
+        // An invalid query counts too, because parsing it took time.
         if requester != Requester::Server {
             self.0.starts.count(&token, Instant::now()).map_err(|most| {
                 let message =
@@ -248,7 +250,7 @@ impl Hub {
         }
         let engine = self.0.engines.get(query.engine.as_deref())?;
         let account = Account { budget: self.0.memory.clone(), payers: Payers::new(Arc::clone(&token)) };
-        // Without the lock, which all share: it may take long to read.
+        // Without the shared lock, because parsing may take long.
         let topic = Arc::new(QueryTopic::new(query.clone(), scope, engine.clone(), self.0.sequence.clone(), account)?);
         let mut queries = self.queries();
         if let Some(other) = running(&queries, &key, &token)? {
@@ -268,7 +270,7 @@ impl Hub {
                 running.run(stop.clone()).await;
                 let Some(shared) = hub.upgrade() else { return };
                 let mut queries = shared.queries.lock();
-                // Under the lock nobody can find it: if it is still idle, it goes.
+                // Under the lock nobody can subscribe: if it is still idle, it is removed.
                 if stop.is_cancelled() || running.channel.is_idle() {
                     queries.remove(&key);
                     return;
@@ -282,7 +284,7 @@ impl Hub {
         self.0.queries.lock()
     }
 
-    /// Hands an event of a source to those who look.
+    /// Publishes an event of a source to its subscribers.
     pub fn publish(&self, event: Event) {
         for scoped in self.scoped() {
             scoped.publish(&event);
@@ -294,8 +296,8 @@ impl Hub {
         self.0.scoped.lock().values().map(Arc::clone).collect()
     }
 
-    /// Tells everybody that looks at data of the daemons whether it is current. `None` for all is well. Queries are
-    /// concerned where the daemons' samples are in our own store.
+    /// Publishes whether the daemons' data is stale; `None` means fresh. This includes queries over our own store,
+    /// because the daemons' samples are there.
     pub fn publish_freshness(&self, trouble: Option<(i64, String)>) {
         let queries: Vec<_> = {
             let queries = self.queries();
@@ -315,7 +317,7 @@ impl Hub {
         self.0.topics.system.publish_status(trouble);
     }
 
-    /// Forwards events until the source or the server ends. Lost events are made good by fresh snapshots.
+    /// Forwards events until the source or the server ends. After lost events, publishes fresh snapshots.
     pub async fn forward(&self, mut events: broadcast::Receiver<Event>) {
         loop {
             let event = tokio::select! {
@@ -323,12 +325,12 @@ impl Hub {
                 () = self.0.stop.cancelled() => return,
             };
             match event {
-                // Alerts are published once they are known, by those who keep them.
+                // The alerting crate publishes alerts itself, once they are stored.
                 Ok(Event::AlertFired(_) | Event::AlertResolved(_)) => {}
                 Ok(Event::JobStatus(transition)) => self.publish(Event::JobStatus(Box::new(transition.as_shown()))),
                 Ok(event) => self.publish(event),
                 Err(broadcast::error::RecvError::Lagged(lost)) => {
-                    tracing::warn!(lost, "events came faster than they could be forwarded: sending snapshots");
+                    tracing::warn!(lost, "lagged behind events: sending snapshots");
                     self.0.topics.all().into_iter().for_each(Channel::publish_snapshot);
                     for scoped in self.scoped() {
                         scoped.topics.all().into_iter().for_each(Channel::publish_snapshot);
@@ -339,7 +341,7 @@ impl Hub {
         }
     }
 
-    /// Tells those who follow the alerts the whole list again.
+    /// Publishes the whole list of alerts again.
     pub fn publish_alerts(&self) {
         self.0.topics.alerts.publish_snapshot();
         for scoped in self.scoped() {
@@ -347,7 +349,7 @@ impl Hub {
         }
     }
 
-    /// Waits for the tasks of the live queries, after `stop` was cancelled; gives up after `patience`.
+    /// Waits for the tasks of the live queries, after `stop` was cancelled; at most for `patience`.
     pub async fn ended(&self, patience: Duration) {
         let mut tasks = std::mem::take(&mut *self.0.tasks.lock());
         if tokio::time::timeout(patience, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
@@ -356,10 +358,11 @@ impl Hub {
     }
 }
 
-/// The query of that key if it runs, which `token` asks for from now on.
+/// The running query with this key; adds `token` to its payers.
 ///
 /// # Errors
-/// It does not, and there is no room for one more.
+///
+/// It is not running, and a limit of queries is reached.
 #[allow(clippy::mutable_key_type)] // scopes are compared by their text
 fn running(queries: &Queries, key: &QueryKey, token: &Arc<str>) -> Result<Option<Arc<QueryTopic>>, QueryError> {
     if let Some(topic) = queries.get(key) {
@@ -380,13 +383,13 @@ fn running(queries: &Queries, key: &QueryKey, token: &Arc<str>) -> Result<Option
     Ok(None)
 }
 
-/// Why data is not current, in as many words as somebody who sees `scope` may read.
+/// Why data is stale, with the details that `scope` may see.
 fn trouble_for(scope: &Scope, trouble: &Option<(i64, String)>) -> Option<(i64, String)> {
     let (since_ms, reason) = trouble.as_ref()?;
     Some((*since_ms, if scope.is_all() { reason.clone() } else { SOME_SOURCE.to_owned() }))
 }
 
-/// Subscribes to a topic that is not a query.
+/// Subscribes to a topic other than a query.
 fn subscribe_to(topics: &Topics, topic: &Topic, queue: QueueSender, id: u64, resume_seq: Option<u64>) -> Subscription {
     let channel = match topic {
         Topic::System => &topics.system,

@@ -1,8 +1,8 @@
-//! Live updates: what browsers see move.
+//! Live updates for browsers.
 //!
-//! [`hub`] knows the topics and evaluates each distinct live query once; [`channel`] holds the subscribers of one topic;
-//! [`update`] is one message, encoded once however many sockets it goes to; [`socket`] serves one browser over `/ws`, and
-//! [`poll`] those that no socket reaches. Nothing here knows where jobs or samples come from.
+//! [`hub`] has all topics and evaluates each distinct live query once; [`topic`] holds the subscribers of one topic;
+//! [`message`] is one update, encoded once for all sockets; [`queue`] is the bounded queue of one socket; [`poll`] is
+//! the long-poll fallback for browsers without a socket. Nothing here knows where jobs or samples come from.
 
 mod correction_schedule;
 mod corrections;

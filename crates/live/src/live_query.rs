@@ -1,4 +1,4 @@
-//! One live query: evaluated once at each step, however many look at it.
+//! One live query: evaluated once per step for all its viewers.
 
 use std::{
     sync::{
@@ -28,72 +28,75 @@ use crate::{
     topic::{Account, Channel, Sequence},
 };
 
-/// Deltas kept for sockets that come back. They may hold many series, so there are fewer of them than of events.
+/// Deltas in the log for sockets that reconnect. A delta may have many series, so there are fewer of them than of
+/// events.
 const DELTA_LOG_LENGTH: usize = 64;
-/// How long a query without subscribers goes on for the next page, where that costs little.
+/// How long a cheap query without subscribers keeps running for the next page.
 const LINGER_MS: i64 = 120_000;
-/// The same where it does not, and how long the delta log outlives the last subscriber, who may come back.
+/// The same for an expensive query; also how long the delta log is retained after the last subscriber left, who may
+/// reconnect.
 const HEAVY_LINGER_MS: i64 = 5_000;
-/// A result of more bytes is heavy, and so is one that takes longer to evaluate.
+/// A result of more bytes is expensive, and so is one whose evaluation takes longer.
 const HEAVY_BYTES: u64 = 256 << 10;
 const HEAVY_TIME: Duration = Duration::from_millis(100);
-/// What a unit of the weight of regular expressions takes, in bytes.
+/// Bytes per unit of weight of regular expressions.
 const EXPRESSION_BYTES: usize = 400;
-/// One topic has at most this part of a token's memory for live queries.
+/// One topic uses at most this fraction of a token's memory for live queries.
 const TOPIC_PART: u64 = 2;
-/// When a query is evaluated again whose result had no room.
+/// Delay before a query whose result exceeded the memory limit is evaluated again.
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 
-/// Between two looks whether anybody still wants it.
+/// Interval of checks for whether the query is still needed.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A live query and its subscribers.
 pub struct QueryTopic {
     query: LiveQuery,
-    /// The query with the matchers of those who look.
+    /// The query with the matchers of the viewers' scope.
     scoped: ScopedQuery,
     backend: Backend,
     account: Account,
     /// The subscribers.
     pub channel: Channel,
-    /// What its regular expressions take.
+    /// Memory of its regular expressions.
     expression_bytes: u64,
     known: Arc<Mutex<Known>>,
-    /// True once the first evaluation ended.
+    /// True after the first evaluation.
     evaluated: watch::Sender<bool>,
     last_used_ms: AtomicI64,
-    /// True when new points cannot be had by evaluating only the new steps: what `@ end()` means moves with the window.
+    /// Whether each step needs a complete evaluation, because the value of `@ end()` moves with the window.
     whole: bool,
 }
 
-/// Which result a topic has, without the result.
+/// Identifies a topic's current result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ResultVersion {
-    /// Tells it from all other results, of this topic and others.
+    /// Unique among all results of all topics.
     pub version: u64,
-    /// Up to when it was evaluated, in milliseconds since the Unix epoch, if that ever went well.
+    /// Time of the last step, in milliseconds since the Unix epoch; `None` if no evaluation has succeeded.
     pub end_ms: Option<i64>,
-    /// Whether it is current.
+    /// Whether the data is stale.
     pub is_stale: bool,
 }
 
-/// What is known of the query's result.
+/// The query's current result.
 #[derive(Default)]
 struct Known {
     frame: Option<Frame>,
-    /// What the frame is charged to.
+    /// The memory charge of the frame.
     charge: Option<Charge>,
-    /// Set while the newest evaluation failed.
+    /// Set if the last evaluation failed.
     error: Option<QueryError>,
-    /// The result had no room.
+    /// Whether the result exceeded the memory limit.
     is_refused: bool,
 }
 
 impl QueryTopic {
-    /// A topic that is not evaluated yet; [`QueryTopic::run`] does that.
+    /// Creates a topic; [`QueryTopic::run`] evaluates it.
     ///
     /// # Errors
-    /// The query cannot be parsed, or its step or window makes no sense.
+    ///
+    /// The query cannot be parsed, or its step or window is invalid.
     pub fn new(
         query: LiveQuery,
         scope: &Scope,
@@ -114,7 +117,7 @@ impl QueryTopic {
         let scoped = scope.query(&query.expr)?;
         let expressions = scoped.parsed()?.weight().saturating_mul(EXPRESSION_BYTES);
         let moves_with_window = late::depends_on_window(scoped.parsed()?);
-        // What lies ahead of now, by an offset or a fixed time, comes after the step that reads it.
+        // Samples in the future, by an offset or a fixed time, may arrive after the step that reads them was evaluated.
         let now_ms = now_ms();
         let reads_ahead = late::Reads::of(scoped.parsed()?, query.step_ms).until(now_ms) > now_ms;
         let known = Arc::new(Mutex::new(Known::default()));
@@ -137,17 +140,17 @@ impl QueryTopic {
         })
     }
 
-    /// Who started it, by token.
+    /// The token that started it.
     pub fn starter(&self) -> &Arc<str> {
         self.account.payers.starter()
     }
 
-    /// Notes that a token asks for it.
+    /// Records a token that subscribed.
     pub fn asked_by(&self, token: Arc<str>) {
         self.account.payers.add(token);
     }
 
-    /// For whom it is evaluated next: whose other reads wait least.
+    /// The requester of the next evaluation: the payer whose other reads are shortest in the queue.
     fn requester(&self) -> Requester {
         let turns = match &self.backend {
             Backend::Embedded(engine) => engine.reads().admission(),
@@ -156,22 +159,22 @@ impl QueryTopic {
         Requester::Token(self.account.payers.least(|token| turns.waiting_of(token)))
     }
 
-    /// Whether our own store answers it.
+    /// Whether our own store evaluates it.
     #[must_use]
     pub fn is_embedded(&self) -> bool {
         matches!(self.backend, Backend::Embedded(_))
     }
 
-    /// Notes that somebody wants it, so that it is kept.
+    /// Records a use, so that it keeps running.
     pub fn touch(&self) {
         self.last_used_ms.store(now_ms(), Ordering::Relaxed);
     }
 
-    /// What a panel shows of it; waits for the first evaluation.
+    /// Its result for a panel; waits for the first evaluation.
     pub async fn state(&self) -> QueryState {
         self.touch();
         let mut evaluated = self.evaluated.subscribe();
-        // An error means that the topic was dropped, and then it was evaluated as well.
+        // An error means that the topic was dropped, after an evaluation.
         let _ = evaluated.wait_for(|evaluated| *evaluated).await;
         let known = self.known.lock();
         match (&known.frame, &known.error) {
@@ -184,20 +187,21 @@ impl QueryTopic {
         }
     }
 
-    /// Which result there is; `None` before the first.
+    /// The version of its result; `None` before the first evaluation.
     pub fn result_version(&self) -> Option<ResultVersion> {
         self.touch();
         if !*self.evaluated.borrow() {
             return None;
         }
-        // The number first: what is read after it is as new or newer.
+        // The version is read first: the other values are as new or newer.
         let version = self.channel.newest();
         let is_stale = self.channel.trouble().is_some();
         let known = self.known.lock();
         Some(ResultVersion { version, end_ms: known.frame.as_ref().map(|frame| frame.end_ms), is_stale })
     }
 
-    /// Evaluates at each multiple of the step, and again what came late, until nobody has wanted it for a while or `stop` is cancelled.
+    /// Evaluates at each multiple of the step, and re-evaluates late steps, until nobody has used it for a while or
+    /// `stop` is cancelled.
     pub async fn run(&self, stop: CancellationToken) {
         let window_ms = if self.query.instant { 0 } else { self.query.window_ms };
         let mut corrections = Corrections::new(window_ms, self.whole && !self.query.instant);
@@ -210,7 +214,7 @@ impl QueryTopic {
             let took = begun.elapsed();
             let wait_ms = step_ms - now_ms().rem_euclid(step_ms);
             let to_next_step = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(1_000));
-            // What takes longer than its step leaves as much time to others.
+            // If an evaluation takes longer than the step, an equally long pause follows.
             let mut wait = to_next_step.min(corrections.rest(&self.backend)).max(took);
             if self.known.lock().is_refused {
                 wait = REFUSED_PAUSE;
@@ -237,7 +241,7 @@ impl QueryTopic {
         }
     }
 
-    /// How long nobody has wanted it, in milliseconds.
+    /// How long it has not been used, in milliseconds.
     fn idle_ms(&self) -> i64 {
         if !self.channel.is_idle() {
             self.touch();
@@ -245,12 +249,12 @@ impl QueryTopic {
         now_ms().saturating_sub(self.last_used_ms.load(Ordering::Relaxed))
     }
 
-    /// Bytes that its result is charged.
+    /// Charged bytes of its result.
     fn weight(&self) -> u64 {
         self.known.lock().charge.as_ref().map_or(0, Charge::bytes)
     }
 
-    /// Charges what is known. Where there is no room, nothing is known any more.
+    /// Charges the current result. If the limit is exceeded, the result is dropped.
     fn charge(&self, known: &mut Known) -> Result<(), QueryError> {
         let Some(frame) = &known.frame else { return Ok(()) };
         let Account { budget, payers } = &self.account;
@@ -268,7 +272,7 @@ impl QueryTopic {
             let charged = if resized {
                 Ok(())
             } else {
-                // What was charged makes room for it.
+                // Frees the old charge first.
                 known.charge = None;
                 payers.charge(budget, weight).map(|charge| known.charge = Some(charge))
             };
@@ -285,7 +289,7 @@ impl QueryTopic {
         })
     }
 
-    /// Brings the result up to `end_ms`, a multiple of the step, and makes good what came late.
+    /// Evaluates up to `end_ms`, a multiple of the step, and corrects late steps.
     async fn evaluate(&self, end_ms: i64, corrections: &mut Corrections) {
         let LiveQuery { window_ms, step_ms, instant, .. } = self.query;
         let known_end_ms = {
@@ -304,8 +308,8 @@ impl QueryTopic {
         let mut result = self.evaluate_spans(spans(again), past_caches, newest.is_some()).await;
         let corrected = result.is_ok();
         if let (Err(error), Some(_)) = (&result, again) {
-            // What is known stays as it is; what is new does not wait for it.
-            tracing::debug!(expr = self.query.expr, %error, "steps could not be evaluated again");
+            // Known steps stay as they are; new ones are evaluated without waiting for the correction.
+            tracing::debug!(expr = self.query.expr, %error, "cannot re-evaluate steps");
             result = self.evaluate_spans(spans(None), false, newest.is_some()).await;
         }
         if let Err(error) = result {
@@ -326,7 +330,8 @@ impl QueryTopic {
         Ok(())
     }
 
-    /// What is to be evaluated of `window`, from the first to the last step: what is new after `newest`, and `again` what is known.
+    /// The spans of `window` (first and last step) to evaluate: the new steps after `newest`, and the known steps in
+    /// `again`.
     fn spans(&self, window: StepRange, newest: Option<i64>, again: Option<StepRange>) -> Vec<StepRange> {
         let Some(newest) = newest else { return vec![window] };
         let step_ms = self.query.step_ms;
@@ -339,7 +344,7 @@ impl QueryTopic {
             ((first.saturating_add(step_ms - 1)).div_euclid(step_ms) * step_ms, last.div_euclid(step_ms) * step_ms)
         };
         match again.map(aligned).filter(|(first, last)| first <= last) {
-            // In one piece with what is new.
+            // Contiguous with the new steps.
             Some((first, last)) if last >= newest => vec![(first, window.1)],
             Some(again) => [Some(again), newer].into_iter().flatten().collect(),
             None => newer.into_iter().collect(),
@@ -354,10 +359,11 @@ impl QueryTopic {
         }
     }
 
-    /// Takes in what some steps are, given whether others are known, and publishes what is new of it.
+    /// Merges the result of a span (`is_part` if other steps are known) and publishes what is new.
     ///
     /// # Errors
-    /// There is no room for it: nothing is known any more.
+    ///
+    /// The memory limit is exceeded: the result is dropped.
     fn accept(&self, mut frame: Frame, span: StepRange, is_part: bool) -> Result<(), QueryError> {
         frame.end_ms = span.1;
         let mut refused = None;
@@ -371,7 +377,7 @@ impl QueryTopic {
                 frame.share_labels(whole);
             }
             let news = match known.frame.as_mut() {
-                // All steps of it depend on the window, which has moved.
+                // All its steps depend on the window, which has moved.
                 Some(whole) if self.whole && !self.query.instant && whole.end_ms != span.1 => {
                     whole.clone_from(&frame);
                     Some(Content::Snapshot(SnapshotData::Query(frame)))
@@ -382,7 +388,7 @@ impl QueryTopic {
                     }
                     if whole.end_ms > span.1 {
                         frame.end_ms = whole.end_ms;
-                        // What is said of older steps is not what there is to say now.
+                        // Notices about older steps are not those of the whole window.
                         frame.notices.clone_from(&whole.notices);
                         frame.remarks.clone_from(&whole.remarks);
                     }
@@ -420,8 +426,9 @@ impl QueryTopic {
             return;
         }
         if matches!(error.kind, ErrorKind::TooMany | ErrorKind::Busy) {
-            // Told to whoever asked, and counted. A log that anybody can fill tells nothing.
-            tracing::debug!(expr = self.query.expr, %error, "a live query has no room, here or at its engine");
+            // The viewer gets the error, and it is counted. It is not a warning, because any viewer could fill the log
+            // with it.
+            tracing::debug!(expr = self.query.expr, %error, "a live query exceeds a memory limit, here or at its engine");
         } else {
             tracing::warn!(expr = self.query.expr, %error, "a live query failed");
         }

@@ -1,7 +1,7 @@
 //! One message to subscribers, encoded once for all of them.
 //!
-//! Only the subscription's `id` differs between sockets. So the rest of the message is encoded once in each form, on first
-//! use, and a socket's message is a few bytes of head with that body behind it.
+//! Only the subscription's `id` differs between sockets. So the rest of the message is encoded once per format, on
+//! first use, and a socket's message is a short head followed by that body.
 
 use std::sync::{Arc, OnceLock};
 
@@ -14,7 +14,7 @@ use model::{
 };
 use serde::Serialize;
 
-/// Form of the messages of a socket.
+/// Format of a socket's messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// `hyperscope.v1.json`
@@ -23,41 +23,41 @@ pub enum Format {
     Cbor,
 }
 
-/// What a message says.
+/// Content of a message.
 #[derive(Debug)]
 pub enum Content {
     /// The whole state.
     Snapshot(SnapshotData),
     /// New points.
     Delta(Frame),
-    /// Something happened at `ts` (milliseconds since the Unix epoch).
+    /// An event at `ts` (milliseconds since the Unix epoch).
     Event {
-        /// When.
+        /// Time.
         ts: i64,
-        /// What.
+        /// The event.
         event: Event,
     },
-    /// The source stopped or came back.
+    /// The source became stale, or fresh again.
     Status {
-        /// Whether data is current.
+        /// Whether data is fresh.
         fresh: bool,
         /// Since when, in milliseconds since the Unix epoch.
         since: i64,
-        /// Why, for a person.
+        /// The reason, for people.
         reason: String,
     },
     /// The subscription failed.
     Error {
         /// See [`model::live::ServerMessage::Error`].
         code: &'static str,
-        /// What was wrong.
+        /// What is wrong.
         message: String,
     },
 }
 
 impl Content {
-    /// Roughly the memory that a message takes, in bytes, with its encoded forms: every socket has the same, so that mostly one is made. The
-    /// labels of a query's result are those of the topic.
+    /// Approximate memory of a message in bytes, including one encoded format: sockets usually use the same. The labels
+    /// of a query's result are not included, because the topic holds them.
     fn weight(&self) -> u64 {
         let bytes = match self {
             Content::Delta(frame) | Content::Snapshot(SnapshotData::Query(frame)) => {
@@ -71,14 +71,14 @@ impl Content {
         u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 
-    /// The same with what it weighs. That takes a look at all of it, which nobody else should wait for.
+    /// Adds the weight. This traverses all data, so do it without holding a lock.
     #[must_use]
     pub fn weighed(self) -> Weighed {
         Weighed { weight: self.weight(), content: self }
     }
 }
 
-/// What a message says, with what it weighs.
+/// Content of a message with its weight.
 #[derive(Debug)]
 pub struct Weighed {
     content: Content,
@@ -86,23 +86,23 @@ pub struct Weighed {
 }
 
 impl Weighed {
-    /// What it says.
+    /// The content.
     #[must_use]
     pub fn content(&self) -> &Content {
         &self.content
     }
 
-    /// Roughly the memory that it takes, in bytes.
+    /// Approximate memory in bytes.
     #[must_use]
     pub fn weight(&self) -> u64 {
         self.weight
     }
 }
 
-/// What is held of a list or an event: itself, and about half as much again in each form.
+/// Factor for the memory of a list or an event: the data itself, and about half as much in each format.
 const FORMS: usize = 2;
 
-/// Roughly what the entries of a list take, in bytes.
+/// Approximate memory of the entries of a list, in bytes.
 fn listed(data: &SnapshotData) -> usize {
     match data {
         SnapshotData::Jobs { jobs } => jobs.iter().map(|job| size_of::<Job>() + job_texts(job)).sum(),
@@ -122,7 +122,7 @@ fn job_texts(job: &Job) -> usize {
     always.into_iter().chain(sometimes).sum()
 }
 
-/// How long something is as JSON, in bytes.
+/// Length as JSON, in bytes.
 fn json_length(value: &impl Serialize) -> usize {
     struct Count(usize);
     impl std::io::Write for Count {
@@ -135,12 +135,12 @@ fn json_length(value: &impl Serialize) -> usize {
         }
     }
     let mut count = Count(0);
-    // What has no form is sent as nothing.
+    // A value that cannot be encoded has length 0.
     let _ = serde_json::to_writer(&mut count, value);
     count.0
 }
 
-/// Who is charged for updates that nobody is charged for yet.
+/// To whom updates are charged that are not charged yet.
 #[derive(Debug, Clone)]
 pub struct Payer {
     /// The memory for live topics.
@@ -152,19 +152,19 @@ pub struct Payer {
 /// A message without its subscription.
 #[derive(Debug)]
 pub struct Update {
-    /// Rises over all updates of this run of the server.
+    /// Increases over all updates of this run of the server.
     pub seq: u64,
-    /// What it says.
+    /// The content.
     pub content: Content,
     weight: u64,
-    /// What it takes of the memory for live topics, as long as the log or a queue has it. A query's is charged when it is made, an event
-    /// when the first socket does not keep up with it.
+    /// Charge of memory for live topics, while the log or a queue holds the update. A query's update is charged when it
+    /// is created, an event when the first socket does not keep up with it.
     charge: OnceLock<Charge>,
     json: OnceLock<Fields>,
     cbor: OnceLock<Fields>,
 }
 
-/// Encoded members of an object, without the object around them.
+/// Encoded members of an object, without the braces.
 #[derive(Debug, Clone, Default)]
 struct Fields {
     count: u8,
@@ -197,37 +197,37 @@ struct Error<'a> {
 }
 
 impl Update {
-    /// A message with its place in the order of all messages.
+    /// Creates an update with its sequence number.
     #[must_use]
     pub fn new(seq: u64, weighed: Weighed) -> Self {
         let Weighed { content, weight } = weighed;
         Update { seq, content, weight, charge: OnceLock::new(), json: OnceLock::new(), cbor: OnceLock::new() }
     }
 
-    /// The same with what it is charged to.
+    /// Sets the charge.
     #[must_use]
     pub fn charged(self, charge: Option<Charge>) -> Self {
         Update { charge: charge.map_or_else(OnceLock::new, OnceLock::from), ..self }
     }
 
-    /// Roughly the memory that it takes, in bytes.
+    /// Approximate memory in bytes.
     #[must_use]
     pub fn weight(&self) -> u64 {
         self.weight
     }
 
-    /// Charges it to somebody, unless somebody is charged already; false if they have no room.
+    /// Charges the update unless it is already charged; false if the limit is exceeded.
     #[must_use]
     pub fn charge_to(&self, payer: &Payer) -> bool {
         if self.weight == 0 || self.charge.get().is_some() {
             return true;
         }
         let charge = payer.budget.charge(&payer.token, self.weight);
-        // Whoever was faster is charged.
+        // Another thread may have charged it first.
         charge.map(|charge| drop(self.charge.set(charge))).is_ok()
     }
 
-    /// Length of the message of any subscription in this form, in bytes, but for a few. It is encoded for that.
+    /// Length of a message in this format, in bytes, without the few bytes of its ID. Encodes it if necessary.
     #[must_use]
     pub fn length(&self, format: Format) -> usize {
         self.fields(format).bytes.len()
@@ -264,7 +264,7 @@ impl Update {
         })
     }
 
-    /// The message for subscription `id`, as one document of the form. Text forms are UTF-8.
+    /// The message for subscription `id`. Text formats are UTF-8.
     #[must_use]
     pub fn message(&self, id: u64, format: Format) -> Vec<u8> {
         let fields = self.fields(format);
@@ -290,18 +290,18 @@ impl Update {
     }
 }
 
-/// Head byte of a CBOR map with fewer than 24 entries, to which the number of entries is added (RFC 8949, 3.1).
+/// First byte of a CBOR map with fewer than 24 entries, to which the number of entries is added (RFC 8949, 3.1).
 const CBOR_MAP: u8 = 0xa0;
 
-/// Encodes into memory, which cannot fail for the types of the protocol; should it, the receiver sees a broken message.
+/// Encodes into memory. This cannot fail for the types of the protocol; if it does, the receiver gets a broken message.
 fn cbor_into<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) {
     if let Err(error) = ciborium::into_writer(value, bytes) {
-        tracing::error!(%error, "a live message could not be encoded");
+        tracing::error!(%error, "cannot encode a live message");
     }
 }
 
 impl Fields {
-    /// Encodes a struct and takes off what makes it an object.
+    /// Encodes a struct without the delimiters of the object.
     fn of<T: Serialize>(value: &T, format: Format) -> Self {
         match format {
             Format::Json => match serde_json::to_vec(value) {
@@ -310,7 +310,7 @@ impl Fields {
                     Fields { count: 0, bytes: bytes.slice(1..bytes.len().saturating_sub(1).max(1)) }
                 }
                 Err(error) => {
-                    tracing::error!(%error, "a live message could not be encoded");
+                    tracing::error!(%error, "cannot encode a live message");
                     Fields::default()
                 }
             },

@@ -1,15 +1,15 @@
-//! Whose share a live query takes: of those who asked for it last, one that has room. So nobody whose own is used up takes from others
-//! what they follow as well.
+//! To whom a shared live query is charged: to one of its latest subscribers whose limit is not reached. So a viewer
+//! whose limit is exhausted does not stop a query that others follow too.
 
 use std::{collections::VecDeque, sync::Arc};
 
 use budget::{Charge, MemoryBudget, OverBudget};
 use parking_lot::Mutex;
 
-/// Tokens that are remembered.
+/// Number of tokens to remember.
 const MOST: usize = 4;
 
-/// The tokens that asked for a live query, the newest first. A cheap handle; never empty.
+/// The tokens that subscribed to a live query, latest first. Never empty. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Payers {
     starter: Arc<str>,
@@ -17,17 +17,17 @@ pub struct Payers {
 }
 
 impl Payers {
-    /// The one who starts the query.
+    /// Created with the token that starts the query.
     pub fn new(starter: Arc<str>) -> Self {
         Payers { newest: Arc::new(Mutex::new(VecDeque::from([Arc::clone(&starter)]))), starter }
     }
 
-    /// The one who started it.
+    /// The token that started the query.
     pub fn starter(&self) -> &Arc<str> {
         &self.starter
     }
 
-    /// Notes that a token asks for it.
+    /// Records a token that subscribed.
     pub fn add(&self, token: Arc<str>) {
         let mut newest = self.newest.lock();
         newest.retain(|other| *other != token);
@@ -35,16 +35,17 @@ impl Payers {
         newest.truncate(MOST);
     }
 
-    /// The one for which `load` is least.
+    /// The token with the smallest `load`.
     pub fn least(&self, load: impl FnMut(&Arc<str>) -> usize) -> Arc<str> {
         let newest: Vec<_> = self.newest.lock().iter().map(Arc::clone).collect();
         newest.into_iter().min_by_key(load).unwrap_or_else(|| Arc::clone(&self.starter))
     }
 
-    /// Charges the first that has room.
+    /// Charges the first token whose limit is not exceeded.
     ///
     /// # Errors
-    /// None has: what the newest lacks.
+    ///
+    /// All limits are exceeded: the error of the latest token.
     pub fn charge(&self, budget: &MemoryBudget, bytes: u64) -> Result<Charge, OverBudget> {
         let newest: Vec<_> = self.newest.lock().iter().map(Arc::clone).collect();
         let mut first = None;

@@ -1,4 +1,4 @@
-//! Live updates by long poll, for browsers that no socket reaches: the same messages as on `/ws`, in JSON.
+//! Live updates by long poll, for browsers without a socket: the same messages as on `/ws`, in JSON.
 
 use std::time::Duration;
 
@@ -19,54 +19,55 @@ use crate::{
     queue::Next,
 };
 
-/// Longest wait for something to happen.
+/// Maximum time to wait for a message.
 const MAX_WAIT: Duration = Duration::from_secs(55);
-/// After the first message, how long to collect those that come with it.
+/// After the first message, how long to collect further ones.
 const GATHER: Duration = Duration::from_millis(50);
-/// Most messages of one answer.
+/// Maximum number of messages in a response.
 const MAX_MESSAGES: usize = 512;
 
-/// Room for an answer grows by so many bytes at least.
+/// Minimum step by which the memory charge of a response grows.
 const ROOM_STEP: u64 = 64 << 10;
 
-/// What one answer may take.
+/// Limits of a response.
 pub struct Room {
-    /// The memory for answers.
+    /// Memory for responses.
     pub memory: MemoryBudget,
-    /// Longest answer, in bytes.
+    /// Maximum length of a response, in bytes.
     pub most_bytes: usize,
 }
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub enum PollError {
     /// A query that cannot be evaluated.
     #[error("{0}")]
     Query(#[from] QueryError),
-    /// There is more to tell than one answer may hold.
+    /// The messages exceed the maximum length of a response.
     #[error("the answer is longer than {0} bytes: poll for fewer topics and queries at a time, or use /ws")]
     TooLong(usize),
-    /// There is no room for it now.
+    /// The memory limit is exceeded.
     #[error(transparent)]
     Busy(#[from] OverBudget),
 }
 
-/// What a poll asks for. Ids of the messages count from 1: first the topics in their order, then the queries, each once.
+/// Parameters of a poll. The IDs of the messages count from 1: first the topics in their order, then the queries, each
+/// once.
 pub struct Poll {
     /// Topics and queries.
     pub topics: Vec<Topic>,
-    /// `BOOT_ID:SEQ` of the answer before, or nothing for the first poll.
+    /// `BOOT_ID:SEQ` of the previous response; `None` for the first poll.
     pub since: Option<String>,
-    /// How long to wait when there is nothing to tell.
+    /// How long to wait for a message.
     pub wait: Duration,
 }
 
-/// An answer.
+/// A response.
 #[derive(serde::Serialize)]
 pub struct Answer {
     boot_id: String,
     seq: u64,
-    /// For the next poll; empty where that has to begin with snapshots.
+    /// `since` of the next poll; empty if that must start with snapshots.
     since: String,
     /// The server's time, in milliseconds since the Unix epoch.
     now_ms: i64,
@@ -76,10 +77,11 @@ pub struct Answer {
 }
 
 impl Poll {
-    /// Reads the parameters of `/api/live`.
+    /// Parses the parameters of `/api/live`.
     ///
     /// # Errors
-    /// A topic that does not exist, or a query that is not JSON: what was wrong.
+    ///
+    /// A topic does not exist, or a query is not JSON: what is wrong.
     pub fn parse<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self, String> {
         let mut poll = Poll { topics: Vec::new(), since: None, wait: Duration::from_secs(25) };
         let mut queries = Vec::new();
@@ -87,7 +89,7 @@ impl Poll {
             match name {
                 "topics" => {
                     for topic in topics(value)? {
-                        // Named again, it is the same subscription.
+                        // A repeated name is the same subscription.
                         if !poll.topics.contains(&topic) {
                             poll.topics.push(topic);
                         }
@@ -113,10 +115,11 @@ impl Poll {
         Ok(poll)
     }
 
-    /// Waits for something to tell somebody who sees `scope`.
+    /// Waits for messages for a viewer with `scope`.
     ///
     /// # Errors
-    /// A query that cannot be evaluated, or there is more to tell than there is room for.
+    ///
+    /// A query cannot be evaluated, or the messages exceed a limit.
     pub async fn answer(self, hub: &Hub, scope: &Scope, room: &Room) -> Result<Answer, PollError> {
         let mut charge = room.memory.charge(&Requester::current().account(), 0)?;
         let mut length = 0;
@@ -125,14 +128,14 @@ impl Poll {
             (boot_id == hub.boot_id()).then(|| seq.parse().ok()).flatten()
         });
         let (sender, mut receiver) = hub.queue();
-        // Before the subscriptions, so that what comes in between is told twice rather than never.
+        // Read before subscribing, so that an update in between is sent twice rather than never.
         let mut seq = hub.seq();
         let mut subscriptions = Vec::new();
         for (id, topic) in (1..).zip(&self.topics) {
             subscriptions.push((id, hub.subscribe(scope, topic, sender.clone(), id, resume)?));
         }
         let mut messages = Vec::new();
-        // One for the whole answer: what has to be asked for again does not prolong it.
+        // One deadline for the whole response: repeated snapshots do not prolong it.
         let mut deadline = Instant::now() + self.wait;
         while messages.len() < MAX_MESSAGES {
             match timeout_at(deadline, receiver.next()).await {
@@ -144,7 +147,7 @@ impl Poll {
                     if length > room.most_bytes {
                         return Err(PollError::TooLong(room.most_bytes));
                     }
-                    // The messages, and the text that is made of them.
+                    // The messages, and the text made of them.
                     let needed = u64::try_from(length).unwrap_or(u64::MAX).saturating_mul(2);
                     if needed > charge.bytes() {
                         charge.resize(needed.next_multiple_of(ROOM_STEP))?;
@@ -167,7 +170,8 @@ impl Poll {
             subscription.channel().unsubscribe(&sender, id);
         }
         let boot_id = hub.boot_id().to_owned();
-        // A full answer may have left something behind, and what was dropped is in no log: the next one begins with snapshots.
+        // A full response may have left out messages, and dropped ones are not in any log: the next one starts with
+        // snapshots.
         let is_whole = messages.len() < MAX_MESSAGES && !receiver.is_behind();
         let since = if is_whole { format!("{boot_id}:{seq}") } else { String::new() };
         Ok(Answer { since, now_ms: now_ms(), boot_id, seq, messages, _charge: charge })
@@ -175,17 +179,18 @@ impl Poll {
 }
 
 impl Answer {
-    /// The answer as JSON.
+    /// The response as JSON.
     #[must_use]
     pub fn into_json(self) -> Bytes {
         serde_json::to_vec(&self).unwrap_or_default().into()
     }
 }
 
-/// Topics by name, separated by commas.
+/// Parses topic names separated by commas.
 ///
 /// # Errors
-/// A name that is no topic: which, and what there is.
+///
+/// An unknown topic: its name, and the list of topics.
 pub fn topics(names: &str) -> Result<Vec<Topic>, String> {
     names
         .split(',')
@@ -220,7 +225,7 @@ mod tests {
         topic::SnapshotSource,
     };
 
-    /// Ids of the messages of a first poll, while there is no room for anything live, and its `since`.
+    /// IDs of the messages of a first poll, while the memory for live updates is exhausted, and its `since`.
     async fn first_poll(topics: &str) -> (Vec<u64>, String) {
         let budgets = Budgets::of(1 << 30);
         let reads = ReadScheduler::new(&budgets, 2, Duration::from_secs(10));
@@ -251,7 +256,7 @@ mod tests {
     async fn a_long_list_is_told_though_the_memory_is_full() {
         let asked = async {
             assert_eq!(first_poll("jobs").await, (vec![1], "boot:0".to_owned()));
-            // Of two, one is alone first, and the other one after it.
+            // Two topics: first the one alone, then the other one after it.
             for topics in ["jobs,alerts", "alerts,jobs"] {
                 let (ids, since) = first_poll(topics).await;
                 assert!(ids.contains(&1) && ids.contains(&2), "{ids:?}, to go on from {since:?}");

@@ -1,12 +1,12 @@
 //! The bounded queue between topics and one socket.
 //!
-//! A topic never waits for a socket: when the queue is full, the update is dropped and the subscription marked. A marked
-//! subscription gets nothing more until the socket has caught up and asks for a fresh snapshot of it, so nothing is lost
-//! silently and no update follows over a gap.
+//! A topic never waits for a socket: if the queue is full, the update is dropped and the subscription is marked. A
+//! marked subscription gets nothing until the socket has caught up and requests a fresh snapshot of it. So no loss is
+//! silent, and no update follows a gap.
 //!
-//! What waits is weighed as well. A little is free, and so is one update alone, whatever it weighs: a socket that keeps up is never charged,
-//! and a snapshot always gets through. Of more, each update must be charged: to the token of the first socket that does not keep up with it.
-//! Where that token has no room, the queue is as good as full.
+//! The queue also limits memory. A small amount is free, and so is a single update of any size: a socket that keeps up
+//! is never charged, and a snapshot always gets through. Beyond that, each update must be charged to the token of the
+//! first socket that does not keep up with it. If that token has reached its limit, the queue counts as full.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -15,36 +15,36 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::message::{Payer, Update};
 
-/// Updates that may wait for one socket.
+/// Maximum number of updates in a socket's queue.
 const QUEUE_LENGTH: usize = 256;
-/// What may wait without being charged, in bytes.
+/// Size of queued updates that is not charged, in bytes.
 const FREE_BYTES: u64 = 64 << 10;
 
-/// The topics' end of the queue. A cheap handle.
+/// The sending end of the queue. Cheap to clone.
 #[derive(Clone)]
 pub struct QueueSender {
     payer: Payer,
     updates: mpsc::Sender<(u64, Arc<Update>)>,
     overflow: Arc<Mutex<Overflow>>,
-    /// Rung where something is due that no update tells.
+    /// Wakes the receiver when a snapshot is due although no update is in the queue.
     bell: Arc<Notify>,
 }
 
-/// The socket's end of the queue.
+/// The receiving end of the queue.
 pub struct QueueReceiver {
     updates: mpsc::Receiver<(u64, Arc<Update>)>,
     overflow: Arc<Mutex<Overflow>>,
     bell: Arc<Notify>,
 }
 
-/// Subscriptions of which updates were dropped.
+/// Subscriptions whose updates were dropped.
 #[derive(Default)]
 struct Overflow {
-    /// All of them: what comes for these is dropped as well.
+    /// All of them: their further updates are dropped too.
     marked: BTreeSet<u64>,
-    /// Those whose snapshot the socket has not asked for yet.
+    /// Those whose snapshot the socket has not requested yet.
     due: BTreeSet<u64>,
-    /// What the updates that wait weigh, in bytes.
+    /// Size of the queued updates, in bytes.
     waiting: u64,
 }
 
@@ -56,7 +56,7 @@ pub enum Next {
     Resync(u64),
 }
 
-/// A queue for one socket, whose updates are charged to `payer` where it does not keep up.
+/// A queue for one socket. Its updates are charged to `payer` if it does not keep up.
 #[must_use]
 pub(crate) fn queue(payer: Payer) -> (QueueSender, QueueReceiver) {
     let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
@@ -67,7 +67,7 @@ pub(crate) fn queue(payer: Payer) -> (QueueSender, QueueReceiver) {
 }
 
 impl QueueSender {
-    /// Hands over an update without waiting. False when the socket is gone.
+    /// Enqueues an update without blocking. False if the socket is gone.
     pub fn push(&self, id: u64, update: Arc<Update>) -> bool {
         let mut overflow = self.overflow.lock();
         if overflow.marked.contains(&id) {
@@ -96,7 +96,7 @@ impl QueueSender {
         }
     }
 
-    /// Says that an update of this subscription could not be made: the socket asks for a fresh snapshot.
+    /// Reports that an update of this subscription could not be created, so that the socket requests a fresh snapshot.
     pub fn skip(&self, id: u64) {
         let mut overflow = self.overflow.lock();
         if overflow.marked.insert(id) {
@@ -106,20 +106,20 @@ impl QueueSender {
         self.bell.notify_one();
     }
 
-    /// Takes updates of this subscription again, whatever was dropped: the next one is where it begins again.
+    /// Accepts updates of this subscription again; the next one is a snapshot.
     pub fn begin(&self, id: u64) {
         let mut overflow = self.overflow.lock();
         overflow.marked.remove(&id);
         overflow.due.remove(&id);
     }
 
-    /// True when the socket is gone.
+    /// True if the socket is gone.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.updates.is_closed()
     }
 
-    /// True when both are ends of the same queue.
+    /// True if both are ends of the same queue.
     #[must_use]
     pub fn is_same(&self, other: &QueueSender) -> bool {
         self.updates.same_channel(&other.updates)
@@ -127,7 +127,7 @@ impl QueueSender {
 }
 
 impl QueueReceiver {
-    /// The next thing to do; waits for one. `None` never comes while a [`QueueSender`] lives.
+    /// The next thing to do; waits for it. Never `None` while a [`QueueSender`] lives.
     pub async fn next(&mut self) -> Option<Next> {
         loop {
             if let Some(next) = self.try_next() {
@@ -143,16 +143,16 @@ impl QueueReceiver {
         }
     }
 
-    /// The next thing to do, if there is one now.
+    /// The next thing to do, if there is one.
     pub fn try_next(&mut self) -> Option<Next> {
         if let Ok((id, update)) = self.updates.try_recv() {
             return Some(self.taken(id, update));
         }
-        // Only with the queue drained: what waited in it is older than the snapshot to come.
+        // Only with an empty queue, because queued updates are older than the coming snapshot.
         self.overflow.lock().due.pop_first().map(Next::Resync)
     }
 
-    /// True when updates of a subscription were dropped, and it did not begin again since.
+    /// True if updates of a subscription were dropped and it has no new snapshot yet.
     #[must_use]
     pub fn is_behind(&self) -> bool {
         !self.overflow.lock().marked.is_empty()
@@ -181,7 +181,7 @@ mod tests {
         Payer { budget: budget.clone(), token: "a".into() }
     }
 
-    /// An event that takes more than 100 KiB.
+    /// An event of more than 100 KiB.
     fn heavy(seq: u64) -> Arc<Update> {
         let key = JobKey { job_id: "x".repeat(60 << 10), daemon: "d".into() };
         Arc::new(Update::new(seq, Content::Event { ts: 0, event: Event::JobRemoved(key) }.weighed()))
@@ -198,14 +198,14 @@ mod tests {
             assert!(matches!(receiver.next().await, Some(Next::Update(3, _))));
         }
         assert!(matches!(receiver.next().await, Some(Next::Resync(3))));
-        // Until it begins again, nothing comes that would follow over the gap.
+        // Until it begins again, no update follows the gap.
         assert!(sender.push(3, Arc::clone(&update)));
         assert!(receiver.try_next().is_none());
         sender.begin(3);
         assert!(sender.push(3, Arc::clone(&update)));
         assert!(matches!(receiver.next().await, Some(Next::Update(3, _))));
         assert!(receiver.try_next().is_none());
-        // An empty queue hears of it as well.
+        // The receiver of an empty queue is woken too.
         let (skipping, waiting) = (sender.clone(), tokio::spawn(async move { (receiver.next().await, receiver) }));
         tokio::task::yield_now().await;
         skipping.skip(3);
@@ -237,7 +237,7 @@ mod tests {
         assert!(seqs.len() < 20 && seqs.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{seqs:?}");
         assert!(matches!(resync, Some(Next::Resync(1))));
         assert_eq!(budget.used(), 0);
-        // Light ones wait for nothing.
+        // Small updates need no charge.
         let light = Arc::new(Update::new(30, Content::Error { code: "x", message: String::new() }.weighed()));
         slow.begin(1);
         slow.push(1, light);
@@ -256,7 +256,7 @@ mod tests {
         assert!(sender.push(1, heavy(2)) && sender.push(2, heavy(3)) && sender.push(3, heavy(4)));
         assert!(receiver.is_behind());
         assert!(matches!(receiver.next().await, Some(Next::Update(1, _))));
-        // Each snapshot is alone when it is asked for.
+        // Each snapshot is alone in the queue when it is requested.
         for id in [2, 3] {
             assert!(matches!(receiver.next().await, Some(Next::Resync(next)) if next == id));
             sender.begin(id);

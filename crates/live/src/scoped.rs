@@ -1,4 +1,4 @@
-//! The topics that are no queries, for those whose token has matchers: the same events, without those they may not see.
+//! The topics other than queries for tokens with matchers: the same events, filtered by scope.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -14,7 +14,7 @@ use crate::{
     topic::{Channel, Sequence},
 };
 
-/// The whole topics.
+/// The unfiltered topics.
 pub(crate) struct Topics {
     pub jobs: Arc<Channel>,
     pub system: Arc<Channel>,
@@ -38,11 +38,11 @@ impl Topics {
     }
 }
 
-/// The part of the topics that one scope sees.
+/// The topics as one scope sees them.
 pub(crate) struct ScopedTopics {
     scope: Scope,
     pub topics: Topics,
-    /// Jobs that were shown: an event of progress does not tell a job's labels.
+    /// Jobs that were shown, because a progress event has no labels of the job.
     seen: Arc<Mutex<HashSet<JobKey>>>,
 }
 
@@ -67,12 +67,12 @@ impl ScopedTopics {
             alerts: part(&whole.alerts),
             upstreams: part(&whole.upstreams),
         };
-        // What is there already counts as shown.
+        // Existing jobs count as shown.
         let _ = topics.jobs.snapshot_data();
         ScopedTopics { scope, topics, seen }
     }
 
-    /// Hands an event to those who look, if they may see it.
+    /// Publishes an event to its subscribers if the scope may see it.
     pub(crate) fn publish(&self, event: &Event) {
         let channel = self.topics.of(event);
         channel.publish(|| self.sees(event).then(|| Content::Event { ts: now_ms(), event: event.clone() }));
@@ -101,7 +101,7 @@ impl ScopedTopics {
         }
     }
 
-    /// True when nobody looks.
+    /// True if there are no subscribers.
     pub(crate) fn is_idle(&self) -> bool {
         self.topics.all().into_iter().all(Channel::is_idle)
     }

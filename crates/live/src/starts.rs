@@ -1,4 +1,4 @@
-//! How many live queries a token starts in a minute. One that others follow already costs nothing and is not counted.
+//! Limits how many live queries a token starts per minute. A query that is already running does not count.
 
 use std::{
     collections::HashMap,
@@ -11,28 +11,29 @@ use parking_lot::Mutex;
 /// Starts of live queries by token.
 pub struct StartLimit {
     most: u32,
-    /// The time over which starts are counted.
+    /// Length of the window in which starts are counted.
     window: Duration,
-    /// When the window of a token began, and how many it has started since.
+    /// Start of each token's window, and the number of starts since.
     started: Mutex<HashMap<Arc<str>, (Instant, u32)>>,
 }
 
 impl StartLimit {
-    /// At most so many in a minute.
+    /// At most `most` in a minute.
     #[must_use]
     pub fn a_minute(most: u32) -> Self {
         Self::within(Duration::from_secs(60), most)
     }
 
-    /// At most so many in such a time.
+    /// At most `most` in `window`.
     pub fn within(window: Duration, most: u32) -> Self {
         StartLimit { most, window, started: Mutex::default() }
     }
 
-    /// Counts one more start of `token`.
+    /// Counts a start by `token`.
     ///
     /// # Errors
-    /// There were too many: how many there may be.
+    ///
+    /// The limit, if it is exceeded.
     pub fn count(&self, token: &Arc<str>, now: Instant) -> Result<(), u32> {
         let mut started = self.started.lock();
         started.retain(|_, (begun, _)| now.duration_since(*begun) < self.window);

@@ -1,4 +1,4 @@
-//! The subscribers of one topic, and what they were told last.
+//! The subscribers of one topic, and its last updates.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -12,24 +12,24 @@ use crate::{
     queue::QueueSender,
 };
 
-/// Numbers the updates of all topics. A cheap handle.
+/// Sequence numbers of the updates of all topics. Cheap to clone.
 ///
-/// Whoever takes a number holds the lock until the update is in the queues, so that in the queue of a socket no update follows one of a
-/// higher number, of whichever topic: who has seen a number has been sent all below it. All topics wait for it, so what takes long (a snapshot,
-/// its weight) is made before. A topic's own lock is taken first; inside, nothing else is locked but queues and, last of all, the budget of
-/// what is charged or forgotten.
+/// The lock is held from taking a number until the update is in the queues. So within a socket's queue numbers never
+/// decrease, across all topics: a client that has received a number has received all lower ones. All topics wait for
+/// this lock, so slow work (a snapshot, its weight) is done before. Lock order: a topic's own lock, this one, queues,
+/// and last the memory budget.
 #[derive(Clone, Default)]
 pub struct Sequence(Arc<Mutex<u64>>);
 
 impl Sequence {
-    /// The number of the newest update.
+    /// The number of the last update.
     #[must_use]
     pub fn current(&self) -> u64 {
         *self.0.lock()
     }
 }
 
-/// Whose memory the updates of a topic take.
+/// To whom the updates of a topic are charged.
 #[derive(Debug, Clone)]
 pub struct Account {
     /// The memory for live queries.
@@ -37,19 +37,20 @@ pub struct Account {
     pub payers: Payers,
 }
 
-/// Most memory of the updates that a topic remembers, in bytes. To whoever missed more, the whole state is no longer.
+/// Maximum memory of a topic's log of updates, in bytes. A client that missed more gets a snapshot, which is not
+/// larger.
 const LOG_BYTES: u64 = 4 << 20;
 
-/// Gives the whole state of a topic; `None` while it is not known.
+/// Returns the whole state of a topic; `None` while it is unknown.
 pub type SnapshotSource = Box<dyn Fn() -> Option<SnapshotData> + Send + Sync>;
 
 /// One topic.
 ///
-/// The lock is held while a snapshot is taken and while an update is handed out, so that every subscriber sees its
+/// The lock is held while a snapshot is taken and while an update is published, so that each subscriber gets its
 /// snapshot first and each later update once.
 pub struct Channel {
     sequence: Sequence,
-    /// Updates kept for sockets that come back.
+    /// Number of updates in the log for sockets that reconnect.
     log_length: usize,
     snapshot: SnapshotSource,
     account: Option<Account>,
@@ -61,29 +62,29 @@ struct State {
     subscribers: Vec<Subscriber>,
     /// Recent updates, oldest first.
     log: VecDeque<Arc<Update>>,
-    /// The log holds every update after this number.
+    /// The log contains all updates after this number.
     log_floor: u64,
-    /// The newest status or error, unless all is well.
+    /// The last status or error, unless all is well.
     trouble: Option<Arc<Update>>,
-    /// Number of the newest update; 0 before the first.
+    /// Number of the last update; 0 before the first.
     newest: u64,
-    /// The encoded snapshot; good until the next update of any topic.
+    /// The encoded snapshot; valid until the next update of any topic.
     snapshot: Option<Arc<Update>>,
 }
 
 struct Subscriber {
     queue: QueueSender,
     id: u64,
-    /// It subscribed before there was a snapshot to send, or there was no room for what it was to be sent.
+    /// It waits for a snapshot: there was none when it subscribed, or the memory limit was exceeded.
     waits: bool,
-    /// It was told that there is no room.
-    is_told: bool,
+    /// It was sent an error about the memory limit.
+    knows_over_budget: bool,
 }
 
 impl Subscriber {
-    /// Says that there is no room for what it waits for, unless that was said.
-    fn tell_over_budget(&mut self, seq: u64, over: OverBudget) -> bool {
-        if std::mem::replace(&mut self.is_told, true) {
+    /// Sends an error about the memory limit, unless that was sent before.
+    fn send_over_budget(&mut self, seq: u64, over: OverBudget) -> bool {
+        if std::mem::replace(&mut self.knows_over_budget, true) {
             return !self.queue.is_closed();
         }
         self.queue.push(self.id, over_budget(seq, over))
@@ -91,20 +92,20 @@ impl Subscriber {
 }
 
 impl Channel {
-    /// A topic without subscribers, that keeps so many updates for sockets that come back.
+    /// A topic without subscribers, with a log of `log_length` updates for sockets that reconnect.
     #[must_use]
     pub fn new(sequence: Sequence, log_length: usize, snapshot: SnapshotSource) -> Self {
         let state = State { log_floor: sequence.current(), ..State::default() };
         Channel { sequence, log_length, snapshot, account: None, state: Mutex::new(state) }
     }
 
-    /// The same with updates that are charged.
+    /// Sets the account to which updates are charged.
     #[must_use]
     pub fn charged_to(self, account: Account) -> Self {
         Channel { account: Some(account), ..self }
     }
 
-    /// What an update is charged to, if there is room; what is remembered makes room first.
+    /// The charge of an update, if the limit allows it; the log is cleared first if necessary.
     fn charge(&self, state: &mut State, weighed: &Weighed) -> Result<Option<Charge>, OverBudget> {
         let Some(Account { budget, payers }) = &self.account else { return Ok(None) };
         let weight = weighed.weight();
@@ -118,18 +119,17 @@ impl Channel {
         payers.charge(budget, weight).map(Some).inspect_err(|_| budget.refuse())
     }
 
-    /// Forgets the updates that were sent: who comes back gets the whole state.
+    /// Clears the log: clients that reconnect get a snapshot.
     pub fn forget(&self) {
         self.state.lock().forget();
     }
 
-    /// Adds a subscriber and sends it what it has to know: what it missed since update `resume_seq` where that is still
-    /// known, else the whole state.
+    /// Adds a subscriber. Sends it the updates after `resume_seq` if the log has them, otherwise a snapshot.
     pub fn subscribe(&self, queue: QueueSender, id: u64, resume_seq: Option<u64>) {
         let mut state = self.state.lock();
         queue.begin(id);
         let mut waits = false;
-        let mut is_told = false;
+        let mut knows_over_budget = false;
         match resume_seq {
             Some(seq) if seq >= state.log_floor && seq <= self.sequence.current() => {
                 let _order = self.sequence.0.lock();
@@ -140,15 +140,15 @@ impl Channel {
             _ => match self.push_snapshot(&mut state, &queue, id) {
                 Ok(is_sent) => waits = !is_sent,
                 Err(over) => {
-                    (waits, is_told) = (true, true);
+                    (waits, knows_over_budget) = (true, true);
                     queue.push(id, over_budget(self.sequence.current(), over));
                 }
             },
         }
-        if let Some(trouble) = state.trouble.as_ref().filter(|_| !is_told) {
+        if let Some(trouble) = state.trouble.as_ref().filter(|_| !knows_over_budget) {
             queue.push(id, Arc::clone(trouble));
         }
-        state.subscribers.push(Subscriber { queue, id, waits, is_told });
+        state.subscribers.push(Subscriber { queue, id, waits, knows_over_budget });
     }
 
     /// Ends a subscription.
@@ -156,11 +156,11 @@ impl Channel {
         self.state.lock().subscribers.retain(|subscriber| subscriber.id != id || !subscriber.queue.is_same(queue));
     }
 
-    /// Sends the whole state again to one subscriber that lost updates.
+    /// Sends a snapshot to a subscriber that lost updates.
     pub fn resync(&self, queue: &QueueSender, id: u64) {
         let mut state = self.state.lock();
         queue.begin(id);
-        let told = match self.push_snapshot(&mut state, queue, id) {
+        let state_of_subscriber = match self.push_snapshot(&mut state, queue, id) {
             Ok(is_sent) => (!is_sent, false),
             Err(over) => {
                 queue.push(id, over_budget(self.sequence.current(), over));
@@ -168,22 +168,22 @@ impl Channel {
             }
         };
         for subscriber in state.subscribers.iter_mut().filter(|one| one.id == id && one.queue.is_same(queue)) {
-            (subscriber.waits, subscriber.is_told) = told;
+            (subscriber.waits, subscriber.knows_over_budget) = state_of_subscriber;
         }
         if let Some(trouble) = &state.trouble {
             queue.push(id, Arc::clone(trouble));
         }
     }
 
-    /// Changes the topic's state by `change` and tells all subscribers what it returns. Subscribers that wait for a
+    /// Changes the topic's state by `change` and publishes the content that it returns. Subscribers that wait for a
     /// snapshot get one instead.
     pub fn publish(&self, change: impl FnOnce() -> Option<Content>) {
         let mut state = self.state.lock();
         let Some(content) = change().map(Content::weighed) else { return };
-        // What is the whole state already is for those who wait as well.
+        // A snapshot also serves those that wait for one.
         let is_waited_for = state.subscribers.iter().any(|subscriber| subscriber.waits)
             && !matches!(content.content(), Content::Snapshot(_));
-        // The one before is no longer what is known, and leaves room.
+        // The cached snapshot is outdated; this frees its memory.
         state.snapshot = None;
         let charge = match self.charge(&mut state, &content) {
             Ok(charge) => charge,
@@ -193,9 +193,9 @@ impl Channel {
                 (state.newest, state.log_floor) = (*newest, *newest);
                 for subscriber in &mut state.subscribers {
                     if subscriber.waits {
-                        subscriber.tell_over_budget(*newest, over);
+                        subscriber.send_over_budget(*newest, over);
                     } else {
-                        // It asks for the whole state, and waits for it where there is no room for that either.
+                        // It requests a snapshot, and waits for it if the limit does not allow that either.
                         subscriber.queue.skip(subscriber.id);
                     }
                 }
@@ -220,7 +220,7 @@ impl Channel {
             Content::Status { fresh, .. } => state.trouble = (!fresh).then(|| Arc::clone(&update)),
             Content::Error { .. } => state.trouble = Some(Arc::clone(&update)),
             content => {
-                // What is published again is well again.
+                // Data is published again, so the error is over.
                 if matches!(content, Content::Snapshot(_) | Content::Delta(_)) {
                     state.trouble.take_if(|trouble| matches!(trouble.content, Content::Error { .. }));
                 }
@@ -230,24 +230,25 @@ impl Channel {
         let snapshot = state.snapshot.clone();
         state.subscribers.retain_mut(|subscriber| match (&snapshot, subscriber.waits) {
             (Some(snapshot), true) => {
-                (subscriber.waits, subscriber.is_told) = (false, false);
+                (subscriber.waits, subscriber.knows_over_budget) = (false, false);
                 subscriber.queue.push(subscriber.id, Arc::clone(snapshot))
             }
-            // What is new means nothing to who does not know what was.
+            // A delta is useless for a subscriber without a snapshot.
             (None, true) if matches!(update.content, Content::Delta(_)) => match no_room {
-                Some(over) => subscriber.tell_over_budget(update.seq, over),
+                Some(over) => subscriber.send_over_budget(update.seq, over),
                 None => !subscriber.queue.is_closed(),
             },
             _ => {
                 if matches!(update.content, Content::Snapshot(_)) {
-                    (subscriber.waits, subscriber.is_told) = (false, false);
+                    (subscriber.waits, subscriber.knows_over_budget) = (false, false);
                 }
                 subscriber.queue.push(subscriber.id, Arc::clone(&update))
             }
         });
     }
 
-    /// Number of the newest update of this topic; 0 before the first. No two topics share one, so that it tells what a topic said when.
+    /// Number of the last update of this topic; 0 before the first. Topics never share a number, so it identifies a
+    /// state of one topic.
     #[must_use]
     pub fn newest(&self) -> u64 {
         self.state.lock().newest
@@ -259,13 +260,13 @@ impl Channel {
         (self.snapshot)()
     }
 
-    /// Tells all subscribers the whole state again.
+    /// Publishes the whole state again.
     pub fn publish_snapshot(&self) {
         self.publish(|| (self.snapshot)().map(Content::Snapshot));
     }
 
-    /// Tells all subscribers, and those to come, that the data is not current since a time for a reason; `None` when it is
-    /// current again. What they know already is not said again.
+    /// Publishes since when and why the data is stale, to current and future subscribers; `None` when it is fresh
+    /// again. Does nothing if that is already known.
     pub fn publish_status(&self, trouble: Option<(i64, String)>) {
         let known = self.trouble();
         match trouble {
@@ -281,7 +282,7 @@ impl Channel {
         }
     }
 
-    /// Since when and why the data is not current, if it is not.
+    /// Since when and why the data is stale, if it is.
     #[must_use]
     pub fn trouble(&self) -> Option<(i64, String)> {
         self.state.lock().trouble.as_ref().and_then(|update| match &update.content {
@@ -290,7 +291,7 @@ impl Channel {
         })
     }
 
-    /// True when nobody looks.
+    /// True if there are no subscribers.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         let mut state = self.state.lock();
@@ -298,18 +299,18 @@ impl Channel {
         state.subscribers.is_empty()
     }
 
-    /// Sends a subscriber the whole state; false if it is not known yet.
+    /// Sends a subscriber the whole state; false if it is unknown.
     fn push_snapshot(&self, state: &mut State, queue: &QueueSender, id: u64) -> Result<bool, OverBudget> {
         let mut newest = self.sequence.0.lock();
         if state.snapshot.as_ref().is_none_or(|snapshot| snapshot.seq != *newest) {
             drop(newest);
-            // Who was sent it holds it, and what is known is newer.
+            // Subscribers have their copy of the cached snapshot, which is outdated now.
             state.snapshot = None;
             let Some(data) = (self.snapshot)() else { return Ok(false) };
             let content = Content::Snapshot(data).weighed();
             let charge = self.charge(state, &content)?;
             newest = self.sequence.0.lock();
-            // The number of the newest update, not a new one: a snapshot is what is known after it.
+            // With the number of the last update, not a new one: the snapshot is the state after it.
             state.snapshot = Some(Arc::new(Update::new(*newest, content).charged(charge)));
         }
         if let Some(snapshot) = &state.snapshot {
@@ -319,7 +320,7 @@ impl Channel {
     }
 }
 
-/// Says that there is no room for what a subscription is to be sent. It is sent as soon as there is.
+/// The error about the memory limit. The subscription continues as soon as the limit allows it.
 fn over_budget(seq: u64, over: OverBudget) -> Arc<Update> {
     let message = format!("{over}: close some panels, or select fewer series or a shorter range");
     Arc::new(Update::new(seq, Content::Error { code: "limit", message }.weighed()))
@@ -440,7 +441,7 @@ mod tests {
         assert_eq!(seqs(&mut receiver), []);
     }
 
-    /// A result of so many series of one point.
+    /// A result with `count` series of one point.
     fn frame(count: usize) -> Frame {
         let series = |number: usize| {
             let labels = HashMap::from([("number".to_owned(), number.to_string())]);
@@ -465,15 +466,15 @@ mod tests {
         assert_eq!(seqs(&mut receiver), [("snapshot", 0), ("update", 1)]);
         assert!(budget.used() > 0, "the log remembers");
 
-        // Others take all there is: neither the update nor a snapshot has room.
+        // Others use all memory, so neither the update nor a snapshot fits.
         channel.forget();
         assert_eq!(budget.used(), 0);
         let all = budget.charge(&"b".into(), budget.limit()).unwrap();
         channel.publish(|| Some(Content::Delta(frame(10))));
         assert!(matches!(receiver.try_next(), Some(Next::Resync(1))));
         channel.resync(&sender, 1);
-        let Some(Next::Update(1, told)) = receiver.try_next() else { panic!("nothing was said") };
-        assert!(matches!(&told.content, Content::Error { code: "limit", .. }), "{told:?}");
+        let Some(Next::Update(1, message)) = receiver.try_next() else { panic!("nothing was said") };
+        assert!(matches!(&message.content, Content::Error { code: "limit", .. }), "{message:?}");
         channel.publish(|| Some(Content::Delta(frame(10))));
         assert_eq!(seqs(&mut receiver), [], "no update over a gap, and the same is not said twice");
 

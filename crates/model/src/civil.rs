@@ -1,4 +1,4 @@
-//! Calendar dates and times of day, as clocks show them: at a fixed distance from UTC, or in a [`Zone`] whose clocks change.
+//! Calendar dates and times of day: at a fixed offset from UTC, or in a [`Zone`] with daylight saving time.
 
 use std::fmt;
 
@@ -34,8 +34,8 @@ impl Civil {
         Civil::new(at_ms, 0)
     }
 
-    /// Reads `2026-11-20T08:00`, what an input of type `datetime-local` holds. Seconds and a space in place of the `T` are welcome;
-    /// a day that no calendar has is not.
+    /// Parses `2026-11-20T08:00`, the value of a `datetime-local` input. Accepts seconds, and a space instead of the
+    /// `T`; rejects dates that do not exist.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (date, time) = text.split_once(['T', ' '])?;
@@ -54,26 +54,25 @@ impl Civil {
         (Civil::utc(civil.as_utc_ms()) == civil).then_some(civil)
     }
 
-    /// Milliseconds since the Unix epoch when clocks in UTC show it.
+    /// Milliseconds since the Unix epoch, if this is a time in UTC.
     #[must_use]
     pub fn as_utc_ms(&self) -> i64 {
-        // A year that starts in March has its leap day at the end: months before it count from a fixed table of lengths,
-        // which (153 m + 2) / 5 gives.
+        // A year that starts in March has its leap day at the end, so the days before a month are a fixed table, which
+        // (153 m + 2) / 5 computes.
         let (year, month) = if self.month > 2 { (self.year, self.month - 3) } else { (self.year - 1, self.month + 9) };
         let day_of_year = (153 * month + 2) / 5 + self.day - 1;
-        // 719,468 days lie between 0000-03-01 and the epoch.
+        // 719,468 days are between 0000-03-01 and the epoch.
         let days =
             365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468;
         days * DAY_MS + ((self.hour * 60 + self.minute) * 60 + self.second) * SECOND_MS + self.millisecond
     }
 
-    /// The date and time that clocks show at `at_ms` (milliseconds since the Unix epoch) where they are
-    /// `tz_offset_min` minutes ahead of UTC.
+    /// The date and time at `at_ms` (milliseconds since the Unix epoch), `tz_offset_min` minutes ahead of UTC.
     #[must_use]
     pub fn new(at_ms: i64, tz_offset_min: i32) -> Self {
         let local_ms = at_ms.saturating_add(i64::from(tz_offset_min) * MINUTE_MS);
         let (days, of_day_ms) = (local_ms.div_euclid(DAY_MS), local_ms.rem_euclid(DAY_MS));
-        // Days are counted from 1 March of year 0 in eras of 400 years, so that the leap day is a year's last.
+        // Days are counted from 1 March of year 0 in eras of 400 years, so that the leap day is the last day of a year.
         let shifted = days + 719_468;
         let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
         let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -115,7 +114,7 @@ impl Civil {
         format!("{:04}-{:02}-{:02}", self.year, self.month, self.day)
     }
 
-    /// What an input of type `datetime-local` holds: `2026-03-07T09:05`.
+    /// The value of a `datetime-local` input: `2026-03-07T09:05`.
     #[must_use]
     pub fn input_value(&self) -> String {
         format!("{}T{}", self.date(), self.clock())

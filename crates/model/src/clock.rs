@@ -1,4 +1,4 @@
-//! The wall clock, in the unit that everything here speaks.
+//! The wall clock, in milliseconds.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -1,4 +1,4 @@
-//! A dashboard as data: what the files of `dashboards/` hold and the panel components show.
+//! A dashboard as data: the content of the files in `dashboards/`.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,11 +8,11 @@ use crate::{from_members, from_word};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dashboard {
-    /// Names it in URLs and tokens. Letters, digits, `-` and `_`.
+    /// Identifier in URLs and tokens. Letters, digits, `-` and `_`.
     pub uid: String,
     /// Heading of the page.
     pub title: String,
-    /// One sentence on what it is for.
+    /// One sentence on its purpose.
     #[serde(default)]
     pub description: String,
     /// Panels in reading order, which is also their order on a phone.
@@ -25,44 +25,45 @@ from_members!(Dashboard { uid, title, panels } or_default { description });
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Panel {
-    /// Names it within its dashboard: in URLs and in pages. Letters, digits, `-` and `_`.
+    /// Identifier within its dashboard, in URLs and pages. Letters, digits, `-` and `_`.
     pub id: String,
     /// Its heading.
     pub title: String,
-    /// What it tells, for a tooltip.
+    /// Text of the tooltip.
     #[serde(default)]
     pub description: String,
     /// How its data is shown.
     pub kind: PanelKind,
-    /// Columns out of 24 that it takes on a wide screen.
+    /// Width on a wide screen, in columns out of 24.
     pub width: u8,
-    /// Rows of about 38 px that it takes.
+    /// Height, in rows of about 38 px.
     pub height: u8,
-    /// What it shows; empty for the kinds that have a feed of their own.
+    /// Its queries; empty for kinds with their own data.
     #[serde(default)]
     pub queries: Vec<Query>,
-    /// Grafana's unit id, by which values are written. See [`crate::unit`].
+    /// Grafana's unit ID, which formats values. See [`crate::unit`].
     #[serde(default)]
     pub unit: String,
-    /// Values at which the colour changes, rising.
+    /// Values at which the colour changes, ascending.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<Threshold>,
     /// How thresholds are drawn on a time series.
     #[serde(default)]
     pub threshold_style: ThresholdStyle,
-    /// Areas on top of each other rather than lines.
+    /// Whether to stack areas rather than draw lines.
     #[serde(default)]
     pub stacked: bool,
-    /// Decimals of a value; by default as many as are sensible for it.
+    /// Number of decimals; by default chosen by the value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decimals: Option<u8>,
-    /// Least value of the axis or gauge.
+    /// Minimum of the axis or gauge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min: Option<f64>,
-    /// Greatest value of the axis or gauge.
+    /// Maximum of the axis or gauge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<f64>,
-    /// Names of the alerts that a time series marks; if there are none, of those whose rules read a metric that its queries read.
+    /// Names of the alerts to annotate on a time series; if empty, the alerts whose rules read a metric that the
+    /// panel's queries read.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alerts: Vec<String>,
 }
@@ -78,19 +79,20 @@ from_members!(Panel { id, title, kind, width, height, decimals, min, max } or_de
 });
 
 impl Panel {
-    /// Its queries over a course of which a stat shows the value now as well: the last step of a long range may be minutes old.
+    /// Range queries of a stat, whose current value is queried separately: the last step of a long range may be minutes
+    /// old.
     pub fn courses(&self) -> impl Iterator<Item = &Query> {
         self.queries.iter().filter(|query| self.kind == PanelKind::Stat && !query.instant)
     }
 
-    /// What is asked for it: its queries, and then the values now of its [courses](Panel::courses).
+    /// All queries to evaluate: the panel's own, then the current values of its [range queries](Panel::courses).
     #[must_use]
     pub fn asked(&self) -> Vec<Query> {
         let newest = self.courses().map(|query| Query { instant: true, ..query.clone() });
         self.queries.iter().cloned().chain(newest).collect()
     }
 
-    /// A time series over the whole width, of one query and without anything that may be left out.
+    /// A time series panel of full width with one query and defaults for the rest.
     #[must_use]
     pub fn timeseries(id: &str, title: &str, height: u8, query: Query) -> Self {
         Panel {
@@ -117,7 +119,7 @@ impl Panel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PanelKind {
-    /// One number, with a sparkline where there is a range query.
+    /// One number, with a sparkline if it has a range query.
     Stat,
     /// Lines or areas over time.
     Timeseries,
@@ -127,7 +129,7 @@ pub enum PanelKind {
     Pie,
     /// Horizontal bars of the series' values.
     Bars,
-    /// Rows by label, a column a query.
+    /// Rows by label, one column per query.
     Table,
     /// Buckets over time.
     Heatmap,
@@ -158,32 +160,32 @@ from_word!(PanelKind {
 pub struct Query {
     /// PromQL.
     pub expr: String,
-    /// Name of the engine that answers; the first one if absent.
+    /// Name of the engine; the default engine if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<String>,
-    /// Name of its series: text in which `{{label}}` stands for a label's value, and `{{label|other}}` for the value of the
-    /// first of these labels that a series has.
+    /// Legend of its series: `{{label}}` is replaced by the label's value, and `{{label|other}}` by the value of the
+    /// first of these labels that the series has.
     #[serde(default)]
     pub legend: String,
-    /// Only the newest value is asked for. A stat with `instant: false` has a sparkline.
+    /// Only query the current value. A stat with `instant: false` has a sparkline.
     #[serde(default)]
     pub instant: bool,
-    /// A fixed colour with a meaning, instead of the next of the palette.
+    /// A fixed colour with a meaning, instead of the next one of the palette.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub color: Option<Color>,
-    /// Unit of this query where it differs from its panel's (columns of a table).
+    /// Unit of this query if it differs from the panel's (columns of a table).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
-    /// Thresholds of this query where they differ from its panel's (columns of a table).
+    /// Thresholds of this query if they differ from the panel's (columns of a table).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub thresholds: Vec<Threshold>,
-    /// Shown as a number beside the chart of a time series as well.
+    /// Whether to show its value as a number beside the time series too.
     #[serde(default)]
     pub stat: bool,
     /// How it is drawn on a time series.
     #[serde(default)]
     pub draw: Draw,
-    /// In the legend, but not drawn until the viewer picks it.
+    /// Whether its series are hidden until the viewer selects them in the legend.
     #[serde(default)]
     pub hidden: bool,
 }
@@ -194,28 +196,28 @@ from_members!(Query { expr, engine, color, unit } or_default { legend, instant, 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Draw {
-    /// As the panel says: a line, or an area of the stack.
+    /// As the panel's other series: a line, or an area of the stack.
     #[default]
     Panel,
     /// A line, also over a stack.
     Line,
     /// A dashed line, also over a stack: a limit.
     Dashed,
-    /// No line: the times at which the query has a value are tinted.
+    /// No line, but the background at times where the query has a value is tinted.
     Mark,
 }
 
 from_word!(Draw { "panel" => Panel, "line" => Line, "dashed" => Dashed, "mark" => Mark });
 
-/// From `value` up, the colour is `color`.
+/// Values from `value` on have the colour `color`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Threshold {
     /// In the panel's unit.
     pub value: f64,
-    /// What it means.
+    /// Colour.
     pub color: Color,
-    /// Name shown at the line, for example `pool max`.
+    /// Label at the line, for example `pool max`.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub label: String,
 }
@@ -226,7 +228,7 @@ from_members!(Threshold { value, color } or_default { label });
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ThresholdStyle {
-    /// Not at all: they only colour the value.
+    /// Not drawn: they only colour the value.
     #[default]
     None,
     /// A dashed line.
@@ -237,23 +239,23 @@ pub enum ThresholdStyle {
 
 from_word!(ThresholdStyle { "none" => None, "line" => Line, "band" => Band });
 
-/// A colour by what it means; each theme has its own shade of it.
+/// A colour by meaning; each theme has its own shade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Color {
-    /// As it should be.
+    /// Good.
     Green,
-    /// Look at it.
+    /// Needs a look.
     Yellow,
     /// Between yellow and red.
     Orange,
-    /// Act on it.
+    /// Needs action.
     Red,
     /// Work in progress.
     Blue,
     /// A second neutral series.
     Purple,
-    /// Of no importance.
+    /// Unimportant.
     Gray,
 }
 

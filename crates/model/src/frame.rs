@@ -1,4 +1,4 @@
-//! The result of a query as it travels and is drawn: series of columns.
+//! The result of a query in messages and charts: series of columns.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -13,20 +13,19 @@ use column::Column;
 /// Label names and values of one series, sorted by name. The metric name is the label `__name__`.
 pub type Labels = BTreeMap<String, String>;
 
-/// One series: two columns of equal length, timestamps rising strictly.
+/// One series: two columns of equal length, timestamps strictly increasing.
 ///
-/// In JSON the columns are arrays, in which a value that JSON has no number for is one of the strings `"NaN"`, `"+Inf"`,
+/// In JSON the columns are arrays; a value that JSON cannot represent is one of the strings `"NaN"`, `"+Inf"`,
 /// `"-Inf"`. In a binary format they are byte strings of little-endian 64-bit integers and floats.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Series {
-    /// What tells this series from the others of its frame. They take more room than a few points, so a result and what is new of it
-    /// share them.
+    /// Labels. They need more memory than a few points, so a result and its deltas share them.
     #[serde(with = "shared")]
     pub labels: Arc<Labels>,
     /// Milliseconds since the Unix epoch.
     #[serde(with = "column")]
     pub timestamps: Vec<i64>,
-    /// One value a timestamp.
+    /// One value per timestamp.
     #[serde(with = "column")]
     pub values: Vec<f64>,
 }
@@ -41,18 +40,18 @@ impl FromTree for Series {
 }
 
 impl Series {
-    /// The newest point, if there is one.
+    /// The last point, if any.
     #[must_use]
     pub fn last(&self) -> Option<(i64, f64)> {
         Some((*self.timestamps.last()?, *self.values.last()?))
     }
 
-    /// Points in order of time.
+    /// Points, ordered by time.
     pub fn points(&self) -> impl DoubleEndedIterator<Item = (i64, f64)> + '_ {
         self.timestamps.iter().copied().zip(self.values.iter().copied())
     }
 
-    /// Appends the points of `newer` that are younger than what is here, and drops those before `start_ms`.
+    /// Appends the points of `newer` that are later than the last one, and drops those before `start_ms`.
     pub fn extend(&mut self, newer: &Series, start_ms: i64) {
         let youngest = self.timestamps.last().copied().unwrap_or(i64::MIN);
         for (timestamp, value) in newer.points().filter(|(timestamp, _)| *timestamp > youngest) {
@@ -62,7 +61,7 @@ impl Series {
         self.drop_before(start_ms);
     }
 
-    /// Puts the points of `newer` from the first to the last of `span` in place of those known there.
+    /// Replaces the points in `span` by those of `newer`.
     fn replace(&mut self, newer: Option<&Series>, span: StepRange) {
         let of_span = |timestamps: &[i64]| {
             let from = timestamps.partition_point(|timestamp| *timestamp < span.0);
@@ -90,58 +89,59 @@ impl Series {
     }
 }
 
-/// Steps from the first to the last, both included, in milliseconds since the Unix epoch.
+/// First and last step, both inclusive, in milliseconds since the Unix epoch.
 pub type StepRange = (i64, i64);
 
-/// All series of one query over one window: the data of a `snapshot` or `delta` of the live topic `query`, and what a panel draws.
+/// All series of one query over one window: data of a `snapshot` or `delta` of the live topic `query`, and of a panel.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Frame {
-    /// Series in the order in which the engine gives them.
+    /// Series in the order of the engine.
     pub series: Vec<Series>,
-    /// In a delta: series that are gone for good from the window.
+    /// In a delta: series that have no points in the window any more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<Labels>,
-    /// In a delta: all that is known of these steps is replaced by what the delta has of them, because samples came late.
+    /// In a delta: replaces all data of these steps, because samples arrived late.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<StepRange>,
-    /// The time up to which the query was evaluated, in milliseconds since the Unix epoch.
+    /// Time of the last evaluated step, in milliseconds since the Unix epoch.
     pub end_ms: i64,
-    /// Warnings and notes of the engine, in its words.
+    /// The engine's warnings and infos.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<String>,
-    /// A few words each, to be shown beside the values: how far they can be trusted.
+    /// Short remarks to show beside the values, about their precision.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
-    /// The query as it was sent, where the source has other names for what it asks for.
+    /// The query as it was sent, if metric names were replaced by the source's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<String>,
-    /// Counts over a window are estimates: the query asks for whole ones, which its engine does not know.
+    /// Whether counts over a window are estimates, because the engine does not support the modifier for whole counts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub estimated: bool,
 }
 
 from_members!(Frame { series, replaces, end_ms, sent } or_default { removed, notices, remarks, estimated });
 
-/// The marks around a name and a value in JSON.
+/// Quotes and separators around a name and a value in JSON.
 const QUOTES_BYTES: usize = 6;
-/// What else there is of a series in JSON: names of members.
+/// The rest of a series in JSON: names of members.
 const SERIES_TEXT: usize = 48;
-/// A time in milliseconds and a value, in JSON.
+/// A timestamp in milliseconds and a value in JSON.
 const POINT_TEXT: usize = 34;
-/// What a label takes beside its text: two strings, and what the allocator adds to each.
+/// Memory of a label beside its text: two strings, and the overhead of the allocator.
 const LABEL_BYTES: usize = 2 * (size_of::<String>() + 8);
-/// What a set of labels takes beside them: the node of a tree, which has room for eleven, and the counts of those who share it.
+/// Memory of a set of labels beside them: a tree node with room for eleven, and the reference counts.
 const NODE_BYTES: usize = 160;
 
 fn weight_of_labels(labels: &Labels) -> usize {
     labels.iter().map(|(name, value)| LABEL_BYTES + name.len() + value.len()).sum::<usize>() + NODE_BYTES
 }
 
-/// What is said of an [estimated](Frame::estimated) frame.
+/// The remark about an [estimated](Frame::estimated) frame.
 pub const ESTIMATED: &str = "estimated: this engine extrapolates";
 
 impl Frame {
-    /// Merges a delta into a whole frame whose window is `window_ms` long, and returns what left the window for good.
+    /// Merges a delta into a complete frame with a window of `window_ms`; returns the labels of series that left the
+    /// window.
     pub fn apply(&mut self, delta: &Frame, window_ms: i64) -> Vec<Labels> {
         self.end_ms = self.end_ms.max(delta.end_ms);
         self.notices.clone_from(&delta.notices);
@@ -156,12 +156,12 @@ impl Frame {
             self.series.iter_mut().for_each(|series| series.replace(None, span));
         }
         if window_ms == 0 {
-            // Newest values are whole, and in an order that may be asked for: `topk`, `sort_desc`.
+            // Instant results are complete, and their order may matter: `topk`, `sort_desc`.
             let before = std::mem::replace(&mut self.series, delta.series.clone());
             let is_gone = |labels: &Labels| !self.series.iter().any(|series| *series.labels == *labels);
             return before.into_iter().map(|series| Arc::unwrap_or_clone(series.labels)).filter(is_gone).collect();
         }
-        // Engines give series in the same order each time, so the next one is nearly always found at once.
+        // Engines return series in the same order each time, so the next one usually matches.
         let mut next = 0;
         for newer in &delta.series {
             let found = (next..self.series.len())
@@ -175,7 +175,7 @@ impl Frame {
                     series.extend(newer, start_ms);
                     next = index + 1;
                 }
-                // Where an engine that is asked again would give it: ranges are sorted by labels.
+                // At the place where the engine would return it, because range results are sorted by labels.
                 None => {
                     let place = self.series.partition_point(|series| series.labels < newer.labels);
                     self.series.insert(place, newer.clone());
@@ -194,7 +194,8 @@ impl Frame {
         gone
     }
 
-    /// Takes the labels that `other` has as well from there, so that they are held once. Series of both are mostly in the same order.
+    /// Shares the labels that both frames have, so that they are in memory once. Series of both are usually in the same
+    /// order.
     pub fn share_labels(&mut self, other: &Frame) {
         let mut by_labels: Option<BTreeMap<&Labels, &Arc<Labels>>> = None;
         for (place, series) in self.series.iter_mut().enumerate() {
@@ -213,7 +214,7 @@ impl Frame {
         }
     }
 
-    /// Roughly the memory that it takes, in bytes, but for the labels of its series: those are shared.
+    /// Approximate memory in bytes, without the labels of its series, which are shared.
     #[must_use]
     pub fn weight_without_labels(&self) -> usize {
         let series = self.series.iter().map(|series| {
@@ -225,13 +226,13 @@ impl Frame {
         series.sum::<usize>() + removed.sum::<usize>() + notes.sum::<usize>() + size_of::<Frame>()
     }
 
-    /// Roughly the memory that it takes, in bytes.
+    /// Approximate memory in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
         self.series.iter().map(|series| weight_of_labels(&series.labels)).sum::<usize>() + self.weight_without_labels()
     }
 
-    /// Roughly how long it is as JSON, in bytes.
+    /// Approximate length as JSON, in bytes.
     #[must_use]
     pub fn text_length(&self) -> usize {
         let labels = |labels: &Labels| -> usize {
@@ -249,7 +250,7 @@ impl Frame {
     }
 }
 
-/// Shared labels as labels.
+/// Serializes shared labels as labels.
 mod shared {
     use std::sync::Arc;
 
@@ -277,7 +278,7 @@ mod column {
         fn to_bytes(self) -> [u8; 8];
         fn from_bytes(bytes: [u8; 8]) -> Self;
         fn serialize<S: SerializeSeq>(self, seq: &mut S) -> Result<(), S::Error>;
-        /// The number that a word stands for, if it stands for one.
+        /// The number with this name, if there is one.
         fn named(word: &str) -> Option<Self>;
     }
 
@@ -341,7 +342,7 @@ mod column {
         tree::read(Tree::deserialize(deserializer)?).map(|Column(cells)| cells).map_err(D::Error::custom)
     }
 
-    /// A column of either form.
+    /// A column in either format.
     pub(super) struct Column<T>(pub(super) Vec<T>);
 
     impl<T: Cell> FromTree for Column<T> {
@@ -449,7 +450,7 @@ mod tests {
         let tail = Frame { replaces: Some((30, 50)), ..whole(&[(40, 5.5), (50, 6.0)], 50) };
         frame.apply(&tail, 100);
         assert_eq!(frame, whole(&[(0, 1.0), (10, 2.0), (20, 3.0), (40, 5.5), (50, 6.0)], 50));
-        // A series that is in no step any more is gone; others that the delta does not name lose the steps as well.
+        // A series without points in any step is removed; others that the delta does not mention lose these steps too.
         let mut other = series(&[(60, 1.0)]);
         Arc::make_mut(&mut other.labels).insert("c".into(), "d".into());
         let away = Frame { series: vec![other.clone()], replaces: Some((0, 60)), end_ms: 60, ..Frame::default() };

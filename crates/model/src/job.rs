@@ -1,4 +1,4 @@
-//! A job of a daemon, as the browser and the API see it.
+//! A job of a daemon in the browser and the API.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,29 +7,31 @@ use crate::{
     tree::{Faults, FromTree, Tree},
 };
 
-/// Where a job is in its life.
+/// Status of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobStatus {
     /// Accepted, not started.
     #[default]
     Pending,
-    /// Started, not ended.
+    /// Started, not finished.
     Running,
-    /// Ended well.
+    /// Completed successfully.
     Completed,
-    /// Ended with an error.
+    /// Failed.
     Failed,
-    /// A cancel was accepted, and the daemon has not ended the job yet. No daemon says so itself: see [`Job::as_shown`].
+    /// A cancellation was accepted, and the job has not ended yet. Daemons do not have this status: see
+    /// [`Job::as_shown`].
     Cancelling,
-    /// Cancelled. As a daemon says it, not final where the export goes on after a cancel: see [`Job::cancel_requested`].
+    /// Cancelled. If the daemon continues an export after its cancellation, this is not final: see
+    /// [`Job::cancel_requested`].
     Cancelled,
     /// A status this version does not know.
     #[serde(other)]
     Unknown,
 }
 
-/// A word that it does not know is [`JobStatus::Unknown`].
+/// An unknown name is [`JobStatus::Unknown`].
 impl FromTree for JobStatus {
     fn from_tree(tree: Tree, faults: &mut Faults) -> Self {
         JobStatus::from_name(&String::from_tree(tree, faults))
@@ -37,7 +39,7 @@ impl FromTree for JobStatus {
 }
 
 impl JobStatus {
-    /// The word for it in messages and labels.
+    /// Name in messages and labels.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -51,7 +53,7 @@ impl JobStatus {
         }
     }
 
-    /// The status with this name; [`JobStatus::Unknown`] for any other word.
+    /// The status with this name; [`JobStatus::Unknown`] for any other text.
     #[must_use]
     pub fn from_name(name: &str) -> Self {
         match name {
@@ -65,7 +67,7 @@ impl JobStatus {
         }
     }
 
-    /// True once nothing more will happen to the job.
+    /// True if the status cannot change any more.
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, JobStatus::Completed | JobStatus::Failed)
@@ -78,45 +80,46 @@ impl JobStatus {
     }
 }
 
-/// One job. Times are milliseconds since the Unix epoch; what the daemon does not tell is `None`, never zero.
+/// One job. Times are milliseconds since the Unix epoch; what the daemon does not report is `None`, never zero.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Job {
     /// The daemon's id, unique within the daemon.
     pub id: String,
     /// Configured name of the daemon that runs it.
     pub daemon: String,
-    /// What its submitter called it.
+    /// Name given by its submitter.
     pub name: String,
     /// Inventory path or name of the virtual machine.
     pub vm: String,
-    /// Cloud or hypervisor it works on.
+    /// Cloud or hypervisor.
     pub provider: String,
-    /// Kind of work (`export`, `migration`, ...), where known.
+    /// Type (`export`, `migration`, ...), if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job_type: Option<String>,
-    /// Region or data centre, where known.
+    /// Region or data centre, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// Where it is in its life.
+    /// Status.
     pub status: JobStatus,
-    /// A cancel was accepted. Until the job has ended, the daemon may still be working on it; one that ended all the same stays marked.
+    /// Whether a cancellation was accepted. Until the job has ended, the daemon may still run it; if it completes
+    /// anyway, this stays set.
     #[serde(default)]
     pub cancel_requested: bool,
-    /// The daemon forgot it (it restarted); kept here as history.
+    /// Whether the daemon dropped it (after a restart), and only we remember it.
     #[serde(default)]
     pub historic: bool,
-    /// What it is doing now, in the daemon's word.
+    /// Current phase, as the daemon names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
-    /// Progress, 0 to 100, never falling. `None` when running without a known percentage.
+    /// Progress, 0 to 100, never decreasing. `None` while it runs without a known percentage.
     pub percent: Option<f64>,
-    /// Bytes moved so far.
+    /// Bytes transferred so far.
     pub bytes_transferred: Option<u64>,
-    /// Bytes to move.
+    /// Total bytes.
     pub bytes_total: Option<u64>,
     /// Smoothed rate.
     pub rate_bytes_per_second: Option<f64>,
-    /// Smoothed estimate of the time to its end.
+    /// Smoothed estimate of the remaining time.
     pub eta_seconds: Option<f64>,
     /// When it was submitted.
     pub created_at: Option<i64>,
@@ -124,7 +127,7 @@ pub struct Job {
     pub started_at: Option<i64>,
     /// When it ended.
     pub completed_at: Option<i64>,
-    /// When the daemon last touched it.
+    /// When the daemon last updated it.
     pub updated_at: Option<i64>,
     /// Target format (`qcow2`, `ova`, ...).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,7 +135,7 @@ pub struct Job {
     /// Tool that does the export.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub export_method: Option<String>,
-    /// Where the result goes.
+    /// Directory of the result.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_dir: Option<String>,
     /// Why it failed.
@@ -166,8 +169,9 @@ from_members!(Job {
 } or_default { cancel_requested, historic });
 
 impl Job {
-    /// The job as pages, sockets and the API show it. One that has not ended after its cancel was accepted is cancelling, whatever
-    /// its daemon calls that, and has no end yet. Of one that went on when its daemon forgot it, nobody knows where it is.
+    /// The job as pages, sockets and the API show it. If its cancellation was accepted and it has not ended, its status
+    /// is cancelling, regardless of the daemon's, and it has no end time. If it was running when its daemon dropped it,
+    /// its status is unknown.
     #[must_use]
     pub fn as_shown(mut self) -> Self {
         if self.cancel_requested && !self.historic && !self.status.is_final() {
@@ -193,14 +197,14 @@ pub struct JobLogEntry {
 
 from_members!(JobLogEntry { timestamp, level, message });
 
-/// A job with what only its page shows.
+/// A job with the data of its page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobDetail {
     /// The job.
     pub job: Job,
-    /// Log entries that the daemon has, oldest first.
+    /// Log entries of the daemon, oldest first.
     pub log: Vec<JobLogEntry>,
-    /// Why there are no log entries, if asking for them failed.
+    /// Why there are no log entries, if the request failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_error: Option<String>,
 }

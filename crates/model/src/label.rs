@@ -1,11 +1,11 @@
-//! Names of labels: which texts are names, and how a name is written in a matcher.
+//! Names of labels: which texts are valid, and how to write a name in a matcher.
 //!
-//! Names are UTF-8, as in Prometheus 3 and Alertmanager 0.27: the store, PromQL, rules, alerts, routes and silences all take the
-//! same ones, and this is where they ask.
+//! Names are UTF-8, as in Prometheus 3 and Alertmanager 0.27. The store, PromQL, rules, alerts, routes and silences all
+//! use these functions, so that they accept the same names.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-/// Whether `name` can name a label or an annotation: any text but the empty one.
+/// Whether `name` is valid for a label or an annotation: any text except the empty one.
 #[must_use]
 pub fn is_label_name(name: &str) -> bool {
     !name.is_empty()
@@ -17,19 +17,19 @@ pub fn is_reserved_in_matcher(character: char) -> bool {
     character.is_whitespace() || "{}!=~,\\\"'`".contains(character)
 }
 
-/// A label's name as a matcher has it: in quotes where it needs them.
+/// A label name in a matcher, quoted if necessary.
 #[must_use]
 pub fn name_in_matcher(name: &str) -> Cow<'_, str> {
     if name.is_empty() || name.contains(is_reserved_in_matcher) { quoted(name).into() } else { name.into() }
 }
 
-/// A text in double quotes, as a matcher has names and values.
+/// A text in double quotes, as in matchers.
 #[must_use]
 pub fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }
 
-/// A series as PromQL selects it: names that PromQL reads as words are bare, others in quotes.
+/// A PromQL selector of a series: names are quoted if necessary.
 #[must_use]
 pub fn selector(labels: &BTreeMap<String, String>) -> String {
     let metric = labels.get("__name__").map_or("", String::as_str);
@@ -45,7 +45,7 @@ pub fn selector(labels: &BTreeMap<String, String>) -> String {
     if parts.is_empty() && !bare.is_empty() { bare.to_owned() } else { format!("{bare}{{{}}}", parts.join(", ")) }
 }
 
-/// Whether PromQL reads a name without quotes.
+/// Whether PromQL parses a name without quotes.
 fn is_word(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphabetic() || matches!(first, '_' | ':'))
         && name.chars().all(|part| part.is_ascii_alphanumeric() || matches!(part, '_' | ':'))

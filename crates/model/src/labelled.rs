@@ -1,4 +1,4 @@
-//! What the matchers of a token are held against, for things that are no series.
+//! Labels of objects other than series, for the matchers of a token.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use crate::{
     upstream::{UpstreamKind, UpstreamStatus},
 };
 
-/// Something that is known by labels: those that its series have or would have.
+/// An object with labels: those that its series have or would have.
 pub trait Labelled {
-    /// The value of a label; `None` where nothing is known of it.
+    /// The value of a label; `None` if it is unknown.
     fn label(&self, name: &str) -> Option<&str>;
 }
 
@@ -58,7 +58,7 @@ impl Labelled for SystemMetrics {
 }
 
 impl Labelled for UpstreamStatus {
-    /// A daemon is known by its name; of an engine nothing is.
+    /// A daemon has the label `daemon`; an engine has none.
     fn label(&self, name: &str) -> Option<&str> {
         (self.kind == UpstreamKind::Daemon && name == "daemon").then_some(&self.name)
     }

@@ -1,7 +1,7 @@
-//! Types that cross a boundary: between daemon link, server and browser, or between a file and the program.
+//! Types that cross a boundary: between daemon, server and browser, or between a file and the program.
 //!
-//! No I/O and nothing that does not build for WebAssembly: the server and the browser bundle share these types, so that
-//! what one writes the other reads. Behaviour lives elsewhere; here are shapes, their invariants and their parsing.
+//! No I/O, and everything builds for WebAssembly: server and browser share these types, so that each can read what the
+//! other wrote. They are data with invariants and parsers; behaviour is in other crates.
 
 pub mod civil;
 pub mod clock;

@@ -1,6 +1,7 @@
-//! The live protocol: messages on `/ws`, the same in JSON (`hyperscope.v1.json`) and CBOR (`hyperscope.v1.bin`).
+//! The live protocol: messages on `/ws`, with the same content in JSON (`hyperscope.v1.json`) and CBOR
+//! (`hyperscope.v1.bin`).
 //!
-//! `docs/protocol.md` is the description for other clients. Add fields and variants; never change their meaning.
+//! `docs/protocol.md` documents it for other clients. Add fields and variants; never change their meaning.
 
 mod alert;
 mod read;
@@ -18,14 +19,14 @@ use crate::{
     upstream::UpstreamStatus,
 };
 
-/// Subprotocol of the text form.
+/// Subprotocol of the text format.
 pub const JSON_PROTOCOL: &str = "hyperscope.v1.json";
-/// Subprotocol of the binary form.
+/// Subprotocol of the binary format.
 pub const BINARY_PROTOCOL: &str = "hyperscope.v1.bin";
 /// Close code for a session that ended: expired or revoked.
 pub const CLOSE_SESSION_ENDED: u16 = 4401;
 
-/// What a client asks for.
+/// What a client subscribes to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "topic", rename_all = "lowercase")]
 pub enum Topic {
@@ -37,11 +38,11 @@ pub enum Topic {
     Alerts,
     /// State of the sources.
     Upstreams,
-    /// A PromQL query that goes on.
+    /// A live PromQL query.
     Query(LiveQuery),
 }
 
-/// A query that is evaluated again at each multiple of its step.
+/// A query that is evaluated at each multiple of its step.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LiveQuery {
     /// PromQL.
@@ -49,22 +50,22 @@ pub struct LiveQuery {
     /// Length of the window that ends now; ignored for an instant query.
     #[serde(default)]
     pub window_ms: i64,
-    /// Time between points, and between evaluations.
+    /// Interval between points, and between evaluations.
     pub step_ms: i64,
-    /// Only the newest value.
+    /// Only the current value.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub instant: bool,
-    /// Name of the engine that answers; the first one if absent.
+    /// Name of the engine; the default engine if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engine: Option<String>,
 }
 
-/// How often the newest value of an instant query is taken.
+/// Evaluation interval of an instant query.
 const INSTANT_STEP_MS: i64 = 2_000;
 
 impl LiveQuery {
-    /// The live query of a panel's query in a range that ends now. The server's page and the browser ask for the same one,
-    /// so that it is evaluated once.
+    /// The live query for a panel's query in a range that ends now. The page on the server and the browser create the
+    /// same query, so that it is evaluated once.
     #[must_use]
     pub fn of_panel(query: &Query, window_ms: i64, step_ms: i64) -> Self {
         let (expr, engine) = (query.expr.clone(), query.engine.clone());
@@ -80,9 +81,9 @@ impl LiveQuery {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum ClientMessage {
-    /// Starts a subscription. `id` is the client's, any number that it does not use already.
+    /// Starts a subscription. The client chooses `id`: any number that it does not use yet.
     Subscribe {
-        /// Names the subscription in all that follows.
+        /// ID of the subscription in all following messages.
         id: u64,
         /// What to send.
         #[serde(flatten)]
@@ -93,11 +94,12 @@ pub enum ClientMessage {
         /// The subscription.
         id: u64,
     },
-    /// Sent first after a reconnect: subscriptions that follow get what was missed instead of a snapshot, where it is still known.
+    /// Sent first after a reconnect: following subscriptions get the updates that were missed instead of a snapshot, if
+    /// the server still has them.
     Resume {
-        /// From the `hello` of the connection that was lost.
+        /// From the `hello` of the lost connection.
         boot_id: String,
-        /// The highest `seq` that arrived on it.
+        /// The highest `seq` received on it.
         seq: u64,
     },
 }
@@ -110,20 +112,20 @@ pub enum ServerMessage {
     Hello {
         /// Version of the protocol, 1.
         protocol: u32,
-        /// Names this run of the server; a different one after a reconnect means that `seq` starts again.
+        /// Identifies this run of the server; if it differs after a reconnect, `seq` starts again.
         boot_id: String,
         /// Version of the server.
         version: String,
-        /// What the session may do.
+        /// Role of the session.
         role: Role,
-        /// The server's time, in milliseconds since the Unix epoch; 0 from a server of before.
+        /// The server's time, in milliseconds since the Unix epoch; 0 from an older server.
         now_ms: i64,
     },
     /// The whole state of a subscription.
     Snapshot {
         /// The subscription.
         id: u64,
-        /// Rises over all messages of this run of the server.
+        /// Increases over all messages of this run of the server.
         seq: u64,
         /// By topic.
         data: SnapshotData,
@@ -137,36 +139,36 @@ pub enum ServerMessage {
         /// Only what is new.
         data: Frame,
     },
-    /// Something happened.
+    /// An event.
     Event {
         /// The subscription.
         id: u64,
         /// See [`ServerMessage::Snapshot`].
         seq: u64,
-        /// When, in milliseconds since the Unix epoch.
+        /// Time, in milliseconds since the Unix epoch.
         ts: i64,
-        /// What.
+        /// The event.
         #[serde(flatten)]
         event: Event,
     },
-    /// The source of a subscription stopped (`fresh: false`) or came back.
+    /// The source of a subscription became stale (`fresh: false`) or fresh again.
     Status {
         /// The subscription.
         id: u64,
-        /// Whether what was sent is current.
+        /// Whether the data is fresh.
         fresh: bool,
         /// Since when, in milliseconds since the Unix epoch.
         since: i64,
-        /// Why, in words for a person.
+        /// The reason, for people.
         reason: String,
     },
-    /// A message could not be carried out; the connection goes on.
+    /// A message could not be processed; the connection stays open.
     Error {
         /// The subscription it was about, if any.
         id: Option<u64>,
         /// One of `bad_request`, `bad_query`, `limit`, `forbidden`, `unavailable`.
         code: String,
-        /// What was wrong and how to mend it.
+        /// What is wrong and how to fix it.
         message: String,
     },
 }
@@ -179,12 +181,12 @@ pub enum SnapshotData {
     Query(Frame),
     /// Topic `jobs`.
     Jobs {
-        /// Youngest first.
+        /// Latest first.
         jobs: Vec<Job>,
     },
     /// Topic `system`.
     System {
-        /// One a daemon.
+        /// One per daemon.
         system: Vec<SystemMetrics>,
     },
     /// Topic `upstreams`.
@@ -196,17 +198,17 @@ pub enum SnapshotData {
     Alerts(AlertList),
 }
 
-/// Events by name. The names are the documents'.
+/// Events by name. The names are those of the HyperSDK documentation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", content = "data")]
 pub enum Event {
-    /// A job moved on; at most once a second for each.
+    /// Progress of a job; at most once per second and job.
     #[serde(rename = "job.progress")]
     JobProgress(JobProgress),
-    /// A job is new or changed its status.
+    /// A job is new or its status changed.
     #[serde(rename = "job.status")]
     JobStatus(Box<JobTransition>),
-    /// Jobs left the server's memory.
+    /// Jobs were removed.
     #[serde(rename = "job.removed")]
     JobRemoved(JobKey),
     /// Process metrics of a daemon.
@@ -215,15 +217,15 @@ pub enum Event {
     /// A source changed.
     #[serde(rename = "upstream.status")]
     UpstreamStatus(UpstreamStatus),
-    /// An alert began to fire.
+    /// An alert started to fire.
     #[serde(rename = "alert.fired")]
     AlertFired(Box<Alert>),
-    /// An alert is over.
+    /// An alert resolved.
     #[serde(rename = "alert.resolved")]
     AlertResolved(Box<Alert>),
 }
 
-/// Names a job.
+/// Identifies a job.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct JobKey {
     /// The daemon's id.
@@ -239,17 +241,17 @@ pub struct JobProgress {
     pub job_id: String,
     /// Configured name of the daemon.
     pub daemon: String,
-    /// What its submitter called it.
+    /// Name given by its submitter.
     pub name: String,
     /// 0 to 100; `None` if unknown.
     pub percent: Option<f64>,
-    /// Bytes moved so far.
+    /// Bytes transferred so far.
     pub bytes_transferred: Option<u64>,
-    /// Bytes to move.
+    /// Total bytes.
     pub bytes_total: Option<u64>,
     /// Smoothed rate.
     pub rate_bytes_per_second: Option<f64>,
-    /// Smoothed time to the end.
+    /// Smoothed remaining time.
     pub eta_seconds: Option<f64>,
 }
 
@@ -260,24 +262,24 @@ pub struct JobTransition {
     pub job_id: String,
     /// Configured name of the daemon.
     pub daemon: String,
-    /// What its submitter called it.
+    /// Name given by its submitter.
     pub name: String,
-    /// The status before; `None` for a job not seen before.
+    /// The previous status; `None` for a new job.
     pub from: Option<JobStatus>,
     /// The status now.
     pub status: JobStatus,
     /// When it changed, in milliseconds since the Unix epoch.
     pub timestamp: i64,
-    /// The job as it is now.
+    /// The job after the change.
     pub job: Job,
 }
 
 impl JobTransition {
-    /// The change as it is shown: see [`Job::as_shown`].
+    /// The change as it is displayed: see [`Job::as_shown`].
     #[must_use]
     pub fn as_shown(mut self) -> Self {
         let has_overtaken = self.job.cancel_requested && self.status.is_final();
-        // What a daemon calls cancelled changes once more only where it was not over.
+        // A job that the daemon calls cancelled only changes again if it had not ended.
         let was_cancelling = |from: JobStatus| from == JobStatus::Cancelled || has_overtaken && !from.is_final();
         self.from = self.from.map(|from| if was_cancelling(from) { JobStatus::Cancelling } else { from });
         self.job = self.job.as_shown();

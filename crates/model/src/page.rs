@@ -1,4 +1,4 @@
-//! What the server tells the browser with the page itself.
+//! Data that the server embeds in a page for the browser.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,24 +12,24 @@ use crate::{
     tree::{Faults, FromTree, Members, Tree},
 };
 
-/// Who is looking.
+/// The viewer's session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Session {
     /// Name of the token.
     pub name: String,
-    /// What it may do.
+    /// Its role.
     pub role: Role,
     /// When it ends, in milliseconds since the Unix epoch; `None` for never.
     pub expires_at: Option<i64>,
     /// Dashboards it is limited to, by uid; empty for no limit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dashboards: Vec<String>,
-    /// Matchers that every series it sees fulfils, as between the braces of a selector; empty for all series.
+    /// Matchers that all visible series must match, as inside the braces of a selector; empty for all series.
     #[serde(default, rename = "match", skip_serializing_if = "String::is_empty")]
     pub matchers: String,
 }
 
-/// By hand, for the member that has the name of a keyword.
+/// By hand, because one member has the name of a keyword.
 impl FromTree for Session {
     fn from_tree(tree: Tree, faults: &mut Faults) -> Self {
         let mut members = Members::of(tree, faults);
@@ -43,46 +43,48 @@ impl FromTree for Session {
     }
 }
 
-/// A dashboard as an entry of the navigation.
+/// A dashboard in the navigation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DashboardLink {
     /// Its uid.
     pub uid: String,
     /// Its title.
     pub title: String,
-    /// Where it is: `/`, `/jobs`, `/system` or `/d/{uid}`.
+    /// Its path: `/`, `/jobs`, `/system` or `/d/{uid}`.
     pub path: String,
 }
 
 from_members!(DashboardLink { uid, title, path });
 
-/// What the browser needs to take over a page: the layout, not the data. The data is in the pictures already, and then comes live.
+/// What the browser needs to hydrate a page: the layout, not the data. The page already contains rendered data, and
+/// live data follows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Boot {
     /// Version of the server.
     pub version: String,
-    /// Names this run of the server.
+    /// Identifies this run of the server.
     pub boot_id: String,
     /// When the page was rendered, in milliseconds since the Unix epoch.
     pub now_ms: i64,
-    /// Who is looking.
+    /// The viewer's session.
     pub session: Session,
-    /// All dashboards this session may see.
+    /// All dashboards that this session may see.
     pub dashboards: Vec<DashboardLink>,
     /// The dashboard of this page, if it is one.
     pub dashboard: Option<Dashboard>,
-    /// How many alerts fire.
+    /// Number of firing alerts.
     #[serde(default)]
     pub firing: FiringCount,
-    /// When alerts fired that concern the panels of `dashboard`: a series for each time, with the labels `panel` (its id),
-    /// `alertname` and `severity`, from its first point to its second one, or on if it has none.
+    /// Annotations: when alerts related to the panels of `dashboard` fired. One series per time range, with the labels
+    /// `panel` (its ID), `alertname` and `severity`, from its first point to its second one, or without an end if it
+    /// has only one.
     #[serde(default)]
     pub marks: Frame,
     /// The range of this page.
     pub range: TimeRange,
-    /// Without chrome, sized to the screen.
+    /// Kiosk mode: without navigation, scaled to the screen.
     pub kiosk: bool,
-    /// The theme chosen by the viewer, `light` or `dark`; `None` follows the system.
+    /// The theme of the viewer, `light` or `dark`; `None` follows the system.
     pub theme: Option<String>,
 }
 

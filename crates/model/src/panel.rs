@@ -1,4 +1,4 @@
-//! What a panel has to show: the input of its picture, on the server and in the browser.
+//! The data of a panel, for rendering on the server and in the browser.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,18 +7,18 @@ use crate::{frame::Frame, job::Job, live::AlertList, system::SystemMetrics, upst
 /// Data of one panel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum PanelData {
-    /// One state a query, in the order of the panel's queries.
+    /// One state per query, in the order of the panel's queries.
     Queries(Vec<QueryState>),
-    /// Jobs, youngest first.
+    /// Jobs, latest first.
     Jobs(Vec<Job>),
     /// Alerts of the sources.
     Alerts(AlertList),
-    /// State of the sources, and of the daemons' processes.
+    /// Status of the sources, and of the daemons' processes.
     Sources(Vec<UpstreamStatus>, Vec<SystemMetrics>),
 }
 
 impl PanelData {
-    /// The results of its queries that are there, in their order; of a panel without queries there are none.
+    /// The available results of its queries, in order; empty for a panel without queries.
     pub fn frames(&self) -> impl Iterator<Item = &Frame> {
         let states: &[QueryState] = if let PanelData::Queries(states) = self { states } else { &[] };
         states.iter().filter_map(|state| match state {
@@ -28,30 +28,30 @@ impl PanelData {
     }
 }
 
-/// Where one query stands. The four looks of a panel follow from it: loading, empty or with data, stale, failed.
+/// State of one query. It determines the display of a panel: loading, empty or with data, stale, failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum QueryState {
-    /// Nothing has come yet.
+    /// No result yet.
     Loading,
     /// Data is there; an empty frame means that the series is absent.
     Ready {
-        /// The whole window, or one point a series for an instant query.
+        /// The whole window, or one point per series for an instant query.
         frame: Frame,
-        /// Set when the data is no longer current.
+        /// Set if the data is stale.
         stale: Option<Staleness>,
     },
-    /// The source refused or could not be asked.
+    /// The source rejected the query or is not reachable.
     Failed {
-        /// The source's message.
+        /// The error message.
         message: String,
     },
 }
 
-/// Why and since when data is old.
+/// Why and since when data is stale.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Staleness {
-    /// Time of the last current data, in milliseconds since the Unix epoch.
+    /// Time of the last fresh data, in milliseconds since the Unix epoch.
     pub since_ms: i64,
-    /// In words for a person.
+    /// The reason, for people.
     pub reason: String,
 }

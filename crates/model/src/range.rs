@@ -1,4 +1,4 @@
-//! The time range of a page, as it stands in the URL, and the step it is drawn with.
+//! The time range of a page, as in the URL, and the step of its queries.
 
 use std::{fmt, str::FromStr};
 
@@ -19,7 +19,7 @@ pub const HOUR_MS: i64 = 60 * MINUTE_MS;
 /// Milliseconds of a day.
 pub const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// Steps that a range is drawn with. Whole fractions of each other where it matters, so that alignment keeps points stable.
+/// Possible steps. Many divide each other, so that aligned points stay the same.
 const STEPS_MS: [i64; 15] = [
     SECOND_MS,
     5 * SECOND_MS,
@@ -38,17 +38,17 @@ const STEPS_MS: [i64; 15] = [
     DAY_MS,
 ];
 
-/// Points aimed at on a chart's width.
+/// Intended number of points in a chart's width.
 const TARGET_POINTS: i64 = 360;
-/// The finest step: no source of ours has data more often.
+/// The minimum step: no source of ours has data more often.
 const FINEST_STEP_MS: i64 = 5 * SECOND_MS;
 
-/// One end of a range: Grafana's spelling, `now`, `now-6h`, or milliseconds since the Unix epoch. A date and time is read as
-/// UTC, and written as milliseconds.
+/// One end of a range, in Grafana's syntax: `now`, `now-6h`, or milliseconds since the Unix epoch. A date and time is
+/// parsed as UTC, and written as milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Instant {
-    /// So many milliseconds before now.
+    /// This many milliseconds before now.
     Ago(i64),
     /// Milliseconds since the Unix epoch.
     At(i64),
@@ -64,7 +64,7 @@ impl FromTree for Instant {
 }
 
 impl Instant {
-    /// The time it means when it is `now_ms`.
+    /// The time that it means at `now_ms`.
     #[must_use]
     pub fn resolve(self, now_ms: i64) -> i64 {
         match self {
@@ -113,16 +113,17 @@ impl From<Instant> for String {
     }
 }
 
-/// Milliseconds since the Unix epoch of `2026-11-20T08:00`, what a form without scripts sends, read as UTC. A `Z` at the end is welcome.
+/// Parses `2026-11-20T08:00` as UTC into milliseconds since the Unix epoch; a form without scripts sends this. A
+/// trailing `Z` is accepted.
 fn utc_ms(text: &str) -> Option<i64> {
     Civil::parse(text.trim_end_matches('Z')).map(|civil| civil.as_utc_ms())
 }
 
-/// A duration in Prometheus' spelling (`5m`, `1h30m`, `15d`), held in milliseconds.
+/// A duration in Prometheus' syntax (`5m`, `1h30m`, `15d`), in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DurationMs(pub i64);
 
-/// Units of a duration, largest first, in the order in which they may follow each other.
+/// Units of a duration, largest first, which is also their order within a duration.
 const UNITS: [(&str, i64); 7] = [
     ("y", 365 * DAY_MS),
     ("w", 7 * DAY_MS),
@@ -165,7 +166,7 @@ impl fmt::Display for DurationMs {
             return formatter.write_str("0s");
         }
         for (name, unit_ms) in UNITS {
-            // Weeks and years hide how many days there are; nobody writes them for a range.
+            // Weeks and years are not used for formatting, because days are clearer.
             if unit_ms > DAY_MS {
                 continue;
             }
@@ -179,7 +180,7 @@ impl fmt::Display for DurationMs {
     }
 }
 
-/// What a page shows: from, to.
+/// A range from one instant to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TimeRange {
     /// The earlier end.
@@ -197,7 +198,7 @@ impl Default for TimeRange {
 }
 
 impl TimeRange {
-    /// Ranges offered by the picker, in milliseconds.
+    /// Ranges in the time picker, in milliseconds.
     pub const PRESETS_MS: [i64; 10] = [
         15 * MINUTE_MS,
         30 * MINUTE_MS,
@@ -217,9 +218,10 @@ impl TimeRange {
         TimeRange { from: Instant::Ago(window_ms), to: Instant::Ago(0) }
     }
 
-    /// Reads the URL's `from` and `to`; what is absent has its default.
+    /// Parses the URL's `from` and `to`; absent ones have their default.
     ///
     /// # Errors
+    ///
     /// A bound that is not a time, or an end before the start.
     pub fn parse(from: Option<&str>, to: Option<&str>, now_ms: i64) -> Result<Self, RangeError> {
         let default = TimeRange::default();
@@ -228,7 +230,7 @@ impl TimeRange {
         if range.from.resolve(now_ms) < range.to.resolve(now_ms) { Ok(range) } else { Err(RangeError::Order) }
     }
 
-    /// Set when the range ends now and so can be followed live: its length in milliseconds.
+    /// The length of the range in milliseconds if it ends now, so that it can be live.
     #[must_use]
     pub fn live_window_ms(self) -> Option<i64> {
         match (self.from, self.to) {
@@ -237,8 +239,7 @@ impl TimeRange {
         }
     }
 
-    /// Set when the range does not go on with time: the latest time that it shows when it is `now_ms`, in milliseconds since the
-    /// Unix epoch.
+    /// The latest time of a range that does not move with time, in milliseconds since the Unix epoch; otherwise `None`.
     #[must_use]
     pub fn as_of_ms(self, now_ms: i64) -> Option<i64> {
         self.live_window_ms().is_none().then(|| self.to.resolve(now_ms).min(now_ms))
@@ -250,7 +251,7 @@ impl TimeRange {
         (self.from.resolve(now_ms), self.to.resolve(now_ms))
     }
 
-    /// Step for this range: fine enough for a chart's width, from a fixed list, so that viewers share queries.
+    /// The step for this range: fine enough for a chart's width, from a fixed list, so that viewers share queries.
     #[must_use]
     pub fn step_ms(self, now_ms: i64) -> i64 {
         let (start_ms, end_ms) = self.resolve(now_ms);
@@ -259,7 +260,7 @@ impl TimeRange {
     }
 }
 
-/// A range in a URL or file that cannot be read.
+/// Why a range in a URL or file is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RangeError {
     /// Neither `now`, `now-<duration>` nor milliseconds.

@@ -1,4 +1,4 @@
-//! Who a token or session acts as, and what that allows.
+//! Roles of tokens and sessions, and their permissions.
 
 use std::str::FromStr;
 
@@ -12,9 +12,9 @@ use crate::from_word;
 pub enum Role {
     /// Only writes samples (`/api/v1/write`).
     Ingest,
-    /// Only reads what a Prometheus scrapes (`/metrics`, `/federate`).
+    /// Only reads metrics to scrape (`/metrics`, `/federate`).
     Scrape,
-    /// Reads the dashboards named by its token; its session never expires.
+    /// Reads the dashboards of its token; its session never expires.
     Kiosk,
     /// Reads everything.
     Viewer,
@@ -34,10 +34,10 @@ from_word!(Role {
 });
 
 impl Role {
-    /// All roles, from the smallest.
+    /// All roles, from the least to the most privileged.
     pub const ALL: [Role; 6] = [Role::Ingest, Role::Scrape, Role::Kiosk, Role::Viewer, Role::Operator, Role::Admin];
 
-    /// The name used in commands, files and messages.
+    /// Name in commands, files and messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -50,7 +50,7 @@ impl Role {
         }
     }
 
-    /// May read pages, queries and live topics. A kiosk is limited further, to its dashboards.
+    /// May read pages, queries and live topics. A kiosk is also limited to its dashboards.
     #[must_use]
     pub fn reads(self) -> bool {
         !matches!(self, Role::Ingest | Role::Scrape)
@@ -68,7 +68,7 @@ impl Role {
         self == Role::Admin
     }
 
-    /// May read pages of metrics as a scraper does, for as much of them as its token sees.
+    /// May read `/metrics` and `/federate`, limited to what its token may see.
     #[must_use]
     pub fn scrapes(self) -> bool {
         self.reads() || self == Role::Scrape
@@ -89,7 +89,7 @@ impl FromStr for Role {
     }
 }
 
-/// A role name that is none.
+/// An unknown role name.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown role {0:?}: use viewer, kiosk, operator, admin, ingest or scrape")]
 pub struct UnknownRole(String);

@@ -1,10 +1,11 @@
-//! How bad an alert is, by its label `severity`: the one place that decides order, colour, shape, and what rings or covers a wall.
+//! The severity of an alert by its label `severity`. It determines order, colour, shape, sound, and the overlay on a
+//! wall display.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{dashboard::Color, from_word};
 
-/// How bad an alert is. The worst is the least, so that what is sorted begins with it.
+/// The severity of an alert. The highest severity is the least value, so that it sorts first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -14,7 +15,7 @@ pub enum Severity {
     Warning,
     /// Good to know.
     Info,
-    /// The label is missing, or says something else.
+    /// The label is missing, or has another value.
     #[default]
     Unknown,
 }
@@ -27,7 +28,7 @@ from_word!(Severity {
 });
 
 impl Severity {
-    /// The severity that the value of a label `severity` stands for, in any case of its letters.
+    /// The severity for the value of a label `severity`, ignoring case.
     #[must_use]
     pub fn of(label: &str) -> Self {
         let is_any = |words: &[&str]| words.iter().any(|word| label.eq_ignore_ascii_case(word));
@@ -42,7 +43,7 @@ impl Severity {
         }
     }
 
-    /// What a page writes for the value of a label `severity`: the rule's own word.
+    /// The text on pages for the value of a label `severity`: the rule's own word.
     #[must_use]
     pub fn word(label: &str) -> &str {
         if label.is_empty() { "no severity" } else { label }
@@ -58,7 +59,7 @@ impl Severity {
         }
     }
 
-    /// A shape beside the colour, for those who do not see the colour.
+    /// A shape besides the colour, for viewers who cannot distinguish the colours.
     #[must_use]
     pub fn shape(self) -> &'static str {
         match self {
@@ -68,13 +69,13 @@ impl Severity {
         }
     }
 
-    /// Whether a wall display puts it above everything else.
+    /// Whether a wall display covers everything else with it.
     #[must_use]
     pub fn covers_wall(self) -> bool {
         self == Severity::Critical
     }
 
-    /// Whether it is as bad as `least`, or worse.
+    /// Whether it is at least as severe as `least`.
     #[must_use]
     pub fn reaches(self, least: Severity) -> bool {
         self <= least

@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::from_members;
 
-/// Data of the event `system.metrics`. What the daemon does not know is `None`.
+/// Data of the event `system.metrics`. Unknown values are `None`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SystemMetrics {
     /// Configured name of the daemon.
     pub daemon: String,
-    /// Processor use, 0 to 100.
+    /// CPU usage, 0 to 100.
     pub cpu_percent: Option<f64>,
     /// Memory in use.
     pub memory_bytes: Option<f64>,

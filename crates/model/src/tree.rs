@@ -1,20 +1,22 @@
-//! A document of any format as one tree, from which types are then read.
+//! A document of any format as a tree, from which types are read.
 //!
-//! Code that reads a type is generated once for each format that it is read from, and serde's readers of structs carry a state for
-//! each member. In the browser's bundle, which speaks both JSON and CBOR, that was a fifth of the download. So both formats are read
-//! into this tree, and types are read from the tree alone: each member is one call, and what is wrong is noted on the way.
+//! The compiler generates code for each pair of type and format, and serde's struct readers hold a state for each
+//! member. In the browser's bundle, which needs both JSON and CBOR, that was a fifth of the download. So both formats
+//! are parsed into this tree, and types are only read from the tree: each member is one call, and errors are recorded
+//! on the way.
 
 mod cbor;
 
 use std::{collections::BTreeMap, fmt::Display};
 
-/// Any document. Text formats and binary ones give the same tree, but for byte strings, which only binary ones have.
+/// A document. Text and binary formats give the same tree, except for byte strings, which only binary ones have.
 pub use ciborium::Value as Tree;
 
 /// Reads a `T` from JSON.
 ///
 /// # Errors
-/// In words: the text is no JSON, or not that of a `T`.
+///
+/// As a sentence: the text is not JSON, or not a `T`.
 pub fn read_json<T: FromTree>(text: &str) -> Result<T, String> {
     read(serde_json::from_str(text).map_err(|error| error.to_string())?)
 }
@@ -22,7 +24,8 @@ pub fn read_json<T: FromTree>(text: &str) -> Result<T, String> {
 /// Reads a `T` from CBOR (RFC 8949).
 ///
 /// # Errors
-/// In words: the bytes are no CBOR, or not that of a `T`.
+///
+/// As a sentence: the bytes are not CBOR, or not a `T`.
 pub fn read_cbor<T: FromTree>(bytes: &[u8]) -> Result<T, String> {
     read(cbor::read(bytes)?)
 }
@@ -30,20 +33,21 @@ pub fn read_cbor<T: FromTree>(bytes: &[u8]) -> Result<T, String> {
 /// Reads a `T` from a tree.
 ///
 /// # Errors
-/// In words: where the tree is not that of a `T`, and what was expected there.
+///
+/// As a sentence: which part of the tree is wrong, and what was expected.
 pub fn read<T: FromTree>(tree: Tree) -> Result<T, String> {
     let mut faults = Faults::default();
     let value = T::from_tree(tree, &mut faults);
     faults.first.map_or(Ok(value), Err)
 }
 
-/// A type that is read from a tree.
+/// A type that can be read from a tree.
 pub trait FromTree: Sized {
-    /// The value that `tree` holds. Where it holds none that is noted in `faults`, and any value stands in for it.
+    /// The value of `tree`. If the tree is wrong, records that in `faults` and returns any value.
     fn from_tree(tree: Tree, faults: &mut Faults) -> Self;
 }
 
-/// What is wrong with a tree, as it is read.
+/// Errors found while reading a tree.
 #[derive(Debug, Default)]
 pub struct Faults {
     path: Vec<String>,
@@ -51,7 +55,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Notes a fault of the part that is being read. The first one counts: those after it may follow from it.
+    /// Records an error in the current part. Only the first one counts, because later ones may follow from it.
     pub fn note(&mut self, fault: &dyn Display) {
         if self.first.is_none() {
             let mut said = self.path.join(".");
@@ -71,11 +75,11 @@ impl Faults {
     }
 }
 
-/// The members of an object, taken out by name.
+/// The members of an object, which are taken by name.
 pub struct Members(Vec<(Tree, Tree)>);
 
 impl Members {
-    /// The members of `tree`, which should be an object.
+    /// The members of `tree`, which must be an object.
     pub fn of(tree: Tree, faults: &mut Faults) -> Self {
         let Tree::Map(members) = tree else {
             faults.note(&"an object was expected");
@@ -84,17 +88,17 @@ impl Members {
         Members(members)
     }
 
-    /// Whether there is a member of that name.
+    /// Whether there is a member with this name.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(key, _)| key.as_text() == Some(name))
     }
 
-    /// The object as a `T`.
+    /// Reads the object as a `T`.
     pub(crate) fn read<T: FromTree>(self, faults: &mut Faults) -> T {
         T::from_tree(Tree::Map(self.0), faults)
     }
 
-    /// The member of that name, once; null if there is none.
+    /// Takes the member with this name; null if there is none.
     fn tree(&mut self, name: &str) -> Tree {
         match self.0.iter().position(|(key, _)| key.as_text() == Some(name)) {
             Some(at) => self.0.swap_remove(at).1,
@@ -102,20 +106,20 @@ impl Members {
         }
     }
 
-    /// The member of that name as a `T`, once; a missing one reads as null.
+    /// Takes the member with this name as a `T`; a missing one is read as null.
     pub fn take<T: FromTree>(&mut self, name: &str, faults: &mut Faults) -> T {
         let tree = self.tree(name);
         faults.inside(name.to_owned(), |faults| T::from_tree(tree, faults))
     }
 
-    /// As [`Members::take`]; the default value if it is missing.
+    /// Like [`Members::take`], but the default value if it is missing.
     pub fn take_or_default<T: FromTree + Default>(&mut self, name: &str, faults: &mut Faults) -> T {
         if self.has(name) { self.take(name, faults) } else { T::default() }
     }
 }
 
-/// Reads a struct from an object with a member for each field: `from_members!(Type { needed, ... } or_default { optional, ... })`.
-/// Fields of the second list may be missing; so may options of the first.
+/// Reads a struct from an object with one member per field: `from_members!(Type { needed, ... } or_default { optional,
+/// ... })`. Fields of the second list may be missing, and options of the first.
 #[macro_export]
 macro_rules! from_members {
     ($type:ident { $($needed:ident),* $(,)? } $(or_default { $($optional:ident),* $(,)? })?) => {
@@ -131,7 +135,7 @@ macro_rules! from_members {
     };
 }
 
-/// Reads an enum from a word for each variant: `from_word!(Type { "word" => Variant, ... })`.
+/// Reads an enum from one word per variant: `from_word!(Type { "word" => Variant, ... })`.
 #[macro_export]
 macro_rules! from_word {
     ($type:ident { $first:literal => $stand_in:ident $(, $word:literal => $variant:ident)* $(,)? }) => {
@@ -174,7 +178,7 @@ impl FromTree for bool {
     }
 }
 
-/// A whole number.
+/// An integer.
 fn integer(tree: &Tree, faults: &mut Faults) -> i128 {
     tree.as_integer().map_or_else(
         || {
@@ -201,7 +205,7 @@ macro_rules! from_integer {
 from_integer!(i64, u64, usize, i32, u32, u8);
 
 impl FromTree for f64 {
-    /// JSON may have written it without a fraction.
+    /// JSON may have it without a fraction.
     #[allow(clippy::cast_precision_loss)] // what JSON has as an integer is a float here
     fn from_tree(tree: Tree, faults: &mut Faults) -> Self {
         match tree {
@@ -250,7 +254,7 @@ impl FromTree for BTreeMap<String, String> {
     }
 }
 
-/// Two times, as a list of them.
+/// Two times as a list.
 impl FromTree for (i64, i64) {
     fn from_tree(tree: Tree, faults: &mut Faults) -> Self {
         match Vec::from_tree(tree, faults)[..] {

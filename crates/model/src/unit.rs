@@ -1,7 +1,7 @@
-//! Values in words: Grafana's unit ids, at a sensible precision.
+//! Formats values by Grafana's unit IDs, with a sensible precision.
 //!
-//! A value has three significant digits unless its panel says how many decimals it wants. Nothing here depends on a locale,
-//! so that the server and the browser write the same text.
+//! A value has three significant digits unless its panel sets the number of decimals. The format does not depend on a
+//! locale, so that server and browser produce the same text.
 
 mod digits;
 mod length;
@@ -13,28 +13,28 @@ use self::{
 };
 use crate::civil::Civil;
 
-/// What a value counts, read from Grafana's unit id.
+/// The unit of a value, parsed from Grafana's unit ID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unit {
-    /// A number that is written in full.
+    /// A number without prefix.
     Plain,
-    /// A number, followed by the text (` req/s`), with thousands shortened to `K`, `Mil`, `Bil`.
+    /// A number followed by the text (` req/s`), with prefixes `K`, `Mil`, `Bil` for thousands.
     Short(String),
     /// 0 to 100.
     Percent,
-    /// 0 to 1, written as percent.
+    /// 0 to 1, formatted as percent.
     PercentUnit,
     /// Bytes in powers of 1024, followed by the text (`/s`).
     Binary(&'static str),
     /// Bytes or bits in powers of 1000: the base symbol (`B`, `b`) and what follows (`/s`).
     Decimal(&'static str, &'static str),
-    /// A length of time; one of the unit is so many seconds.
+    /// A duration, measured in this scale.
     Duration(TimeScale),
     /// An instant: milliseconds since the Unix epoch.
     Instant,
 }
 
-/// Unit in which a duration is counted.
+/// Scale of a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeScale {
     /// Nanoseconds.
@@ -69,14 +69,14 @@ impl TimeScale {
     }
 }
 
-/// What round numbers are in a unit: where ticks of an axis fall.
+/// Which numbers are round in a unit: ticks of an axis are there.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Roundness {
     /// 1, 2 and 5 times powers of ten.
     Decimal,
     /// Powers of two.
     Binary,
-    /// Round lengths of time; one of the unit is so many seconds.
+    /// Round durations; one unit has this many seconds.
     Time(f64),
 }
 
@@ -85,7 +85,7 @@ const BINARY: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 const DECIMAL: [&str; 6] = ["", "k", "M", "G", "T", "P"];
 
 impl Unit {
-    /// Reads a unit id. An id that Grafana does not have is the text after the number (`jobs/min`); an empty one is `short`.
+    /// Parses a unit ID. An unknown ID is the text after the number (`jobs/min`); an empty one is `short`.
     #[must_use]
     pub fn from_id(id: &str) -> Self {
         match id {
@@ -120,7 +120,7 @@ impl Unit {
         }
     }
 
-    /// Where an axis of this unit has its ticks.
+    /// The round numbers for ticks of an axis.
     #[must_use]
     pub fn roundness(&self) -> Roundness {
         match self {
@@ -130,7 +130,7 @@ impl Unit {
         }
     }
 
-    /// A value by itself: `1.43 GiB`, `12.3 ms`, `4.2 jobs/min`. `decimals` fixes the number of decimals.
+    /// Formats a value: `1.43 GiB`, `12.3 ms`, `4.2 jobs/min`. `decimals` sets the number of decimals.
     #[must_use]
     pub fn format(&self, value: f64, decimals: Option<u8>) -> String {
         if !value.is_finite() {
@@ -139,7 +139,7 @@ impl Unit {
         match self {
             Unit::Plain => number(value, decimals),
             Unit::Short(suffix) => match decimals {
-                // Asked for whole numbers: shortening would hide the digits that were asked for.
+                // Whole numbers are required, and a prefix would hide their digits.
                 Some(0) if value.abs() < 999_999.5 => format!("{}{suffix}", grouped(value)),
                 _ => {
                     let (scaled, prefix) = scale(value, 1_000.0, &SHORT);
@@ -161,7 +161,7 @@ impl Unit {
         }
     }
 
-    /// A value in little room: a length of time in one unit (`34 min`, `2.3 h`), others as by themselves.
+    /// Formats a value briefly: a duration in one unit (`34 min`, `2.3 h`), others as [`Unit::format`].
     #[must_use]
     pub fn brief(&self, value: f64) -> String {
         match self {
@@ -176,13 +176,13 @@ impl Unit {
         }
     }
 
-    /// How the ticks of an axis are written: all in the same unit, with as few decimals as tell them apart.
-    /// `greatest` is the greatest absolute value of the axis, `step` the distance between ticks.
+    /// The format of an axis' ticks: all with the same prefix, and with as few decimals as distinguish them. `greatest`
+    /// is the greatest absolute value of the axis, `step` the distance between ticks.
     #[must_use]
     pub fn axis(&self, greatest: f64, step: f64) -> AxisFormat {
         let (divisor, suffix) = match self {
             Unit::Plain | Unit::Instant => (1.0, String::new()),
-            // What is counted is said by the legend; beside an axis it would only take room.
+            // The legend shows the unit; at the axis it would only need space.
             Unit::Short(_) => {
                 let (divisor, prefix) = divisor(greatest, 1_000.0, &SHORT);
                 (divisor, prefix.to_owned())
@@ -207,7 +207,7 @@ impl Unit {
     }
 }
 
-/// How the ticks of one axis are written.
+/// The format of an axis' ticks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AxisFormat {
     divisor: f64,

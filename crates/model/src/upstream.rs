@@ -1,4 +1,4 @@
-//! What the server reads from, and in what state each source is.
+//! The sources of the server and their states.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,19 +25,19 @@ from_word!(UpstreamKind {
     "store" => Store,
 });
 
-/// How a source is doing.
+/// State of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UpstreamState {
     /// Not reached yet.
     Connecting,
-    /// Data arrives over the socket or answers arrive in time.
+    /// Data arrives over the socket, or responses arrive in time.
     Live,
-    /// The socket is down; data comes by polling.
+    /// The socket is down; data arrives by polling.
     Polling,
-    /// Reached, but nothing new for too long.
+    /// Reachable, but without new data for too long.
     Stale,
-    /// Not reached.
+    /// Not reachable.
     Down,
 }
 
@@ -50,7 +50,7 @@ from_word!(UpstreamState {
 });
 
 impl UpstreamState {
-    /// The word for it in messages.
+    /// Name in messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -62,33 +62,33 @@ impl UpstreamState {
         }
     }
 
-    /// True when what is shown from this source is current.
+    /// True if data of this source is fresh.
     #[must_use]
     pub fn is_fresh(self) -> bool {
         matches!(self, UpstreamState::Live | UpstreamState::Polling)
     }
 }
 
-/// One source, as `/api/upstreams` and the live topic `upstreams` show it.
+/// One source in `/api/upstreams` and the live topic `upstreams`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UpstreamStatus {
     /// Configured name.
     pub name: String,
-    /// What it is.
+    /// Kind.
     pub kind: UpstreamKind,
-    /// How it is doing.
+    /// State.
     pub state: UpstreamState,
     /// When its state last changed, in milliseconds since the Unix epoch.
     pub since_ms: i64,
-    /// When data last came from it.
+    /// When data last arrived.
     pub last_data_ms: Option<i64>,
-    /// Times the connection was made again after the first.
+    /// Number of reconnects.
     pub reconnects: u64,
-    /// How long the last scrape or query took.
+    /// Duration of the last scrape or query.
     pub scrape_duration_seconds: Option<f64>,
-    /// What is wrong, in words for a person, without secrets.
+    /// What is wrong, for people, without secrets.
     pub error: Option<String>,
-    /// What it is made to be: dialect and version of a daemon, version of an engine.
+    /// Dialect and version of a daemon, or version of an engine.
     pub detail: Option<String>,
 }
 

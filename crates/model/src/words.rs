@@ -1,4 +1,4 @@
-//! A set of words for code that is downloaded: the standard library's sets are 9 KB, this is a sorted list.
+//! A small set of words for the browser bundle, as a sorted list: the standard library's sets need 9 KB.
 
 /// A set of words.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -9,13 +9,13 @@ impl Words {
         self.0.binary_search_by(|known| known.as_str().cmp(word))
     }
 
-    /// Whether `word` is one of them.
+    /// Whether it contains `word`.
     #[must_use]
     pub fn contains(&self, word: &str) -> bool {
         self.find(word).is_ok()
     }
 
-    /// Adds `word`; whether it is new.
+    /// Adds `word`; returns whether it is new.
     pub fn insert(&mut self, word: String) -> bool {
         let place = self.find(&word);
         if let Err(at) = place {
@@ -24,7 +24,7 @@ impl Words {
         place.is_err()
     }
 
-    /// Takes `word` away; whether it was there.
+    /// Removes `word`; returns whether it was there.
     pub fn remove(&mut self, word: &str) -> bool {
         let place = self.find(word);
         if let Ok(at) = place {
@@ -33,23 +33,23 @@ impl Words {
         place.is_ok()
     }
 
-    /// Keeps those that `stays` is true for.
+    /// Retains the words for which `stays` is true.
     pub fn retain(&mut self, stays: impl Fn(&str) -> bool) {
         self.0.retain(|word| stays(word));
     }
 
-    /// Takes all away.
+    /// Removes all words.
     pub fn clear(&mut self) {
         self.0.clear();
     }
 
-    /// How many there are.
+    /// Number of words.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -1,6 +1,6 @@
-//! Time zones: how far clocks are ahead of UTC at each instant.
+//! Time zones: the offset from UTC at each instant.
 //!
-//! Neither the rules of zones nor the browser's own are known here: a [`Zone`] holds what somebody found out about one.
+//! This module knows neither the rules of zones nor the browser's zone: a [`Zone`] holds what others provide.
 
 use std::{
     fmt,
@@ -12,43 +12,43 @@ use crate::civil::Civil;
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
 
-/// Where the viewer's clocks stand at each instant. A cheap handle: what a zone is made of is made once and stays.
+/// The offset of the viewer's clocks at each instant. Cheap to copy: the data of a zone is created once and leaked.
 #[derive(Clone, Copy)]
 pub enum Zone {
-    /// Always so many minutes east of UTC.
+    /// Always this many minutes ahead of UTC.
     Fixed(i32),
-    /// As a table of changes says.
+    /// By a table of changes.
     Table(&'static Changes),
-    /// As a function says.
+    /// By a function.
     Local(&'static Local),
 }
 
-/// The changes of clocks in a zone.
+/// The changes of the offset in a zone.
 #[derive(Debug)]
 pub struct Changes {
     /// The zone's name in the IANA database: `Europe/Berlin`.
     pub name: String,
-    /// Minutes east of UTC before the first change.
+    /// Minutes ahead of UTC before the first change.
     pub first_min: i32,
-    /// From when on, in milliseconds since the Unix epoch, clocks are how many minutes east of UTC; rising.
+    /// Each change's time, in milliseconds since the Unix epoch, and the minutes ahead of UTC from then on; ascending.
     pub changes: Vec<(i64, i32)>,
 }
 
-/// A zone that somebody else knows.
+/// A zone given by a function.
 #[derive(Debug)]
 pub struct Local {
-    /// Its name in the IANA database.
+    /// The zone's name in the IANA database.
     pub name: String,
-    /// Minutes east of UTC at a time, in milliseconds since the Unix epoch.
+    /// Minutes ahead of UTC at a time, in milliseconds since the Unix epoch.
     pub offset_min: fn(i64) -> i32,
 }
 
-/// Which of two instants is meant where clocks were set back and showed a time twice.
+/// Which of two instants is meant by a time that occurs twice because clocks were set back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Twice {
-    /// The one before the change.
+    /// Before the change.
     Earlier,
-    /// The one after it.
+    /// After the change.
     Later,
 }
 
@@ -56,7 +56,7 @@ impl Zone {
     /// UTC.
     pub const UTC: Zone = Zone::Fixed(0);
 
-    /// Minutes that clocks are ahead of UTC at `at_ms`, in milliseconds since the Unix epoch.
+    /// Minutes ahead of UTC at `at_ms`, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn offset_min(self, at_ms: i64) -> i32 {
         match self {
@@ -72,13 +72,13 @@ impl Zone {
         }
     }
 
-    /// What clocks show at `at_ms`, in milliseconds since the Unix epoch.
+    /// The local time at `at_ms`, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn civil(self, at_ms: i64) -> Civil {
         Civil::new(at_ms, self.offset_min(at_ms))
     }
 
-    /// When clocks show `civil`, in milliseconds since the Unix epoch: never, once or twice, in order.
+    /// The instants with the local time `civil`, in milliseconds since the Unix epoch: none, one or two, in order.
     #[must_use]
     pub fn instants(self, civil: &Civil) -> (Option<i64>, Option<i64>) {
         let local_ms = civil.as_utc_ms();
@@ -86,7 +86,7 @@ impl Zone {
             let at_ms = local_ms - i64::from(offset_min) * MINUTE_MS;
             (self.offset_min(at_ms) == offset_min).then_some(at_ms)
         };
-        // No clock is a day away from UTC, and none changes twice within two days.
+        // No offset is larger than a day, and none changes twice within two days.
         let (before, after) = (self.offset_min(local_ms - DAY_MS), self.offset_min(local_ms + DAY_MS));
         match (shows(before), shows(after).filter(|_| before != after)) {
             (None, after) => (after, None),
@@ -94,7 +94,7 @@ impl Zone {
         }
     }
 
-    /// The instant that `civil` means. A time that clocks jumped over is as far behind the jump as it would have been.
+    /// The instant of `civil`. A local time that was skipped is converted with the offset before the jump.
     #[must_use]
     pub fn instant(self, civil: &Civil, twice: Twice) -> i64 {
         match self.instants(civil) {
@@ -107,7 +107,7 @@ impl Zone {
         }
     }
 
-    /// Its name: `Europe/Berlin`, or the distance from UTC, as `UTC`, `UTC+2`, `UTC-3:30`.
+    /// Its name: `Europe/Berlin`, or the offset from UTC, such as `UTC`, `UTC+2`, `UTC-3:30`.
     #[must_use]
     pub fn name(self) -> String {
         match self {
@@ -133,7 +133,7 @@ impl Zone {
         }
     }
 
-    /// What tells it from others.
+    /// Identifies it.
     fn key(self) -> (i32, &'static str) {
         match self {
             Zone::Fixed(offset_min) => (offset_min, ""),
@@ -205,7 +205,7 @@ mod tests {
         let never = at("2026-03-29T02:30");
         assert_eq!(zone.instants(&never), (None, None));
         assert_eq!(zone.civil(zone.instant(&never, Twice::Earlier)).clock(), "03:30");
-        // The hours at their edges are shown once.
+        // The hours at the edges occur once.
         for once in ["2026-10-25T01:59", "2026-10-25T03:00", "2026-03-29T01:59", "2026-03-29T03:00"] {
             assert!(matches!(zone.instants(&at(once)), (Some(_), None)), "{once}");
             assert_eq!(zone.civil(zone.instant(&at(once), Twice::Later)), at(once));

@@ -1,7 +1,7 @@
-//! The picture that goes with a message, where the receiver can take one.
+//! The image of a message, for receivers that can show one.
 //!
-//! It is drawn when the message is sent, not when it is written down, and never holds a message up: what is not there in time is
-//! left out, and what a receiver refuses with a picture is sent again without.
+//! It is drawn when the message is sent, not when it is stored in the outbox, and never delays a message: an image that
+//! is not ready in time is left out, and if a receiver rejects a message with an image, we send it again without.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -15,50 +15,51 @@ use serde_json::{Value, json};
 
 use crate::Shared;
 
-/// Name of the picture in a message.
+/// File name of the image in a message.
 pub(crate) const FILE_NAME: &str = "alert.png";
 
-/// A message as it is written down.
+/// A message as the outbox stores it.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StoredMessage {
     #[serde(flatten)]
     pub outgoing: Outgoing,
-    /// What a picture would be of.
+    /// What to draw, if the message can have an image.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub of: Option<AlertSubject>,
 }
 
-/// What a picture of an alert is made from.
+/// The data from which an alert's image is drawn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertSubject {
     /// Name of its rule.
     pub name: String,
     /// The expression of its rule.
     pub expr: String,
-    /// What tells it from others of its rule.
+    /// The alert's labels.
     pub labels: BTreeMap<String, String>,
-    /// When it began, in milliseconds since the Unix epoch.
+    /// When it started, in milliseconds since the Unix epoch.
     pub since_ms: i64,
-    /// The end of the time shown.
+    /// End of the time range to show.
     pub until_ms: i64,
 }
 
 /// Draws the images that go with messages.
 pub trait ImageRenderer: Send + Sync {
-    /// The PNG of an alert, or why there is none.
+    /// Draws the PNG of an alert; the error says why there is none.
     fn draw<'a>(&'a self, subject: &'a AlertSubject) -> BoxFuture<'a, Result<Vec<u8>, String>>;
 
-    /// A path to the image of an alert for those who cannot log in, which leads there for `life`.
+    /// A signed path to the image of an alert, which needs no login and is valid for `life`.
     fn link(&self, subject: &AlertSubject, now_ms: i64, life: Duration) -> Option<String>;
 }
 
-/// What a picture of a message would be of: its first alert that fires and tells its expression, else the first that tells it.
+/// What to draw for a message: the first firing alert whose expression is known, otherwise the first alert whose
+/// expression is known.
 pub(crate) fn subject(notification: &Notification, now_ms: i64) -> Option<AlertSubject> {
-    let told = notification.alerts.iter().filter_map(|(alert, is_resolved)| {
+    let notified = notification.alerts.iter().filter_map(|(alert, is_resolved)| {
         let expr = expression(&alert.generator_url)?;
         Some((*is_resolved, alert, expr))
     });
-    let (_, alert, expr) = told.min_by_key(|(is_resolved, ..)| *is_resolved)?;
+    let (_, alert, expr) = notified.min_by_key(|(is_resolved, ..)| *is_resolved)?;
     Some(AlertSubject {
         name: alert.name().to_owned(),
         expr,
@@ -68,7 +69,7 @@ pub(crate) fn subject(notification: &Notification, now_ms: i64) -> Option<AlertS
     })
 }
 
-/// The expression of a rule in a link to Prometheus' page of expressions.
+/// The expression in a generator URL that links to Prometheus' graph page.
 fn expression(generator_url: &str) -> Option<String> {
     let (_, query) = generator_url.split_once('?')?;
     let query = query.split_once('#').map_or(query, |(query, _)| query);
@@ -77,7 +78,7 @@ fn expression(generator_url: &str) -> Option<String> {
 }
 
 impl Shared {
-    /// The picture of a message, if it is wanted and there in time.
+    /// Draws the image of a message; `None` if it has none or drawing takes too long.
     pub(crate) async fn picture(&self, of: Option<&AlertSubject>) -> Option<Vec<u8>> {
         let (subject, images) = (of?, self.images.as_ref()?);
         if !self.options.pictures {
@@ -87,17 +88,17 @@ impl Shared {
         match tokio::time::timeout(self.options.picture_time, drawn).await {
             Ok(Ok(picture)) => Some(picture),
             Ok(Err(error)) => {
-                tracing::warn!(alert = subject.name, %error, "a message goes without its picture");
+                tracing::warn!(alert = subject.name, %error, "sending a message without its image");
                 None
             }
             Err(_) => {
-                tracing::warn!(alert = subject.name, "a message goes without its picture, which takes too long");
+                tracing::warn!(alert = subject.name, "sending a message without its image: drawing takes too long");
                 None
             }
         }
     }
 
-    /// The address of the picture of a message, where such links are given.
+    /// The signed URL of the image of a message, if links to images are enabled.
     pub(crate) fn picture_link(&self, of: Option<&AlertSubject>) -> Option<String> {
         let (subject, images) = (of?, self.images.as_ref()?);
         let life = self.options.picture_links?;
@@ -106,14 +107,14 @@ impl Shared {
     }
 }
 
-/// Shows the picture at an address below the first attachment of a message to Slack, unless it shows one already.
+/// Adds the image URL to the first attachment of a Slack message, unless it has an image already.
 pub(crate) fn link_from_slack(body: &mut Value, address: String) {
     if let Some(attachment) = body.pointer_mut("/attachments/0").and_then(Value::as_object_mut) {
         attachment.entry("image_url").or_insert(Value::String(address));
     }
 }
 
-/// A message to Discord as a form with the picture as a file, which its first embed shows.
+/// A Discord message as a form with the image as a file, which the first embed shows.
 pub(crate) fn form_for_discord(mut body: Value, picture: &[u8], headers: &mut HeaderMap, boundary: &str) -> Vec<u8> {
     if let Some(embed) = body.pointer_mut("/embeds/0").and_then(Value::as_object_mut) {
         embed.insert("image".to_owned(), json!({ "url": format!("attachment://{FILE_NAME}") }));

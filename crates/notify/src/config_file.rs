@@ -1,4 +1,4 @@
-//! Reads Alertmanager's configuration file and the files of templates that it names.
+//! Loads Alertmanager's configuration file and the template files that it names.
 
 use std::{path::Path, sync::Arc};
 
@@ -8,30 +8,30 @@ use alertmanager::{
 };
 use yaml::YamlError;
 
-/// Largest file of templates, in bytes.
+/// Maximum size of a template file, in bytes.
 const MAX_TEMPLATE_BYTES: u64 = 1 << 20;
 
-/// A configuration and what its messages are made with.
+/// A configuration and its templates.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// Whom to tell.
+    /// Routes and receivers.
     pub config: Arc<Config>,
-    /// In which words.
+    /// Renders messages.
     pub composer: Arc<Composer>,
 }
 
-/// Why it cannot be used.
+/// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The file is wrong.
+    /// The file is invalid.
     #[error(transparent)]
     File(#[from] YamlError),
-    /// A file of templates cannot be read, or is wrong.
+    /// A template file cannot be read or is invalid.
     #[error("{0}")]
     Templates(String),
 }
 
-/// Whether a file is one of Alertmanager's rather than our own: it has routes or receivers.
+/// Whether a file is an Alertmanager configuration rather than our own: it has routes or receivers.
 #[must_use]
 pub fn is_alertmanagers(file: &Path) -> bool {
     let has_key = |text: String| {
@@ -42,10 +42,11 @@ pub fn is_alertmanagers(file: &Path) -> bool {
     std::fs::read_to_string(file).is_ok_and(has_key)
 }
 
-/// Reads `file`; links in messages lead to `external_url`.
+/// Loads `file`; links in messages start with `external_url`.
 ///
 /// # Errors
-/// The file or its templates cannot be read, or hold what they should not.
+///
+/// The file or one of its templates is unreadable or invalid.
 pub fn load(file: &Path, external_url: &str) -> Result<Loaded, LoadError> {
     let read: ConfigFile = yaml::read(file)?;
     let directory = file.parent().unwrap_or(Path::new(""));
@@ -69,7 +70,7 @@ pub fn load(file: &Path, external_url: &str) -> Result<Loaded, LoadError> {
     Ok(Loaded { config: Arc::new(config), composer: Arc::new(composer) })
 }
 
-/// Refuses a text that could not be filled in when its message is due.
+/// Rejects templates that would fail when a message is rendered.
 fn check_texts(file: &Path, config: &Config, composer: &Composer) -> Result<(), LoadError> {
     let wrong = |(line, column): (u64, u64), message: String| {
         let (line, column) = (line.max(1), column.max(1));
@@ -90,13 +91,14 @@ fn check_texts(file: &Path, config: &Config, composer: &Composer) -> Result<(), 
     Ok(())
 }
 
-/// What holds without a file: alerts are known and can be silenced, and nobody is told but by webhooks of the short form.
+/// Used without a file: alerts can be listed and silenced, but only short-form webhooks are notified.
 pub const NOBODY: &str = "route: {receiver: none}\nreceivers: [{name: none}]";
 
-/// Reads a configuration that comes with the program.
+/// Loads a configuration that is part of the program.
 ///
 /// # Errors
-/// It is wrong: a fault of the build.
+///
+/// It is invalid, which is a bug.
 pub fn built_in(text: &str, external_url: &str) -> Result<Loaded, LoadError> {
     let file: ConfigFile = yaml::parse(Path::new("built-in"), text)?;
     let config = file.check(Path::new("")).map_err(|problem| LoadError::Templates(problem.to_string()))?;

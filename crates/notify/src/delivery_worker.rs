@@ -1,7 +1,7 @@
-//! Delivers what is in the outbox: at least once, in order within a lane, again after a failure, not too much at a time.
+//! Delivers the messages of the outbox: at least once, in order within a lane, with retries and rate limits.
 //!
-//! One task holds what waits, without bodies; each try is a task of its own. What it knows can be read from the database at
-//! any time, so that a crash costs at most one more delivery of what was under way.
+//! One task holds the queue without bodies; each attempt runs in its own task. All state can be restored from the
+//! database, so that a crash at most delivers messages in flight twice.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -21,18 +21,18 @@ use crate::{
     send::{Outcome, Policy},
 };
 
-/// Longest wait between two tries, unless the receiver asks for more.
+/// Maximum delay between attempts, unless the receiver asks for more.
 const LONGEST_WAIT_MS: i64 = 5 * 60_000;
-/// The longest wait that a receiver may ask for.
+/// Maximum delay that a receiver may ask for.
 const LONGEST_ASKED: Duration = Duration::from_secs(3_600);
-/// Wait for the tries that are under way when the server stops.
+/// How long to wait for attempts in flight when the server stops.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How often old messages are dropped.
+/// Interval between removals of old messages.
 const PRUNING: Duration = Duration::from_secs(600);
-/// Wait after the database failed.
+/// Delay after a database error.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 
-/// A receiver's means.
+/// Receiver, kind and index of an integration.
 type Means = (String, String, usize);
 
 #[derive(Default)]
@@ -55,7 +55,7 @@ struct DeliveryWorker {
     rates: DefaultKeyedRateLimiter<Means>,
     last_seq: i64,
     running: JoinSet<(QueuedDelivery, Policy, Outcome)>,
-    /// The lanes of the tries under way, so that one that breaks off does not block its lane.
+    /// Lane of each attempt in flight, so that a task that panics does not block its lane.
     lanes_of_tasks: HashMap<Id, String>,
 }
 
@@ -74,7 +74,7 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     let mut prune = tokio::time::interval(PRUNING);
     loop {
         if let Err(error) = worker.take_in().await {
-            tracing::error!(%error, "the messages that wait cannot be read");
+            tracing::error!(%error, "cannot read queued messages");
             tokio::select! {
                 () = tokio::time::sleep(DATABASE_PAUSE) => continue,
                 () = stop.cancelled() => break,
@@ -87,7 +87,7 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
             Some(ended) = worker.running.join_next_with_id() => worker.ended(ended).await,
             _ = prune.tick() => {
                 if let Err(error) = worker.shared.outbox.prune(now_ms()).await {
-                    tracing::warn!(%error, "old messages could not be dropped");
+                    tracing::warn!(%error, "cannot remove old messages");
                 }
             }
             () = stop.cancelled() => break,
@@ -98,7 +98,7 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
             worker.ended(ended).await;
         }
     };
-    // What does not end in time stays in the outbox, and is delivered after the next start.
+    // Attempts that do not end in time stay in the outbox and are repeated after the next start.
     let _ = tokio::time::timeout(PATIENCE, last).await;
 }
 
@@ -113,7 +113,7 @@ async fn sleep_until(wake_ms: Option<i64>) {
 }
 
 impl DeliveryWorker {
-    /// Takes in what was written to the outbox since.
+    /// Loads messages that were added to the outbox since the last call.
     async fn take_in(&mut self) -> Result<(), sqlx::Error> {
         for ticket in self.shared.outbox.pending_after(self.last_seq).await? {
             self.last_seq = self.last_seq.max(ticket.seq);
@@ -122,12 +122,12 @@ impl DeliveryWorker {
         Ok(())
     }
 
-    /// Starts every try that may start, and returns when to look again.
+    /// Starts all attempts that are due; returns when to call again.
     fn start_due(&mut self, now_ms: i64) -> Option<i64> {
         let options = &self.shared.options;
         let mut wake: Option<i64> = None;
         let mut look_again = |at: i64| wake = Some(wake.map_or(at, |known: i64| known.min(at)));
-        // The oldest first, so that no lane starves another.
+        // Oldest first, so that no lane starves another.
         let mut heads: Vec<(i64, String)> = self
             .lanes
             .iter()
@@ -167,12 +167,12 @@ impl DeliveryWorker {
         wake
     }
 
-    /// Writes down how a try ended.
+    /// Stores the result of an attempt.
     async fn ended(&mut self, ended: Result<(Id, (QueuedDelivery, Policy, Outcome)), tokio::task::JoinError>) {
         let (id, done) = match ended {
             Ok((id, done)) => (id, Some(done)),
             Err(error) => {
-                tracing::error!(%error, "a delivery broke off");
+                tracing::error!(%error, "a delivery task panicked");
                 (error.id(), None)
             }
         };
@@ -199,7 +199,7 @@ impl DeliveryWorker {
         match (&state, error.as_deref()) {
             (State::Delivered, _) => tracing::debug!(receiver, kind, delivery, attempts, "delivered"),
             (State::Pending { .. }, error) => {
-                tracing::warn!(receiver, kind, delivery, attempts, error, "not delivered, to be tried again");
+                tracing::warn!(receiver, kind, delivery, attempts, error, "delivery failed, will retry");
             }
             (State::Dead, error) => {
                 tracing::error!(receiver, kind, delivery, attempts, error, "not delivered, given up")
@@ -207,7 +207,7 @@ impl DeliveryWorker {
         }
         let written = self.shared.outbox.tried(&ticket, &state, status, error.as_deref(), now_ms).await;
         let taken_back = written.unwrap_or_else(|error| {
-            tracing::error!(%error, "the end of a delivery could not be written down: it may be delivered once more");
+            tracing::error!(%error, "cannot store the result of a delivery: it may be repeated");
             None
         });
         if state == State::Dead {
@@ -232,7 +232,7 @@ impl DeliveryWorker {
             }
         }
         if self.lanes.is_empty() {
-            // Receivers come and go with configurations; a pause is not forgotten while something waits.
+            // Removes gates of receivers without work; a pause stays in force.
             self.gates.retain(|_, gate| gate.running > 0 || gate.paused_until_ms > now_ms);
             self.rates.retain_recent();
         }
@@ -245,7 +245,7 @@ fn quota(rate: u32) -> Quota {
     Quota::per_minute(at_least_one(rate)).allow_burst(at_least_one(rate.div_ceil(4)))
 }
 
-/// What follows from the end of a try.
+/// What follows from an outcome: retry, delivered or given up.
 fn judged(
     ticket: &QueuedDelivery,
     policy: &Policy,
@@ -266,7 +266,7 @@ fn judged(
             // No back-off of `backon`: the number of tries is read from the database, and jitter goes both ways.
             let factor = 1_i64.checked_shl(ticket.attempts.saturating_sub(1).min(20)).unwrap_or(i64::MAX);
             let whole = policy.delay_ms.saturating_mul(factor).min(LONGEST_WAIT_MS.max(policy.delay_ms));
-            // Within a fifth, so that receivers are not asked by all at once.
+            // Jitter of 20 %, so that messages are not all retried at the same time.
             let jittered = whole.saturating_mul(rand::random_range(80..=120)) / 100;
             let asked = after.map_or(0, |after| i64::try_from(after.min(LONGEST_ASKED).as_millis()).unwrap_or(0));
             (State::Pending { next_at: now_ms.saturating_add(jittered.max(asked)) }, *status, Some(reason.clone()))
@@ -298,7 +298,7 @@ mod tests {
         Outcome::Failed { status: Some(503), reason: "HTTP 503".into(), after }
     }
 
-    /// The wait after a try, or `None` if it was the last.
+    /// The delay after an attempt; `None` if it was the last one.
     fn wait(attempts: u32, policy: &Policy, outcome: &Outcome, now_ms: i64) -> Option<i64> {
         match judged(&ticket(attempts), policy, outcome, now_ms).0 {
             State::Pending { next_at } => Some(next_at - now_ms),

@@ -1,4 +1,4 @@
-//! The receivers of a demo: nothing is sent, and what each would have got is kept for people to look at.
+//! The receivers of a demo: messages are not sent, but stored for the notifications page.
 
 use std::collections::VecDeque;
 
@@ -14,21 +14,21 @@ use serde::Serialize;
 
 use crate::{Notifier, Options as NotifyConfig, outbox::QueuedDelivery};
 
-/// Alertmanager's configuration file of a demo.
+/// The demo's Alertmanager configuration.
 pub(crate) const FILE: &str = include_str!("demo.yml");
-/// Messages kept of each receiver's means, so that none crowds out the others.
+/// Number of messages to retain per integration, so that no integration crowds out the others.
 const KEPT: usize = 20;
-/// The alerts that a demo silences, so that a silence can be seen.
+/// Matchers of the demo's silence.
 const SILENCED: &str = r#"alertname="DemoProviderBusy",provider=~"aws|azure""#;
-/// For how long.
+/// Duration of the demo's silence.
 const SILENCE_MS: i64 = 2 * 3_600_000;
 
-/// A message that a receiver would have got.
+/// A message that would have been sent.
 #[derive(Debug, Clone, Serialize)]
 pub struct ShownMessage {
     /// When, in milliseconds since the Unix epoch.
     pub at: i64,
-    /// Whom it is for.
+    /// Name of the receiver.
     pub receiver: String,
     /// `webhook`, `slack`, `discord`, `pagerduty`, `email` or `hook`.
     pub kind: String,
@@ -36,7 +36,7 @@ pub struct ShownMessage {
     pub message: Outgoing,
 }
 
-/// What was kept, the newest first.
+/// The messages, newest first.
 #[derive(Debug, Default)]
 pub(crate) struct DemoReceivers(Mutex<VecDeque<ShownMessage>>);
 
@@ -58,12 +58,12 @@ impl DemoReceivers {
     }
 }
 
-/// Whether a demo with these settings shows messages rather than sends them: it is told nothing of receivers.
+/// Whether a demo with these settings shows messages rather than sends them: no receivers are configured.
 pub(crate) fn is_wanted(options: &NotifyConfig) -> bool {
     options.config.is_none() && options.hooks.is_empty()
 }
 
-/// The settings of a demo that shows messages: webhooks of every format beside the receivers of [`FILE`].
+/// The settings of a demo that shows messages: the receivers of [`FILE`], and webhooks in each format.
 pub(crate) fn options(mut options: NotifyConfig) -> NotifyConfig {
     let webhook = |name: &str, url: &str, events: &[&str]| HookFile {
         name: name.to_owned(),
@@ -82,20 +82,20 @@ pub(crate) fn options(mut options: NotifyConfig) -> NotifyConfig {
     ]);
     match hooks {
         Ok(hooks) => options.hooks = hooks,
-        Err(error) => tracing::error!(error, "the webhooks of the demo are wrong"),
+        Err(error) => tracing::error!(error, "invalid webhooks of the demo"),
     }
     options
 }
 
 impl Notifier {
-    /// The messages that receivers would have got, the newest first; `None` where messages are sent.
+    /// The messages that would have been sent, newest first; `None` if messages are really sent.
     #[must_use]
     pub fn shown(&self) -> Option<Vec<ShownMessage>> {
         let showcase = self.0.showcase.as_ref()?;
         Some(showcase.0.lock().iter().cloned().collect())
     }
 
-    /// Begins the silence of a demo, unless it has one.
+    /// Creates the demo's silence unless it exists.
     pub async fn begin_demo_silence(&self) {
         let Ok(matchers) = SILENCED.parse() else { return };
         let now_ms = now_ms();
@@ -112,7 +112,7 @@ impl Notifier {
             updated_at_ms: 0,
         };
         if let Err(error) = self.put_silence(silence).await {
-            tracing::warn!(%error, "the silence of the demo could not be made");
+            tracing::warn!(%error, "cannot create the silence of the demo");
         }
     }
 }

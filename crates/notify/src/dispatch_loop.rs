@@ -1,4 +1,4 @@
-//! Takes alerts in and decides what is to be sent: the task around [`alertmanager::dispatch::Dispatcher`].
+//! Accepts alerts and decides what to send: the task around [`alertmanager::dispatch::Dispatcher`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,16 +18,16 @@ use crate::{
     webhook as hooks,
 };
 
-/// Longest sleep: times of the day begin and end meanwhile, silences too.
+/// Maximum sleep, because time intervals start and end meanwhile.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
-/// Wait after the database failed.
+/// Delay after a database error.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
-/// An alert that is shown already is taken in after this time at the latest.
+/// Maximum time between an alert's appearance on the page and its arrival here.
 const ON_THE_WAY_MS: i64 = 30_000;
-/// Longest list of alerts that a delivery is listed under.
+/// Maximum number of alerts to store for one delivery.
 const MAX_LISTED: usize = 10_000;
 
-/// Works until `stop` is cancelled.
+/// Runs until `stop` is cancelled.
 pub(crate) async fn run(shared: Arc<Shared>, mut posts: mpsc::Receiver<Batch>, stop: CancellationToken) {
     let mut batches = Vec::new();
     loop {
@@ -36,7 +36,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut posts: mpsc::Receiver<Batch>, s
             Duration::from_millis(u64::try_from(wake.saturating_sub(now_ms())).unwrap_or(0)).min(LONGEST_SLEEP)
         });
         let entry = tokio::select! {
-            // What came while the last entry was written is written together.
+            // Batches that arrived during the last write are written together.
             count = posts.recv_many(&mut batches, POST_QUEUE) => match count {
                 0 => return,
                 _ => shared.take_in(batches.iter_mut().flat_map(|batch| std::mem::take(&mut batch.alerts)).collect()),
@@ -49,18 +49,18 @@ pub(crate) async fn run(shared: Arc<Shared>, mut posts: mpsc::Receiver<Batch>, s
             return;
         }
         for kept in batches.drain(..).filter_map(|batch| batch.kept) {
-            // Who waited may have given up.
+            // The caller may have timed out.
             let _ = kept.send(());
         }
     }
 }
 
 impl Shared {
-    /// Takes alerts in.
+    /// Ingests alerts; returns what to store.
     pub(crate) fn take_in(&self, posted: Vec<PostableAlert>) -> Entry {
         let now_ms = now_ms();
-        if let Some(link) = &self.link {
-            link.post(&posted, now_ms);
+        if let Some(alertmanagers) = &self.alertmanagers {
+            alertmanagers.post(&posted, now_ms);
         }
         let mut dispatcher = self.dispatcher();
         let ingested = dispatcher.ingest(posted, now_ms);
@@ -70,7 +70,7 @@ impl Shared {
         for posted in &ingested.dropped {
             self.refusals.add(&posted.labels, "too many alerts are active at a time", now_ms);
         }
-        // Who looks after an alert looks after this firing of it.
+        // An acknowledgement is valid for one firing of an alert.
         let begun = ingested.fired.iter().map(|alert| (alert.fingerprint, alert.starts_at_ms));
         let ended = ingested.resolved.iter().map(|alert| (alert.fingerprint, alert.ends_at_ms));
         let unacknowledged = self.end_acknowledgements(begun.chain(ended));
@@ -78,28 +78,28 @@ impl Shared {
         if ingested.is_inhibition_other || !entry.unacknowledged.is_empty() {
             self.muting.note();
         }
-        let (mut told, mut quiet) = (self.told(), self.quiet());
+        let (mut notified, mut quiet) = (self.notified(), self.quiet());
         for alert in &ingested.fired {
-            // What is quiet is not told of by webhooks either.
+            // Short-form webhooks skip muted alerts too.
             if !self.knows_muting() || self.is_muted(&dispatcher, alert, now_ms) {
                 quiet.add(alert.fingerprint);
-            } else if told.insert(alert.fingerprint) {
+            } else if notified.insert(alert.fingerprint) {
                 quiet.remove(alert.fingerprint);
                 entry.deliveries.extend(hooks::deliveries(self, &hooks::of_alert(alert, true, now_ms)));
             }
         }
         for alert in &ingested.resolved {
             quiet.remove(alert.fingerprint);
-            if told.remove(&alert.fingerprint) {
+            if notified.remove(&alert.fingerprint) {
                 entry.deliveries.extend(hooks::deliveries(self, &hooks::of_alert(alert, false, now_ms)));
             }
         }
         entry.alerts =
-            ingested.changed.iter().map(|alert| (Alert::clone(alert), told.contains(&alert.fingerprint))).collect();
+            ingested.changed.iter().map(|alert| (Alert::clone(alert), notified.contains(&alert.fingerprint))).collect();
         entry
     }
 
-    /// Asks what is to be sent now.
+    /// Collects the notifications that are due.
     fn decide(&self) -> Entry {
         let now_ms = now_ms();
         let Tick { notifications, logged, forgotten } = self.dispatcher().tick(now_ms);
@@ -115,7 +115,7 @@ impl Shared {
                 Some(integration) => {
                     let rendered = composer.compose(integration, notification, now_ms);
                     for problem in &rendered.problems {
-                        tracing::warn!(receiver = notification.receiver, problem, "a template could not be filled in");
+                        tracing::warn!(receiver = notification.receiver, problem, "a template failed");
                     }
                     let of = if takes_picture(notification.kind) {
                         alert_image::subject(notification, now_ms)
@@ -128,40 +128,40 @@ impl Shared {
             };
             entry.deliveries.push(delivery(notification, body));
         }
-        let (mut told, mut quiet) = (self.told(), self.quiet());
+        let (mut notified, mut quiet) = (self.notified(), self.quiet());
         for alert in forgotten {
             quiet.remove(alert.fingerprint);
-            // It ended by itself: nobody said so.
-            if told.remove(&alert.fingerprint) {
+            // It ended by itself: nobody posted its resolution.
+            if notified.remove(&alert.fingerprint) {
                 entry.deliveries.extend(hooks::deliveries(self, &hooks::of_alert(&alert, false, now_ms)));
             }
             let before_ms = alert.ends_at_ms.max(now_ms.saturating_sub(ON_THE_WAY_MS));
             entry.unacknowledged.extend(self.end_acknowledgements([(alert.fingerprint, before_ms)].into_iter()));
             entry.forgotten.push(alert.fingerprint);
         }
-        drop((told, quiet));
-        self.tell_unmuted(&mut entry, now_ms);
+        drop((notified, quiet));
+        self.notify_unmuted(&mut entry, now_ms);
         entry
     }
 
-    /// Tells webhooks of alerts that nothing mutes any more and that they were not told of.
-    fn tell_unmuted(&self, entry: &mut Entry, now_ms: i64) {
+    /// Notifies webhooks of alerts that are no longer muted and that they were not notified of.
+    fn notify_unmuted(&self, entry: &mut Entry, now_ms: i64) {
         let due = self.quiet().due(self.muting.version(), now_ms);
         if due.is_empty() {
             return;
         }
         let knows_muting = self.knows_muting();
         for fingerprint in due {
-            // One at a time, so that others have the lock in between.
+            // Locks once per alert, so that other tasks get the lock in between.
             let dispatcher = self.dispatcher();
             let Some(alert) = dispatcher.alert(fingerprint) else { continue };
-            // What was known before a restart may be over: whoever evaluates its rule says so soon.
+            // An alert from before the restart may have resolved; the evaluating engine will post it again soon.
             let is_on = !alert.is_resolved(now_ms) && alert.updated_at_ms >= self.started_ms;
             if !knows_muting || !is_on || self.is_muted(&dispatcher, alert, now_ms) {
                 continue;
             }
             self.quiet().remove(fingerprint);
-            if self.told().insert(fingerprint) {
+            if self.notified().insert(fingerprint) {
                 entry.deliveries.extend(hooks::deliveries(self, &hooks::of_alert(alert, true, now_ms)));
                 entry.alerts.push((Alert::clone(alert), true));
             }
@@ -170,17 +170,17 @@ impl Shared {
         self.quiet().look_again(next_ms, now_ms);
     }
 
-    /// Whether anything mutes an alert, here or in the Alertmanagers.
+    /// Whether an alert is muted, by us or by an Alertmanager.
     fn is_muted(&self, dispatcher: &Dispatcher, alert: &Alert, now_ms: i64) -> bool {
         !self.muting_of(dispatcher, alert.fingerprint, &alert.labels, now_ms).is_empty()
     }
 
-    /// Whether it is known what mutes alerts: where Alertmanagers say so, they may not have been asked yet.
+    /// Whether the muting of alerts is known. If Alertmanagers decide it, they may not have answered yet.
     fn knows_muting(&self) -> bool {
-        self.link.as_ref().is_none_or(|link| link.knows_muting())
+        self.alertmanagers.as_ref().is_none_or(|alertmanagers| alertmanagers.knows_muting())
     }
 
-    /// Writes an entry, however often that fails, and wakes the delivery worker; false if the server stops before.
+    /// Stores an entry, with retries, and wakes the delivery worker; false if the server stops first.
     pub(crate) async fn save(&self, entry: &Entry, stop: &CancellationToken) -> bool {
         if entry.is_empty() {
             return true;
@@ -188,7 +188,7 @@ impl Shared {
         let given_up = loop {
             match self.outbox.save(entry, now_ms()).await {
                 Ok(given_up) => break given_up,
-                Err(error) => tracing::error!(%error, "notifications cannot be written down: they wait"),
+                Err(error) => tracing::error!(%error, "cannot store notifications, will retry"),
             }
             tokio::select! {
                 () = tokio::time::sleep(DATABASE_PAUSE) => {}
@@ -206,7 +206,7 @@ impl Shared {
     }
 }
 
-/// Whether receivers of a kind can show a picture.
+/// Whether receivers of this kind can show an image.
 fn takes_picture(kind: Kind) -> bool {
     matches!(kind, Kind::Email | Kind::Discord | Kind::Slack)
 }
@@ -253,7 +253,7 @@ mod tests {
         )
         .await
         .unwrap();
-        // Kept half an hour ago, to last for four minutes, and told of since without news.
+        // Stored half an hour ago with an end four minutes later, and posted since without changes.
         let begun_ms = now_ms() - 30 * 60_000;
         let labels = [("alertname".to_owned(), "A".to_owned())].into();
         let fires = PostableAlert { labels, starts_at_ms: Some(begun_ms), ..PostableAlert::default() };

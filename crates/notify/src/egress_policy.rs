@@ -1,4 +1,4 @@
-//! Which addresses messages may go to: a receiver's URL must not make this server talk to the inside of its own network.
+//! Restricts the addresses that messages may be sent to: a receiver's URL must not reach into the server's own network.
 
 use std::{
     io,
@@ -10,13 +10,13 @@ use reqwest::{
     dns::{Addrs, Name, Resolve, Resolving},
 };
 
-/// Lets public addresses pass, or all.
+/// Allows public addresses, or all.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EgressPolicy {
     pub allows_private: bool,
 }
 
-/// What to do about a refused address.
+/// How to allow a rejected address.
 const ADVICE: &str = "set notify.allow_private (--notify-allow-private) if that is meant";
 
 impl EgressPolicy {
@@ -24,7 +24,7 @@ impl EgressPolicy {
         self.allows_private || is_public(address)
     }
 
-    /// The addresses of a host that may be connected to. What is returned is what is connected to: nobody looks again.
+    /// Resolves a host to its allowed addresses. The caller connects to these and does not resolve again.
     pub(crate) async fn resolve(self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
         let (allowed, refused): (Vec<_>, Vec<_>) = found.into_iter().partition(|address| self.allows(address.ip()));
@@ -38,7 +38,7 @@ impl EgressPolicy {
         }
     }
 
-    /// Refuses a URL whose host is an address that may not be connected to, which is never looked up.
+    /// Rejects a URL whose host is a forbidden IP address, for which there is no DNS lookup.
     pub(crate) fn check(self, url: &Url) -> Result<(), String> {
         let address = match url.host() {
             Some(url::Host::Ipv4(address)) => IpAddr::V4(address),
@@ -54,7 +54,7 @@ impl Resolve for EgressPolicy {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = *self;
         Box::pin(async move {
-            // The port is put in by the caller.
+            // The caller sets the port.
             let found = EgressPolicy::resolve(guard, name.as_str(), 0).await?;
             let addresses: Addrs = Box::new(found.into_iter());
             Ok(addresses)
@@ -62,7 +62,7 @@ impl Resolve for EgressPolicy {
     }
 }
 
-/// Whether an address is of the public internet.
+/// Whether an address is public.
 fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => is_public_v4(address),
@@ -80,7 +80,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || address.is_multicast()
         || a == 0
         || a >= 240
-        // Shared by carriers (RFC 6598), protocol assignments (RFC 6890), benchmarks (RFC 2544).
+        // Shared address space (RFC 6598), protocol assignments (RFC 6890), benchmarks (RFC 2544).
         || (a == 100 && (64..128).contains(&b))
         || (a == 192 && b == 0 && c == 0)
         || (a == 198 && (18..20).contains(&b)))
@@ -89,7 +89,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
     let [first, second, ..] = segments;
-    // Forms that carry an IPv4 address: NAT64 (RFC 6052), 6to4 (RFC 3056), compatible addresses.
+    // Addresses with an embedded IPv4 address: NAT64 (RFC 6052), 6to4 (RFC 3056), IPv4-compatible.
     let embedded = match segments {
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0, 0, 0, 0, 0, 0, high, low] => Some((high, low)),
         [0x2002, high, low, ..] => Some((high, low)),
@@ -105,7 +105,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         || address.is_multicast()
         || address.is_unique_local()
         || address.is_unicast_link_local()
-        // Site-local of old (RFC 3879), documentation (RFC 3849), discard (RFC 6666), local NAT64 (RFC 8215).
+        // Deprecated site-local (RFC 3879), documentation (RFC 3849), discard (RFC 6666), local NAT64 (RFC 8215).
         || (first & 0xffc0) == 0xfec0
         || (first == 0x2001 && second == 0xdb8)
         || first == 0x100

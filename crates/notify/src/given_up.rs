@@ -1,17 +1,18 @@
-//! Messages that were given up: for an hour said on the alert page, so that nobody takes silence for peace.
+//! Messages that were given up. The alert page reports them for an hour, because otherwise silence would look like
+//! health.
 
 use std::collections::{BTreeSet, VecDeque};
 
-/// How long a message is named.
+/// How long a message is reported.
 const SHOWN_MS: i64 = 3_600_000;
-/// Most messages that are counted.
+/// Maximum number of messages to count.
 const MAX_KNOWN: usize = 1_000;
-/// Most receivers that are named.
+/// Maximum number of receivers to name.
 const MAX_NAMED: usize = 5;
-/// Longest reason that is kept, in characters.
+/// Maximum length of a stored reason, in characters.
 const REASON: usize = 300;
 
-/// The messages that were given up lately, the oldest first.
+/// Recently given up messages, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct GivenUpMessages(VecDeque<Message>);
 
@@ -23,7 +24,7 @@ struct Message {
 }
 
 impl GivenUpMessages {
-    /// Notes that a message to this receiver was given up, and why.
+    /// Records a message to a receiver that was given up, with the reason.
     pub(crate) fn add(&mut self, receiver: String, reason: &str, at_ms: i64) {
         if self.0.len() >= MAX_KNOWN {
             self.0.pop_front();
@@ -31,7 +32,7 @@ impl GivenUpMessages {
         self.0.push_back(Message { at_ms, receiver, reason: reason.chars().take(REASON).collect() });
     }
 
-    /// What the alert page says, if anything was given up in the last hour.
+    /// The text for the alert page, if any message was given up in the last hour.
     pub(crate) fn summary(&mut self, now_ms: i64) -> Option<String> {
         self.0.retain(|message| message.at_ms.saturating_add(SHOWN_MS) > now_ms);
         let last = self.0.back()?;

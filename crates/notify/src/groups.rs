@@ -1,4 +1,4 @@
-//! The groups of alerts, as Alertmanager's API has them.
+//! Alert groups, as in Alertmanager's API.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,21 +10,21 @@ use model::clock::now_ms;
 
 use crate::Notifier;
 
-/// Alerts that their route sends together.
+/// Alerts that a route groups together.
 #[derive(Debug, Clone)]
 pub struct AlertGroup {
-    /// What the route groups by.
+    /// The labels by which the route groups.
     pub labels: Labels,
     /// Name of the receiver.
     pub receiver: String,
-    /// Labels of the route, filled in; empty where it has none.
+    /// Rendered labels of the route; empty if it has none.
     pub route_labels: Labels,
-    /// In the order in which they were given.
+    /// In the order of the argument.
     pub alerts: Vec<Arc<Alert>>,
 }
 
 impl Notifier {
-    /// The groups of these alerts, each route's own, in order of their labels and then of their receivers.
+    /// The groups of these alerts for each route, ordered by labels, then by receiver.
     #[must_use]
     pub fn groups_of<'a>(&self, alerts: impl IntoIterator<Item = &'a Arc<Alert>>) -> Vec<AlertGroup> {
         let now_ms = now_ms();

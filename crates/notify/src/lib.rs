@@ -1,8 +1,9 @@
-//! Telling people: alerts come in by [`Notifier::post`] and [`Notifier::keep`], messages go out to receivers and webhooks.
+//! Notifications: alerts come in by [`Notifier::post`] and [`Notifier::keep`], messages go out to receivers and
+//! webhooks.
 //!
-//! `dispatch_loop` decides by the rules of Alertmanager's configuration file and writes what is to be sent into the [`outbox`] of the
-//! database; `delivery_worker` delivers what stands there. Where Alertmanagers are configured, `alertmanager_client` hands alerts to them
-//! instead. Webhooks of the short form are told of jobs and alerts either way.
+//! `dispatch_loop` decides by Alertmanager's configuration file and writes messages into the [`outbox`] in the
+//! database; `delivery_worker` delivers them. If Alertmanagers are configured, `alertmanager_client` sends alerts to
+//! them instead. Short-form webhooks get jobs and alerts in both cases.
 
 mod alert_image;
 mod alertmanager_client;
@@ -77,14 +78,15 @@ pub use crate::{
     outbox::{DeliveryFilter, DeliveryInfo},
 };
 
-/// Batches of alerts that may wait to be taken in.
+/// Maximum number of batches in the queue of the dispatch loop.
 const POST_QUEUE: usize = 256;
-/// How long whoever posts waits until it is kept: less than the 10 s after which a Prometheus gives up and tells of it again.
+/// How long a post waits until its alerts are stored: less than the 10 s after which a Prometheus times out and posts
+/// again.
 const KEEPING: Duration = Duration::from_secs(8);
-/// After a restart, alerts that fired have so long to be told of again.
+/// After a restart, how long we wait until firing alerts are posted again.
 const GRACE_MS: i64 = 5 * 60_000;
 
-/// Tells people of alerts and jobs. A cheap handle.
+/// Sends notifications of alerts and jobs. Cheap to clone.
 #[derive(Clone)]
 pub struct Notifier(Arc<Shared>);
 
@@ -95,64 +97,64 @@ struct Shared {
     external_url: String,
     loaded: Mutex<Loaded>,
     dispatcher: Mutex<Dispatcher>,
-    /// Alerts that webhooks were told fire.
-    told: Mutex<HashSet<Fingerprint>>,
-    /// Alerts that fire and that webhooks were not told of.
+    /// Firing alerts that short-form webhooks were notified of.
+    notified: Mutex<HashSet<Fingerprint>>,
+    /// Firing alerts that short-form webhooks were not notified of.
     quiet: Mutex<Quiet>,
     acknowledged: Mutex<HashMap<Fingerprint, Acknowledgement>>,
     muting: Arc<MutingChanges>,
-    link: Option<Arc<AlertmanagerClient>>,
+    alertmanagers: Option<Arc<AlertmanagerClient>>,
     refusals: Arc<Refusals>,
     given_up: Mutex<GivenUpMessages>,
     posts: mpsc::Sender<Batch>,
     worker_wake: Notify,
     started_ms: i64,
     telemetry: Telemetry,
-    /// Keeps messages instead of sending them.
+    /// Stores messages instead of sending them.
     showcase: Option<DemoReceivers>,
-    /// Draws the images that go with messages.
+    /// Draws the images of messages.
     images: Option<Arc<dyn ImageRenderer>>,
 }
 
-/// Where an alert goes.
+/// The routing of an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Routed {
-    /// Receivers that are told of it, those included that are muted for the time of the day.
+    /// Its receivers, including those that a time interval mutes.
     pub receivers: Vec<String>,
-    /// Named times that keep it quiet at one of them.
+    /// Time intervals that mute it on one of its routes.
     pub muted_by: Vec<String>,
 }
 
-/// What the tasks of a notifier need beside it.
+/// Receiving ends of a notifier's queues, for its tasks.
 pub struct Inbox {
     posts: mpsc::Receiver<Batch>,
 }
 
-/// Alerts on their way to the dispatch loop.
+/// Alerts queued for the dispatch loop.
 struct Batch {
     alerts: Vec<PostableAlert>,
-    /// Who waits until they are in the database.
+    /// Notified once they are stored in the database.
     kept: Option<oneshot::Sender<()>>,
 }
 
-/// Alerts that were not kept, and have to be told of again.
+/// Why alerts were not stored. The caller should post them again.
 #[derive(Debug, thiserror::Error)]
 pub enum EnqueueError {
-    /// Too many wait already.
+    /// The queue is full.
     #[error("alerts come faster than they are taken in: post these again")]
     TooMany,
-    /// The database is slow or fails, or the server stops.
+    /// The database is slow or fails, or the server is stopping.
     #[error("the alerts could not be written down in time: post them again")]
     TooSlow,
 }
 
-/// An id for a delivery. It need not be secret, only new.
+/// An ID for a delivery. It must be unique, not secret.
 fn new_id() -> String {
     static MADE: AtomicU64 = AtomicU64::new(0);
     access::random_text::<12>().unwrap_or_else(|_| format!("{:x}-{:x}", now_ms(), MADE.fetch_add(1, Ordering::Relaxed)))
 }
 
-/// A message as it is written down, or why it cannot be: a delivery without one is listed as dead.
+/// A message as the outbox stores it, or why it could not be built: such a delivery is listed as dead.
 fn body_of<T: Serialize>(message: &T, receiver: &str) -> Result<String, String> {
     serde_json::to_string(message).or_else(|error| unbuilt(receiver, &error.to_string()))
 }
@@ -176,8 +178,8 @@ impl Shared {
         self.dispatcher.lock()
     }
 
-    fn told(&self) -> MutexGuard<'_, HashSet<Fingerprint>> {
-        self.told.lock()
+    fn notified(&self) -> MutexGuard<'_, HashSet<Fingerprint>> {
+        self.notified.lock()
     }
 
     fn quiet(&self) -> MutexGuard<'_, Quiet> {
@@ -188,7 +190,7 @@ impl Shared {
         self.acknowledged.lock()
     }
 
-    /// Notes that a message was given up: the alert page says so, and what was told counts as told no more.
+    /// Records a message that was given up: the alert page reports it, and its change of the log is undone.
     fn note_given_up(&self, message: GivenUp) {
         if let Some(change) = &message.taken_back {
             self.dispatcher().take_back(change);
@@ -208,11 +210,12 @@ impl Shared {
 }
 
 impl Notifier {
-    /// Reads the configuration file, and what was known before a restart. Links in messages lead to `external_url`. A demo that
-    /// was told nothing of receivers shows messages instead of sending them.
+    /// Loads the configuration file and restores the state from before a restart. Links in messages start with
+    /// `external_url`. A demo without configured receivers shows messages instead of sending them.
     ///
     /// # Errors
-    /// The file is wrong, or the database fails.
+    ///
+    /// The file is invalid, or the database fails.
     pub async fn open(
         pool: SqlitePool,
         options: Options,
@@ -236,13 +239,13 @@ impl Notifier {
             dispatcher.silences.put(silence);
         }
         dispatcher.restore_log(outbox.log().await?);
-        let (alerts, told) = outbox.alerts().await?;
-        let quiet = Quiet::of(&alerts, &told);
+        let (alerts, notified) = outbox.alerts().await?;
+        let quiet = Quiet::of(&alerts, &notified);
         dispatcher.restore_alerts(alerts, now_ms, now_ms.saturating_add(GRACE_MS));
         let acknowledged = outbox.acknowledgements().await?.into_iter().collect();
         let refusals = Arc::new(Refusals::new(telemetry.clone()));
         let muting = Arc::<MutingChanges>::default();
-        let link = match alertmanagers {
+        let alertmanagers = match alertmanagers {
             [] => None,
             members => Some(Arc::new(AlertmanagerClient::new(members, &refusals, Arc::clone(&muting))?)),
         };
@@ -254,11 +257,11 @@ impl Notifier {
             external_url: external_url.trim_end_matches('/').to_owned(),
             loaded: Mutex::new(loaded),
             dispatcher: Mutex::new(dispatcher),
-            told: Mutex::new(told),
+            notified: Mutex::new(notified),
             quiet: Mutex::new(quiet),
             acknowledged: Mutex::new(acknowledged),
             muting,
-            link,
+            alertmanagers,
             refusals,
             given_up: Mutex::default(),
             posts,
@@ -274,34 +277,34 @@ impl Notifier {
         Ok((notifier, Inbox { posts: received }))
     }
 
-    /// Works until `stop` is cancelled: takes alerts in, delivers, and follows the jobs of `events`.
+    /// Runs until `stop` is cancelled: accepts alerts, delivers messages, and follows the jobs of `events`.
     pub async fn run(self, inbox: Inbox, events: broadcast::Receiver<Event>, stop: CancellationToken) {
         let mut tasks = JoinSet::new();
         let Notifier(shared) = self;
         if !shared.options.hooks.is_empty() {
             tasks.spawn(webhook::follow_jobs(Arc::clone(&shared), events, stop.clone()));
         }
-        if let Some(link) = &shared.link {
-            tasks.spawn(Arc::clone(link).run(stop.clone()));
+        if let Some(alertmanagers) = &shared.alertmanagers {
+            tasks.spawn(Arc::clone(alertmanagers).run(stop.clone()));
         }
         tasks.spawn(delivery_worker::run(Arc::clone(&shared), stop.clone()));
         tasks.spawn(dispatch_loop::run(shared, inbox.posts, stop));
         while let Some(ended) = tasks.join_next().await {
             if let Err(error) = ended {
-                tracing::error!(%error, "a task of the notifier broke off");
+                tracing::error!(%error, "a task of the notifier panicked");
             }
         }
     }
 
-    /// Takes alerts in, as whoever evaluates rules tells of them: at each change, and again at least every minute while they
-    /// fire. Never waits: when far too many come at once, some are dropped, and told of again by the next call.
+    /// Posts alerts of rules: at each change, and at least every minute while they fire. Does not wait: if the queue is
+    /// full, the alerts are dropped, and the next post repeats them.
     pub fn post(&self, alerts: Vec<PostableAlert>) {
         if alerts.is_empty() {
             return;
         }
         let labels: Vec<Labels> = alerts.iter().map(|alert| alert.labels.clone()).collect();
         if let Err(error) = self.send(alerts, None) {
-            tracing::error!(%error, "alerts of rules were not taken in");
+            tracing::error!(%error, "alerts of rules were dropped");
             let (now_ms, reason) = (now_ms(), error.to_string());
             for labels in &labels {
                 self.refuse(labels, &reason, now_ms);
@@ -309,10 +312,11 @@ impl Notifier {
         }
     }
 
-    /// Takes alerts in, and returns when a crash does not lose them any more.
+    /// Posts alerts, and returns once they are stored and survive a crash.
     ///
     /// # Errors
-    /// They may be lost: too many come at once, or the database is slow or fails.
+    ///
+    /// They may be lost: the queue is full, or the database is slow or fails.
     pub async fn keep(&self, alerts: Vec<PostableAlert>) -> Result<(), EnqueueError> {
         let (kept, written) = oneshot::channel();
         self.send(alerts, Some(kept))?;
@@ -326,37 +330,39 @@ impl Notifier {
         self.0.posts.try_send(Batch { alerts, kept }).map_err(|_| EnqueueError::TooMany)
     }
 
-    /// Notes that an alert was refused: it is counted, and the alert page says so.
+    /// Counts a rejected alert and reports it on the alert page.
     pub fn refuse(&self, labels: &Labels, reason: &str, now_ms: i64) {
         self.0.refusals.add(labels, reason, now_ms);
     }
 
-    /// What was refused or given up in the last hour, and which Alertmanagers do not take alerts now: in sentences, if there is anything.
+    /// Sentences about alerts rejected and messages given up in the last hour, and about Alertmanagers that do not
+    /// accept alerts; `None` if there is nothing to report.
     #[must_use]
     pub fn troubles(&self) -> Option<String> {
-        let failures = self.0.link.as_ref().map(|link| link.failures()).unwrap_or_default();
+        let failures = self.0.alertmanagers.as_ref().map(|alertmanagers| alertmanagers.failures()).unwrap_or_default();
         let now_ms = now_ms();
         let given_up = self.0.given_up.lock().summary(now_ms);
         let all: Vec<String> = self.0.refusals.summary(now_ms).into_iter().chain(given_up).chain(failures).collect();
         (!all.is_empty()).then(|| all.join(". "))
     }
 
-    /// How the Alertmanagers are doing that alerts are handed to.
+    /// Health of the configured Alertmanagers.
     #[must_use]
     pub fn statuses(&self) -> Vec<UpstreamStatus> {
-        self.0.link.as_ref().map(|link| link.statuses()).unwrap_or_default()
+        self.0.alertmanagers.as_ref().map(|alertmanagers| alertmanagers.statuses()).unwrap_or_default()
     }
 
-    /// The configuration file, if there is one.
+    /// Path of the configuration file, if any.
     #[must_use]
     pub fn config_file(&self) -> Option<&PathBuf> {
         self.0.options.config.as_ref()
     }
 
-    /// Reads the configuration file again; a wrong one changes nothing.
+    /// Reloads the configuration file; an invalid one changes nothing.
     ///
     /// # Errors
-    /// The file is wrong.
+    ///
+    /// The file is invalid.
     pub fn reload(&self) -> Result<(), LoadError> {
         let Some(file) = &self.0.options.config else { return Ok(()) };
         let loaded = config_file::load(file, &self.0.external_url)?;
@@ -366,13 +372,13 @@ impl Notifier {
         Ok(())
     }
 
-    /// How long it works already, in milliseconds.
+    /// Time since the start, in milliseconds.
     #[must_use]
     pub fn uptime_ms(&self) -> i64 {
         now_ms().saturating_sub(self.0.started_ms)
     }
 
-    /// The alerts that fire, in order of their labels: those told of here, and those that an Alertmanager knows beside them.
+    /// Firing alerts ordered by labels: our own, and those that only an Alertmanager knows.
     #[must_use]
     pub fn alerts(&self) -> Restricted<Vec<Arc<Alert>>> {
         Restricted::new(self.all_alerts())
@@ -381,15 +387,15 @@ impl Notifier {
     pub(crate) fn all_alerts(&self) -> Vec<Arc<Alert>> {
         let now_ms = now_ms();
         let mut alerts = self.0.dispatcher().firing(now_ms);
-        if let Some(link) = &self.0.link {
+        if let Some(alertmanagers) = &self.0.alertmanagers {
             let own: HashSet<Fingerprint> = alerts.iter().map(|alert| alert.fingerprint).collect();
-            alerts.extend(link.alerts(now_ms).into_iter().filter(|alert| !own.contains(&alert.fingerprint)));
+            alerts.extend(alertmanagers.alerts(now_ms).into_iter().filter(|alert| !own.contains(&alert.fingerprint)));
             alerts.sort_by(|one, other| one.labels.cmp(&other.labels));
         }
         alerts
     }
 
-    /// The alerts that fire and that `matchers` take.
+    /// Firing alerts that match `matchers`.
     #[must_use]
     pub fn preview(&self, matchers: &Matchers) -> Restricted<Vec<Arc<Alert>>> {
         let mut alerts = self.all_alerts();
@@ -397,31 +403,33 @@ impl Notifier {
         Restricted::new(alerts)
     }
 
-    /// Who is told of an alert with these labels, and what keeps it quiet.
+    /// The receivers of an alert with these labels, and what mutes it.
     #[must_use]
     pub fn status(&self, labels: &Labels) -> Status {
         let now_ms = now_ms();
         let own = self.0.dispatcher().status(labels, now_ms);
-        let Some(link) = &self.0.link else { return own };
+        let Some(alertmanagers) = &self.0.alertmanagers else { return own };
         let fingerprint = Fingerprint::of(labels);
-        let muting = link.muting(fingerprint, labels, now_ms);
+        let muting = alertmanagers.muting(fingerprint, labels, now_ms);
         Status {
             state: if muting.is_empty() { "active" } else { "suppressed" },
             silenced_by: muting.silenced_by,
             inhibited_by: muting.inhibited_by,
-            receivers: link.receivers(fingerprint).unwrap_or(own.receivers),
+            receivers: alertmanagers.receivers(fingerprint).unwrap_or(own.receivers),
             muted_by: Vec::new(),
         }
     }
 
-    /// Who is told of an alert with these labels, and which times of the day keep it from them at `now_ms`.
+    /// The receivers of an alert with these labels, and the time intervals that mute them at `now_ms`.
     #[must_use]
     pub fn routed(&self, fingerprint: Fingerprint, labels: &Labels, now_ms: i64) -> Routed {
         let config = self.0.config();
         let routes = || config.routes_of(labels).into_iter().filter_map(|id| config.routes.get(id));
         let own = || routes().map(|route| route.receiver.clone()).collect();
-        match &self.0.link {
-            Some(link) => Routed { receivers: link.receivers(fingerprint).unwrap_or_else(own), muted_by: Vec::new() },
+        match &self.0.alertmanagers {
+            Some(alertmanagers) => {
+                Routed { receivers: alertmanagers.receivers(fingerprint).unwrap_or_else(own), muted_by: Vec::new() }
+            }
             None => Routed {
                 receivers: own(),
                 muted_by: routes().flat_map(|route| config.muted_by(route, now_ms)).collect(),
@@ -429,11 +437,11 @@ impl Notifier {
         }
     }
 
-    /// The name of an alert that is known here or to an Alertmanager.
+    /// Name of an alert that we or an Alertmanager know.
     #[must_use]
     pub fn name_of(&self, fingerprint: Fingerprint) -> Option<String> {
         let own = self.0.dispatcher().alert(fingerprint).map(Arc::clone);
-        let known = own.or_else(|| self.0.link.as_ref()?.alert(fingerprint))?;
+        let known = own.or_else(|| self.0.alertmanagers.as_ref()?.alert(fingerprint))?;
         Some(known.name().to_owned())
     }
 
@@ -443,10 +451,11 @@ impl Notifier {
         self.0.config().receivers.keys().cloned().collect()
     }
 
-    /// The newest deliveries of an alert, as far as `scope` may see them: each tells of all alerts that it was of, so that those who see some
-    /// alerts only see none.
+    /// The latest deliveries about an alert that `scope` may see. A delivery is about all alerts of its group, so a
+    /// token that sees only some alerts sees no deliveries.
     ///
     /// # Errors
+    ///
     /// The database fails.
     pub async fn told_of(
         &self,
@@ -460,17 +469,20 @@ impl Notifier {
         self.deliveries(&DeliveryFilter { alert: Some(alert), limit, ..DeliveryFilter::default() }).await
     }
 
-    /// Lists deliveries, the newest first.
+    /// Lists deliveries, newest first.
     ///
     /// # Errors
+    ///
     /// The database fails.
     pub async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryInfo>, sqlx::Error> {
         self.0.outbox.list(filter).await
     }
 
-    /// Delivers again what was given up, under a new id, which is returned; `None` if nothing of that id was given up.
+    /// Sends a message that was given up once more, under a new ID, which is returned; `None` if no such message
+    /// exists.
     ///
     /// # Errors
+    ///
     /// The database fails.
     pub async fn send_again(&self, id: &str) -> Result<Option<String>, sqlx::Error> {
         let new_id = new_id();

@@ -30,10 +30,10 @@ use crate::{
     send::{Outcome, reveal},
 };
 
-/// The port of SMTP inside TLS from the first byte.
+/// The port of SMTP with implicit TLS.
 const IMPLICIT_TLS: u16 = 465;
 
-/// How to log in, the best first.
+/// Authentication mechanisms, preferred first.
 const LOGINS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 
 /// Sends a mail.
@@ -63,7 +63,7 @@ async fn transmit(email: &Email, message: Message, guard: EgressPolicy, timeout:
         return Outcome::refused("the mail server cannot be read: write host:port");
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    // By address: the name is not looked up a second time.
+    // Connects by address, so that the name is not resolved a second time.
     let addresses = match guard.resolve(host, port).await {
         Ok(addresses) => addresses,
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
@@ -76,7 +76,7 @@ async fn transmit(email: &Email, message: Message, guard: EgressPolicy, timeout:
         let (mut connection, address) = server.connect().await?;
         server.log_in(&mut connection, address, sent).await?;
         connection.send(message.envelope(), &message.formatted()).await.map_err(|error| outcome(&error))?;
-        // It has the mail: whether it says good-bye too does not matter.
+        // The server has accepted the mail, so a failed QUIT does not matter.
         let _ = connection.quit().await;
         Ok(Outcome::Delivered { status: None })
     };
@@ -87,36 +87,36 @@ fn outcome(error: &SmtpError) -> Outcome {
     if error.is_permanent() { Outcome::refused(chain(error)) } else { Outcome::failed(chain(error)) }
 }
 
-/// Whether nothing was reached that speaks SMTP: another address of the same name may be better.
+/// Whether no SMTP server answered at this address: another address of the host may work.
 fn is_unreached(error: &SmtpError) -> bool {
     let has_spoken = error.is_response() || error.is_transient() || error.is_permanent();
     !has_spoken && !error.is_client() && !error.is_tls()
 }
 
-/// How much of a server's certificate is asked for.
+/// How to verify the server's certificate.
 #[derive(Clone, Copy, PartialEq)]
 enum Verification {
-    /// What `tls_config` says.
+    /// As `tls_config` says.
     Configured,
-    /// Nothing: what would else be sent in plain text is encrypted for no matter whom.
+    /// Not at all: without TLS the mail would be sent in plain text, so any encryption is an improvement.
     None,
 }
 
-/// Where a mail goes.
+/// The mail server to deliver to.
 struct MailServer<'a> {
     email: &'a Email,
     host: &'a str,
     port: u16,
-    /// Those of `host` that may be connected to, in the order in which they are tried.
+    /// Allowed addresses of `host`, in the order to try.
     addresses: Vec<SocketAddr>,
     /// For all addresses together.
     timeout: Duration,
 }
 
 impl MailServer<'_> {
-    /// A connection with as much TLS as the configuration asks for and the server has, and to which address it is. With
-    /// `require_tls: false`, mail goes out whatever the server has: encrypted where that works, and in plain text where it does not.
-    /// Only a password that may follow asks for a certificate that holds.
+    /// Connects, with as much TLS as the configuration requires and the server offers; returns the address too. With
+    /// `require_tls: false` the mail is sent in any case: encrypted if that works, otherwise in plain text. The
+    /// certificate is then verified only if a password will follow.
     async fn connect(&self) -> Result<(AsyncSmtpConnection, SocketAddr), Outcome> {
         let hello = hello(&self.email.hello);
         if self.port == IMPLICIT_TLS {
@@ -146,7 +146,7 @@ impl MailServer<'_> {
         }
     }
 
-    /// A connection to the first address that takes one. Those that do not answer share the time.
+    /// Connects to the first address that accepts. Addresses that do not answer share the timeout.
     async fn reach(
         &self,
         hello: &ClientId,
@@ -165,8 +165,8 @@ impl MailServer<'_> {
         Err(Outcome::failed(failures.join("; ")))
     }
 
-    /// Says who sends, if the configuration says so and the server asks at all: a relay that knows no logins takes mail without, as
-    /// Alertmanager's does.
+    /// Authenticates if a user name is configured and the server offers authentication: a relay without it accepts mail
+    /// anyway, as in Alertmanager.
     async fn log_in(
         &self,
         connection: &mut AsyncSmtpConnection,
@@ -181,11 +181,11 @@ impl MailServer<'_> {
             Some(Err(reason)) => return Err(Outcome::failed(reason)),
             None => return Err(Outcome::refused("the mail server wants a password: give auth_password")),
         };
-        // A password that is read on the way is lost: nobody but this machine may hear it.
+        // Others could read a password sent in plain text, unless the connection is to this machine.
         if !connection.is_encrypted() && !address.ip().is_loopback() {
             connection.abort().await;
             return Err(Outcome::refused(format!(
-                "{} takes mail without TLS only, where a password could be read on the way: leave out auth_username, or use a server with STARTTLS",
+                "{} accepts mail only without TLS, where a password could be intercepted: remove auth_username, or use a server with STARTTLS",
                 self.host
             )));
         }
@@ -194,12 +194,12 @@ impl MailServer<'_> {
         Ok(())
     }
 
-    /// Whether the server offers logins, those included that are not spoken here.
+    /// Whether the server offers authentication, including mechanisms that we do not support.
     async fn offers_login(&self, connection: &mut AsyncSmtpConnection) -> Result<bool, Outcome> {
         if connection.server_info().get_auth_mechanism(&LOGINS).is_some() {
             return Ok(true);
         }
-        // What was not understood of its answer is not kept: it is asked once more.
+        // The library drops mechanisms that it does not know, so we send EHLO again and read the response.
         let greeting = Ehlo::new(hello(&self.email.hello));
         let answer = connection.command(greeting).await.map_err(|error| outcome(&error))?;
         Ok(answer
@@ -230,7 +230,7 @@ impl MailServer<'_> {
     }
 }
 
-/// A connection to one address, where something answers within `timeout`.
+/// Connects to one address within `timeout`.
 async fn open(
     address: SocketAddr,
     timeout: Duration,
@@ -248,7 +248,7 @@ fn hello(name: &str) -> ClientId {
     }
 }
 
-/// The mail as it goes over the wire. The envelope is made of the addresses of the configuration; headers are only shown.
+/// The mail in wire format. The envelope uses the addresses of the configuration; headers are only displayed.
 fn message(mail: &Mail, id: &str, picture: Option<&[u8]>) -> Result<Message, String> {
     let addresses = |text: &str| {
         text.parse::<Mailboxes>().map_err(|_| format!("{text:?} is no list of addresses: write name@example.org, …"))
@@ -261,18 +261,18 @@ fn message(mail: &Mail, id: &str, picture: Option<&[u8]>) -> Result<Message, Str
     let shown_from = mail.shown_from.as_deref().and_then(|text| addresses(text).ok()?.into_single());
     let mut builder = Message::builder()
         .envelope(envelope)
-        // As in Alertmanager, a header that is asked for is there, whoever may read it.
+        // As in Alertmanager, a configured header is sent, even `Bcc`.
         .keep_bcc()
         .from(shown_from.unwrap_or(from))
         .subject(&mail.subject)
         .date_now()
-        // The same at each try: a server that got it twice can tell.
+        // The same at each attempt, so that a server can detect duplicates.
         .message_id(Some(format!("<{id}@{domain}>")))
         .references(format!("<{}@{domain}>", mail.thread));
     let shown_to = mail.shown_to.as_deref().map(|text| addresses(text).map_err(|_| text.to_owned()));
     match shown_to.unwrap_or(Ok(to)) {
         Ok(mailboxes) => builder = mailboxes.into_iter().fold(builder, MessageBuilder::to),
-        // No list of addresses, such as `undisclosed-recipients:;`.
+        // Not a list of addresses, for example `undisclosed-recipients:;`.
         Err(text) => builder = builder.raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("To"), text)),
     }
     for (name, value) in &mail.headers {
@@ -303,7 +303,7 @@ fn png() -> Result<ContentType, String> {
     ContentType::parse("image/png").map_err(|error| error.to_string())
 }
 
-/// HTML that shows a picture at its end, and the picture.
+/// The HTML with the image at its end, and the image part.
 fn illustrated(html: &str, id: &str, picture: &[u8]) -> Result<MultiPart, String> {
     let content_id = format!("picture.{id}");
     let image = format!(
@@ -314,7 +314,7 @@ fn illustrated(html: &str, id: &str, picture: &[u8]) -> Result<MultiPart, String
     Ok(MultiPart::related().singlepart(SinglePart::html(format!("{before}{image}{after}"))).singlepart(inline))
 }
 
-/// An error with its causes.
+/// An error with all its causes.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -342,12 +342,12 @@ mod tests {
 
     use super::*;
 
-    /// A mail server that answers a greeting with `offers`, and takes all else; what it is told.
+    /// A mail server that answers EHLO with `offers` and accepts everything else; records the commands it receives.
     async fn server(offers: &'static str) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let told = Arc::<Mutex<Vec<String>>>::default();
-        let heard = Arc::clone(&told);
+        let words = Arc::<Mutex<Vec<String>>>::default();
+        let heard = Arc::clone(&words);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let mut stream = BufReader::new(stream);
@@ -363,7 +363,7 @@ mod tests {
                 }
             }
         });
-        (address, told)
+        (address, words)
     }
 
     fn mail_server(email: &Email, addresses: Vec<SocketAddr>) -> MailServer<'_> {
@@ -373,7 +373,7 @@ mod tests {
     #[tokio::test]
     async fn all_addresses_of_a_name_are_tried_until_one_takes_the_connection() {
         let (good, _) = server("250 test\r\n").await;
-        // Bound and not listened at: connections are refused, and nobody else gets the port.
+        // Bound but not listening: connections are refused, and no other process gets the port.
         let closed = TcpSocket::new_v4().unwrap();
         closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let bad = closed.local_addr().unwrap();
@@ -385,7 +385,7 @@ mod tests {
         };
         assert_eq!(reason.matches(&bad.to_string()).count(), 2, "each with its reason: {reason}");
 
-        // One that speaks has the last word.
+        // If an SMTP server answers, its answer is final.
         let (rude, _) = server("554 not with you\r\n").await;
         let refused = mail_server(&email, vec![rude, good]).connect().await;
         assert!(matches!(&refused, Err(Outcome::Refused { reason, .. }) if reason.contains("not with you")));
@@ -400,11 +400,11 @@ mod tests {
             ..Email::default()
         };
         let log_in = async |offers| {
-            let (address, told) = server(offers).await;
+            let (address, words) = server(offers).await;
             let server = mail_server(&email, vec![address]);
             let (mut connection, address) = server.connect().await.unwrap();
             let logged_in = server.log_in(&mut connection, address, &Redactor::default()).await;
-            let has_tried = told.lock().iter().any(|word| word == "AUTH");
+            let has_tried = words.lock().iter().any(|word| word == "AUTH");
             (logged_in.is_ok(), has_tried)
         };
         assert_eq!(log_in("250-test\r\n250 AUTH PLAIN LOGIN\r\n").await, (true, true));

@@ -1,8 +1,8 @@
-//! What mutes the alerts of a list: silences, inhibition and acknowledgements, ours or those of the Alertmanagers.
+//! What mutes the alerts of a list: silences, inhibition and acknowledgements, our own or those of the Alertmanagers.
 //!
-//! Pages and live clients are told with each alert. [`Notifier::muting_changed`] wakes whoever tells them when that may be
-//! another one: a silence begins or ends, somebody acknowledges, an alert that inhibits others fires or is over.
-//! [`Notifier::muting_version`] says whether a list that was marked before still holds.
+//! Pages and live clients show it with each alert. [`Notifier::muting_changed`] wakes the publisher when it may have
+//! changed: a silence starts or ends, somebody acknowledges, an inhibiting alert fires or resolves.
+//! [`Notifier::muting_version`] says whether a list that was annotated before is still up to date.
 
 use std::{
     sync::{
@@ -26,34 +26,34 @@ use tokio::sync::Notify;
 
 use crate::{Notifier, Shared, silences::Acknowledgement};
 
-/// Longest wait before it is looked again: the machine's clock may be set.
+/// Maximum wait before muting is checked again, because somebody may set the machine's clock.
 pub const LONGEST_WAIT_MS: i64 = 60_000;
-/// Alerts that are marked without a break. Between two such chunks the dispatch loop may have its lock.
+/// Alerts to annotate per lock. Between two chunks the dispatch loop can get the lock.
 const CHUNK: usize = 64;
 
-/// That something else mutes alerts than before: wakes whoever waits for that, and counts it for those who look later.
+/// Signals that muting changed: wakes waiting tasks, and counts changes for tasks that check later.
 #[derive(Debug, Default)]
 pub(crate) struct MutingChanges {
     version: AtomicU64,
     noted: Notify,
-    /// As `noted`, for the dispatch loop.
+    /// The same as `noted`, for the dispatch loop.
     dispatch: Notify,
 }
 
 impl MutingChanges {
-    /// Something else may mute alerts from now on. To be called after the change is made.
+    /// Signals a change. Call it after the change is made.
     pub(crate) fn note(&self) {
         self.version.fetch_add(1, Ordering::Release);
         self.noted.notify_one();
         self.dispatch.notify_one();
     }
 
-    /// How often something was noted.
+    /// Number of changes.
     pub(crate) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Waits until something is noted. Called by the dispatch loop alone.
+    /// Waits for a change. Only the dispatch loop calls this.
     pub(crate) async fn noted_for_dispatch(&self) {
         self.dispatch.notified().await;
     }
@@ -62,16 +62,16 @@ impl MutingChanges {
 /// What mutes an alert.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Muting {
-    /// Ids of silences.
+    /// IDs of silences.
     pub silenced_by: Vec<String>,
-    /// When the last of them ends.
+    /// When the last of the silences ends.
     pub silenced_until_ms: Option<i64>,
-    /// Alerts that inhibit it.
+    /// Fingerprints of inhibiting alerts.
     pub inhibited_by: Vec<Fingerprint>,
 }
 
 impl Muting {
-    /// What of `silences` mutes an alert with these labels, and that these alerts inhibit it.
+    /// Those of `silences` that mute an alert with these labels, and the given inhibiting alerts.
     pub(crate) fn of<'a>(
         silences: impl Iterator<Item = &'a Silence>,
         inhibited_by: Vec<Fingerprint>,
@@ -92,7 +92,7 @@ impl Muting {
 }
 
 impl Notifier {
-    /// Writes into alerts of the past which of our silences muted them at `at_ms`.
+    /// Annotates past alerts with those of our silences that muted them at `at_ms`.
     pub fn mark_silenced_at(&self, alerts: &mut [Alert], at_ms: i64) {
         let dispatcher = self.0.dispatcher();
         for alert in alerts {
@@ -103,8 +103,8 @@ impl Notifier {
         }
     }
 
-    /// Until when an alert fires as far as receivers have been or will be notified, in milliseconds since the Unix epoch; `None` if it does
-    /// not. One that nobody spoke of again does for some minutes.
+    /// Until when an alert fires from the receivers' point of view, in milliseconds since the Unix epoch; `None` if it
+    /// does not fire. An alert that nobody posts again still fires for some minutes.
     #[must_use]
     pub fn fires_until(&self, fingerprint: &str, now_ms: i64) -> Option<i64> {
         let fingerprint = fingerprint.parse::<Fingerprint>().ok()?;
@@ -112,19 +112,19 @@ impl Notifier {
         dispatcher.alert(fingerprint).filter(|known| !known.is_resolved(now_ms)).map(|known| known.ends_at_ms)
     }
 
-    /// Rises whenever something else may mute alerts than before, for another reason than that time goes on.
+    /// Increases whenever muting may have changed for another reason than the passing of time.
     #[must_use]
     pub fn muting_version(&self) -> u64 {
         self.0.muting.version()
     }
 
-    /// When time alone mutes other alerts than at `now_ms`, if it does; in milliseconds since the Unix epoch.
+    /// The next time after `now_ms` at which muting changes by itself, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn next_muting_change(&self, now_ms: i64) -> Option<i64> {
         self.0.next_muting_change(now_ms)
     }
 
-    /// Writes into each of `alerts` what mutes it now. An alert that nothing mutes stays the shared one that it was.
+    /// Annotates each of `alerts` with what mutes it now. An alert that is not muted is not cloned.
     pub fn mark(&self, alerts: &mut [Arc<Alert>]) {
         let now_ms = now_ms();
         for chunk in alerts.chunks_mut(CHUNK) {
@@ -135,14 +135,14 @@ impl Notifier {
         }
     }
 
-    /// Learns of alerts that are about to come in: what they inhibit is known at once.
+    /// Announces alerts that are about to be posted, so that what they inhibit is known at once.
     pub fn foresee(&self, posted: &[PostableAlert]) {
         if self.0.dispatcher().foresee(posted, now_ms()) {
             self.0.muting.note();
         }
     }
 
-    /// Waits until something else may mute alerts than before.
+    /// Waits until muting may have changed.
     pub async fn muting_changed(&self) {
         let now_ms = now_ms();
         let wait_ms = self.next_muting_change(now_ms).map_or(LONGEST_WAIT_MS, |at_ms| at_ms.saturating_sub(now_ms));
@@ -155,7 +155,7 @@ impl Notifier {
 }
 
 impl Shared {
-    /// What mutes an alert: as the Alertmanagers say where there are some, else our own silences and inhibition.
+    /// What mutes an alert: according to the Alertmanagers if there are any, otherwise by our silences and inhibition.
     pub(crate) fn muting_of(
         &self,
         dispatcher: &Dispatcher,
@@ -163,8 +163,8 @@ impl Shared {
         labels: &Labels,
         now_ms: i64,
     ) -> Muting {
-        match &self.link {
-            Some(link) => link.muting(fingerprint, labels, now_ms),
+        match &self.alertmanagers {
+            Some(alertmanagers) => alertmanagers.muting(fingerprint, labels, now_ms),
             None => {
                 let inhibitors = dispatcher.inhibitors(labels, now_ms);
                 Muting::of(dispatcher.silences.all(), inhibitors, labels, now_ms)
@@ -172,19 +172,20 @@ impl Shared {
         }
     }
 
-    /// When time alone mutes other alerts than at `now_ms`, if it does; in milliseconds since the Unix epoch.
+    /// The next time after `now_ms` at which muting changes by itself, in milliseconds since the Unix epoch.
     pub(crate) fn next_muting_change(&self, now_ms: i64) -> Option<i64> {
-        match &self.link {
-            Some(link) => link.next_change(now_ms),
+        match &self.alertmanagers {
+            Some(alertmanagers) => alertmanagers.next_change(now_ms),
             None => self.dispatcher().next_muting_change(now_ms),
         }
     }
 
-    /// Writes into an alert what mutes it.
+    /// Annotates an alert with what mutes it.
     fn mark(&self, dispatcher: &Dispatcher, alert: &mut Arc<Alert>, now_ms: i64) {
         let Ok(fingerprint) = alert.fingerprint.parse::<Fingerprint>() else { return };
         let known = dispatcher.alert(fingerprint).filter(|known| !known.is_resolved(now_ms));
-        // A restart of this server is no new firing: what was told of goes on, also while its rule waits again for long enough.
+        // A restart of this server is not a new firing: an alert that was notified still fires while its rule waits for
+        // `for` again.
         let begun_ms = known.map(|known| known.starts_at_ms).filter(|begun_ms| match alert.state {
             AlertState::Firing => alert.fired_at.is_some_and(|fired_ms| *begun_ms < fired_ms),
             AlertState::Pending => true,
@@ -209,8 +210,9 @@ impl Shared {
         alert.acknowledged_by = given.map(|given| given.who.clone());
     }
 
-    /// Ends the acknowledgements of alerts, each given before a time (milliseconds since the Unix epoch): whose, and when they were
-    /// given. One that is younger is of the firing that began then: it was given while the news of that were on their way.
+    /// Ends the acknowledgements of these alerts that were made before the given time (milliseconds since the Unix
+    /// epoch); returns alert and time of each. A later one belongs to the firing that started then: somebody made it
+    /// before we ingested that firing.
     pub(crate) fn end_acknowledgements(&self, of: impl Iterator<Item = (Fingerprint, i64)>) -> Vec<(Fingerprint, i64)> {
         let mut acknowledged = self.acknowledged();
         of.filter_map(|(fingerprint, before_ms)| {

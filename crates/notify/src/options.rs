@@ -1,4 +1,4 @@
-//! How people are notified, and by whom.
+//! Settings of notifications.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -8,48 +8,48 @@ use reqwest::Url;
 /// An Alertmanager.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlertmanagerConfig {
-    /// Where it answers.
+    /// Base URL.
     pub url: Url,
-    /// What lets us in.
+    /// Credentials, if it needs any.
     pub login: Option<AlertmanagerLogin>,
 }
 
-/// What an Alertmanager asks for.
+/// Credentials for an Alertmanager.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AlertmanagerLogin {
-    /// Name and password.
+    /// User name and password.
     Basic(String, Option<Secret>),
-    /// A token.
+    /// Bearer token.
     Bearer(Secret),
 }
 
-/// How people are told of alerts and jobs.
+/// Settings of notifications of alerts and jobs.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Alertmanager's configuration file, if there is one.
+    /// Path of Alertmanager's configuration file, if any.
     pub config: Option<PathBuf>,
-    /// Webhooks of the short form.
+    /// Short-form webhooks.
     pub hooks: Vec<alertmanager::hook::Hook>,
-    /// Whether private, loopback and link-local addresses are delivered to.
+    /// Whether to deliver to private, loopback and link-local addresses.
     pub allow_private: bool,
-    /// Longest try of one delivery.
+    /// Timeout of one attempt.
     pub timeout: Duration,
-    /// How long a delivery is tried again.
+    /// How long a delivery is retried.
     pub give_up: Duration,
-    /// Deliveries at a time to one receiver.
+    /// Maximum concurrent deliveries to one receiver.
     pub concurrency: usize,
-    /// Deliveries a minute to one receiver.
+    /// Maximum deliveries per minute to one receiver.
     pub rate: u32,
-    /// Whether a picture goes with messages to Discord and by mail.
+    /// Whether mails and Discord messages contain an image.
     pub pictures: bool,
-    /// How long a message waits for its picture.
+    /// How long to wait for an image.
     pub picture_time: Duration,
-    /// How long links to pictures hold, if messages to Slack have such.
+    /// How long signed links to images in Slack messages are valid; `None` sends no links.
     pub picture_links: Option<Duration>,
 }
 
 impl Default for Options {
-    /// No receivers.
+    /// Without receivers.
     fn default() -> Self {
         Options {
             config: None,

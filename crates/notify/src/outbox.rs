@@ -1,4 +1,4 @@
-//! What is kept of notifications in the database: what is to be delivered, what was, and what the notifier knows.
+//! The notifier's tables in the database: messages to deliver, finished messages, and the notifier's state.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,18 +11,18 @@ use labels::Fingerprint;
 use serde::Serialize;
 use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 
-/// Messages that may wait at a time; more are given up at once, and listed as such.
+/// Maximum number of queued messages; more are given up at once, and listed as such.
 const MAX_PENDING: i64 = 50_000;
-/// How long what was delivered is remembered.
+/// Retention of delivered messages.
 const KEPT_DELIVERED_MS: i64 = 7 * 86_400_000;
-/// How long what was given up is remembered.
+/// Retention of messages that were given up.
 const KEPT_DEAD_MS: i64 = 30 * 86_400_000;
-/// How long it is remembered of a job what was told of it.
+/// Retention of the last event sent for each job.
 const KEPT_JOBS_MS: i64 = 30 * 86_400_000;
-/// Most rows of `deliveries` that are over.
+/// Maximum number of finished rows in `deliveries`.
 const KEPT_DONE: i64 = 20_000;
 
-/// A message to be delivered.
+/// A message to deliver.
 #[derive(Debug, Clone)]
 pub(crate) struct NewDelivery {
     pub id: String,
@@ -31,10 +31,10 @@ pub(crate) struct NewDelivery {
     pub place: usize,
     pub lane: String,
     pub subject: String,
-    /// The message, or why there is none: it is then listed as dead.
+    /// The message, or why it could not be built: it is then listed as dead.
     pub body: Result<String, String>,
     pub alerts: Vec<Fingerprint>,
-    /// What it changed in the log, if it did.
+    /// Its change of the notification log, if any.
     pub log: Option<LogChange>,
 }
 
@@ -43,21 +43,21 @@ pub(crate) struct NewDelivery {
 pub(crate) struct GivenUp {
     pub receiver: String,
     pub reason: String,
-    /// What was taken back in the log, if something was.
+    /// The change of the notification log that was undone, if any.
     pub taken_back: Option<LogChange>,
 }
 
-/// What is written together, or not at all.
+/// Changes to store in one transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Entry {
     pub deliveries: Vec<NewDelivery>,
     pub logged: Vec<(LogKey, LogEntry)>,
-    /// With whether the webhooks were told that it fires.
+    /// Each with whether webhooks were notified that it fires.
     pub alerts: Vec<(Alert, bool)>,
     pub forgotten: Vec<Fingerprint>,
-    /// Acknowledgements that ended with the firing that they were of: whose, and when they were given. A later one stays.
+    /// Acknowledgements that ended: alert and time of the acknowledgement. A later acknowledgement stays.
     pub unacknowledged: Vec<(Fingerprint, i64)>,
-    /// Daemon, job, event.
+    /// Daemon, job and event.
     pub jobs: Vec<(String, String, EventName)>,
 }
 
@@ -69,7 +69,7 @@ impl Entry {
     }
 }
 
-/// A message that waits, without its body.
+/// A queued message, without its body.
 #[derive(Debug, Clone)]
 pub(crate) struct QueuedDelivery {
     pub seq: i64,
@@ -83,7 +83,7 @@ pub(crate) struct QueuedDelivery {
     pub next_at: i64,
 }
 
-/// How a try ended.
+/// Result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum State {
     Delivered,
@@ -91,45 +91,45 @@ pub(crate) enum State {
     Dead,
 }
 
-/// A message as the API shows it.
+/// A message as in the API.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeliveryInfo {
-    /// Names it; receivers of JSON get it in a header.
+    /// ID; JSON receivers get it in a header.
     pub id: String,
-    /// Whom it is for.
+    /// Name of the receiver.
     pub receiver: String,
     /// `webhook`, `slack`, `discord`, `pagerduty`, `email`, or `hook` for the short form.
     pub kind: String,
-    /// One line.
+    /// Subject, on one line.
     pub subject: String,
     /// `pending`, `delivered` or `dead`.
     pub state: String,
-    /// Tries so far.
+    /// Number of attempts.
     pub attempts: i64,
-    /// When it was decided.
+    /// When it was created.
     pub created_at: i64,
-    /// When it is tried next, while it waits.
+    /// Time of the next attempt, while it is pending.
     pub next_at: Option<i64>,
     /// When it was delivered or given up.
     pub done_at: Option<i64>,
-    /// Status of HTTP at the last try.
+    /// HTTP status of the last attempt.
     pub status: Option<i64>,
-    /// What went wrong at the last try.
+    /// Error of the last attempt.
     pub error: Option<String>,
     /// The alerts it is about.
     pub alerts: Vec<String>,
 }
 
-/// Which messages to list.
+/// Filter for the list of messages.
 #[derive(Debug, Clone, Default)]
 pub struct DeliveryFilter {
-    /// Only of this state.
+    /// Only messages in this state.
     pub state: Option<String>,
-    /// Only for this receiver.
+    /// Only messages for this receiver.
     pub receiver: Option<String>,
-    /// Only about this alert.
+    /// Only messages about this alert.
     pub alert: Option<Fingerprint>,
-    /// At most so many.
+    /// Maximum number of messages.
     pub limit: i64,
 }
 
@@ -140,14 +140,14 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// Writes all of an entry, or nothing; those of its messages that were given up at once.
+    /// Stores an entry in one transaction; returns its messages that were given up at once.
     pub(crate) async fn save(&self, entry: &Entry, now_ms: i64) -> Result<Vec<GivenUp>, sqlx::Error> {
         let mut write = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        for (alert, is_told) in &entry.alerts {
+        for (alert, is_notified) in &entry.alerts {
             sqlx::query("INSERT OR REPLACE INTO known_alerts (fingerprint, alert, is_told) VALUES (?, ?, ?)")
                 .bind(alert.fingerprint.to_string())
                 .bind(json(alert)?)
-                .bind(*is_told)
+                .bind(*is_notified)
                 .execute(&mut *write)
                 .await?;
         }
@@ -229,7 +229,7 @@ impl Outbox {
         Ok(given_up)
     }
 
-    /// What waits, in order, from after `seq`.
+    /// Queued messages after `seq`, in order.
     pub(crate) async fn pending_after(&self, seq: i64) -> Result<Vec<QueuedDelivery>, sqlx::Error> {
         let rows = sqlx::query(
             "SELECT seq, id, receiver, kind, place, lane, attempts, created_at, next_at FROM deliveries
@@ -247,7 +247,8 @@ impl Outbox {
         row.map_or(Ok(None), |row| row.try_get(0))
     }
 
-    /// Writes down how a try ended. Where the message is given up, the log says no more that it was told: what was taken back there.
+    /// Stores the result of an attempt. If the message is given up, its change of the notification log is undone;
+    /// returns that change.
     pub(crate) async fn tried(
         &self,
         ticket: &QueuedDelivery,
@@ -284,7 +285,7 @@ impl Outbox {
         Ok(taken_back)
     }
 
-    /// Lists messages, the newest first.
+    /// Lists messages, newest first.
     pub(crate) async fn list(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryInfo>, sqlx::Error> {
         let rows = sqlx::query(
             "SELECT *, (SELECT group_concat(fingerprint) FROM (SELECT fingerprint FROM delivery_alerts a
@@ -302,7 +303,7 @@ impl Outbox {
         rows.iter().map(info).collect()
     }
 
-    /// Puts a message that was given up to the end of its lane, under a new name. False if there is none of that id.
+    /// Appends a message that was given up to its lane again, under a new ID. False if there is no such message.
     pub(crate) async fn send_again(&self, id: &str, new_id: &str, now_ms: i64) -> Result<bool, sqlx::Error> {
         let mut write = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let copied = sqlx::query(
@@ -332,7 +333,7 @@ impl Outbox {
         Ok(true)
     }
 
-    /// Drops what is old.
+    /// Removes old rows.
     pub(crate) async fn prune(&self, now_ms: i64) -> Result<(), sqlx::Error> {
         for (delete, before) in [
             ("DELETE FROM deliveries WHERE state = 'delivered' AND done_at < ?", now_ms - KEPT_DELIVERED_MS),
@@ -349,35 +350,36 @@ impl Outbox {
         Ok(())
     }
 
-    /// What receivers were told.
+    /// The notification log.
     pub(crate) async fn log(&self) -> Result<Vec<(LogKey, LogEntry)>, sqlx::Error> {
         let rows = sqlx::query("SELECT key, entry FROM notification_log").fetch_all(&self.pool).await?;
         rows.iter().map(|row| Ok((from_json(row, "key")?, from_json(row, "entry")?))).collect()
     }
 
-    /// The alerts that are known, and those of them that webhooks were told of.
+    /// Known alerts, and those of them that webhooks were notified of.
     pub(crate) async fn alerts(&self) -> Result<(Vec<Alert>, HashSet<Fingerprint>), sqlx::Error> {
         let rows = sqlx::query("SELECT alert, is_told FROM known_alerts").fetch_all(&self.pool).await?;
-        let (mut alerts, mut told) = (Vec::with_capacity(rows.len()), HashSet::new());
+        let (mut alerts, mut notified) = (Vec::with_capacity(rows.len()), HashSet::new());
         for row in &rows {
             let alert: Alert = from_json(row, "alert")?;
             if row.try_get("is_told")? {
-                told.insert(alert.fingerprint);
+                notified.insert(alert.fingerprint);
             }
             alerts.push(alert);
         }
-        Ok((alerts, told))
+        Ok((alerts, notified))
     }
 
-    /// The last event of each job that was told of.
-    pub(crate) async fn told_jobs(&self) -> Result<HashMap<(String, String), String>, sqlx::Error> {
+    /// The last event sent for each job.
+    pub(crate) async fn notified_jobs(&self) -> Result<HashMap<(String, String), String>, sqlx::Error> {
         let rows = sqlx::query("SELECT daemon, job, event FROM told_jobs").fetch_all(&self.pool).await?;
         rows.iter().map(|row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?))).collect()
     }
 }
 
-/// Takes back in the log what the message `seq` changed there, which is given up, unless something newer was told since: what that was.
-/// Messages of the same group that were given up before and told of no other alerts go: this one told the same again.
+/// Undoes the change of the notification log by message `seq`, which is given up, unless a newer message changed the
+/// entry since; returns the undone change. Removes messages of the same group that were given up before and contain no
+/// other alerts, because this one repeated them.
 async fn take_back(write: &mut SqliteConnection, seq: i64) -> Result<Option<LogChange>, sqlx::Error> {
     let row = sqlx::query("SELECT log_key, logged_at, log_before FROM deliveries WHERE seq = ?")
         .bind(seq)
@@ -391,7 +393,7 @@ async fn take_back(write: &mut SqliteConnection, seq: i64) -> Result<Option<LogC
     let change = LogChange { key: from_json(&row, "log_key")?, at_ms: row.try_get("logged_at")?, before };
     for forget in [
         "UPDATE deliveries SET log_before = NULL WHERE log_key = ? AND seq = ?",
-        // Earlier ones that told of nothing else: this one told the same again.
+        // Earlier messages without other alerts: this one repeated them.
         "DELETE FROM deliveries WHERE log_key = ?1 AND seq < ?2 AND state = 'dead' AND NOT EXISTS (
              SELECT 1 FROM delivery_alerts AS earlier WHERE earlier.seq = deliveries.seq
              AND earlier.fingerprint NOT IN (SELECT fingerprint FROM delivery_alerts WHERE seq = ?2))",
@@ -476,7 +478,7 @@ mod tests {
             let expires_at_ms = at_ms + 1_000;
             LogEntry { firing: vec![Fingerprint(1)], resolved: Vec::new(), at_ms, expires_at_ms }
         };
-        let tell = async |at_ms: i64, before: Option<LogEntry>, alert: u64| {
+        let notify = async |at_ms: i64, before: Option<LogEntry>, alert: u64| {
             let log = LogChange { key: key.clone(), at_ms, before };
             let delivery = NewDelivery {
                 id: format!("d{at_ms}"),
@@ -498,30 +500,30 @@ mod tests {
             async |ticket: &QueuedDelivery| outbox.tried(ticket, &State::Dead, Some(401), Some("no"), 9).await.unwrap();
         let logged = async || outbox.log().await.unwrap().into_iter().map(|(_, entry)| entry).collect::<Vec<_>>();
 
-        let (first, change) = tell(10, None, 1).await;
+        let (first, change) = notify(10, None, 1).await;
         assert_eq!(dead(&first).await, Some(change));
         assert_eq!(logged().await, []);
-        let (second, _) = tell(20, None, 1).await;
-        let (third, change) = tell(30, Some(entry(20)), 1).await;
+        let (second, _) = notify(20, None, 1).await;
+        let (third, change) = notify(30, Some(entry(20)), 1).await;
         assert_eq!(dead(&second).await, None);
-        assert_eq!(logged().await, [entry(30)], "something newer was told");
+        assert_eq!(logged().await, [entry(30)], "something newer was sent");
         assert_eq!(dead(&third).await, Some(change));
         assert_eq!(
             logged().await,
             [LogEntry { at_ms: i64::MIN, expires_at_ms: 1_030, ..entry(20) }],
-            "what was told before"
+            "the previous entry"
         );
         let listed = outbox.list(&DeliveryFilter { limit: 9, ..DeliveryFilter::default() }).await.unwrap();
-        assert_eq!(listed.len(), 1, "one is listed for all that told the same: {listed:?}");
+        assert_eq!(listed.len(), 1, "one is listed for all with the same alerts: {listed:?}");
 
-        let (fourth, _) = tell(40, Some(entry(20)), 1).await;
+        let (fourth, _) = notify(40, Some(entry(20)), 1).await;
         outbox.tried(&fourth, &State::Delivered, Some(200), None, 50).await.unwrap();
         assert_eq!(logged().await, [entry(40)]);
 
-        let (fifth, _) = tell(60, Some(entry(40)), 2).await;
+        let (fifth, _) = notify(60, Some(entry(40)), 2).await;
         dead(&fifth).await;
         let listed = outbox.list(&DeliveryFilter { limit: 9, ..DeliveryFilter::default() }).await.unwrap();
-        assert_eq!(listed.len(), 3, "what told of another alert stays: {listed:?}");
+        assert_eq!(listed.len(), 3, "a message about another alert stays: {listed:?}");
     }
 
     #[tokio::test]
@@ -545,8 +547,8 @@ mod tests {
         let given_up = GivenUp { receiver: "ops".to_owned(), reason, taken_back: None };
         assert_eq!(outbox.save(&entry, 5).await.unwrap(), [given_up]);
         let listed = outbox.list(&DeliveryFilter { limit: 9, ..DeliveryFilter::default() }).await.unwrap();
-        let told: Vec<_> = listed.iter().map(|one| (&*one.id, &*one.state, one.error.as_deref())).collect();
-        assert_eq!(told, [("b", "dead", Some("no such integration")), ("a", "pending", None)]);
+        let shown: Vec<_> = listed.iter().map(|one| (&*one.id, &*one.state, one.error.as_deref())).collect();
+        assert_eq!(shown, [("b", "dead", Some("no such integration")), ("a", "pending", None)]);
         assert_eq!(outbox.pending_after(0).await.unwrap().len(), 1, "nobody tries to send it");
         assert!(!outbox.send_again("b", "c", 6).await.unwrap(), "there is nothing to send");
     }

@@ -1,35 +1,36 @@
-//! Alerts that fire and that webhooks of the short form were not told of, because something muted them: they are told when that ends.
+//! Firing alerts that short-form webhooks were not notified of, because they were muted. The notification follows when
+//! the muting ends.
 
 use std::collections::HashSet;
 
 use alertmanager::alert::Alert;
 use labels::Fingerprint;
 
-/// Longest wait before it is looked again what mutes them.
+/// Maximum time between checks of what mutes them.
 const LONGEST_WAIT_MS: i64 = 60_000;
-/// Shortest wait.
+/// Minimum time between checks.
 const SHORTEST_WAIT_MS: i64 = 1_000;
 
-/// The alerts, all of them known to the dispatcher, and when to look next what mutes them.
+/// The alerts, all of which the dispatcher knows, and the time of the next check.
 #[derive(Debug, Default)]
 pub(crate) struct Quiet {
     alerts: HashSet<Fingerprint>,
     next_look_ms: i64,
-    /// The version of what mutes alerts that was looked at last.
+    /// The version of muting at the last check.
     seen: Option<u64>,
 }
 
 impl Quiet {
-    /// Those of `alerts`, as they were kept, that fire and are not among the `told` ones.
-    pub(crate) fn of(alerts: &[Alert], told: &HashSet<Fingerprint>) -> Self {
+    /// Those stored `alerts` that fire and are not among the `notified` ones.
+    pub(crate) fn of(alerts: &[Alert], notified: &HashSet<Fingerprint>) -> Self {
         let fires = alerts.iter().filter(|alert| !alert.is_resolved(alert.updated_at_ms));
-        let untold = fires.map(|alert| alert.fingerprint).filter(|fingerprint| !told.contains(fingerprint));
-        Quiet { alerts: untold.collect(), ..Quiet::default() }
+        let others = fires.map(|alert| alert.fingerprint).filter(|fingerprint| !notified.contains(fingerprint));
+        Quiet { alerts: others.collect(), ..Quiet::default() }
     }
 
     pub(crate) fn add(&mut self, alert: Fingerprint) {
         if self.alerts.is_empty() {
-            // While there were none, nobody looked when something ends that mutes alerts.
+            // While the set was empty, nobody checked when muting ends.
             self.next_look_ms = 0;
         }
         self.alerts.insert(alert);
@@ -39,12 +40,12 @@ impl Quiet {
         self.alerts.remove(&alert);
     }
 
-    /// When to look again at the latest, if there are any; in milliseconds since the Unix epoch.
+    /// When to check again at the latest, in milliseconds since the Unix epoch; `None` if there are no alerts.
     pub(crate) fn next_look(&self) -> Option<i64> {
         (!self.alerts.is_empty()).then_some(self.next_look_ms)
     }
 
-    /// Those that may be muted no more: all, if it is time to look again or something else mutes alerts than when it was looked last.
+    /// Alerts to check: all of them if the time has come or muting changed since the last check, otherwise none.
     pub(crate) fn due(&mut self, version: u64, now_ms: i64) -> Vec<Fingerprint> {
         if self.alerts.is_empty() || self.seen == Some(version) && now_ms < self.next_look_ms {
             return Vec::new();
@@ -53,7 +54,7 @@ impl Quiet {
         self.alerts.iter().copied().collect()
     }
 
-    /// They were looked at, and time alone mutes others than now at `change_ms`.
+    /// Sets the time of the next check. `change_ms` is when muting next changes by itself.
     pub(crate) fn look_again(&mut self, change_ms: Option<i64>, now_ms: i64) {
         let longest_ms = now_ms.saturating_add(LONGEST_WAIT_MS);
         self.next_look_ms = change_ms.unwrap_or(longest_ms).clamp(now_ms.saturating_add(SHORTEST_WAIT_MS), longest_ms);

@@ -1,4 +1,5 @@
-//! Alerts that were refused: counted, and for an hour shown on the alert page, so that nobody waits for a message in vain.
+//! Rejected alerts: they are counted, and the alert page shows them for an hour, because nobody will be notified of
+//! them.
 
 use std::{collections::HashMap, sync::atomic::Ordering};
 
@@ -7,24 +8,24 @@ use labels::Fingerprint;
 use parking_lot::Mutex;
 use telemetry::Telemetry;
 
-/// How long a refusal is shown.
+/// How long a rejection is shown.
 const SHOWN_MS: i64 = 3_600_000;
-/// Most alerts that are told apart; more are counted only.
+/// Maximum number of distinct alerts; more are only counted.
 const MAX_KNOWN: usize = 1_000;
-/// Least time from one line of the log to the next: whoever posts thousands of bad alerts does not fill it.
+/// Minimum time between two log lines, so that a client that posts thousands of invalid alerts does not fill the log.
 const LOGGED_EVERY_MS: i64 = 10_000;
-/// Longest reason that is kept, in characters.
+/// Maximum length of a stored reason, in characters.
 const REASON: usize = 300;
 
-/// The alerts that were refused lately.
+/// Recently rejected alerts.
 pub(crate) struct Refusals {
     telemetry: Telemetry,
-    /// The last refusal of each alert. One that is posted again each minute is one alert.
+    /// The last rejection of each alert. An alert that is posted each minute counts once.
     known: Mutex<HashMap<Fingerprint, Refusal>>,
     lines: Mutex<Lines>,
 }
 
-/// When the log told of a refusal last, and how many there were since.
+/// Time of the last log line about a rejection, and the number of rejections since.
 #[derive(Debug, Default)]
 struct Lines {
     last_ms: Option<i64>,
@@ -32,7 +33,7 @@ struct Lines {
 }
 
 impl Lines {
-    /// Whether a refusal is written now: how many there were since the last line, if so.
+    /// Whether to log a rejection now; returns the number of rejections since the last log line.
     fn next(&mut self, now_ms: i64) -> Option<u64> {
         if self.last_ms.is_some_and(|last_ms| now_ms < last_ms.saturating_add(LOGGED_EVERY_MS)) {
             self.since = self.since.saturating_add(1);
@@ -61,8 +62,8 @@ impl Refusals {
         Refusals { telemetry, known: Mutex::default(), lines: Mutex::default() }
     }
 
-    /// Notes that an alert was refused. One with the labels of another that was refused in the last hour is the same alert, and is not
-    /// counted again.
+    /// Records a rejected alert. If an alert with the same labels was rejected in the last hour, it is not counted
+    /// again.
     pub(crate) fn add(&self, labels: &Labels, reason: &str, now_ms: i64) {
         let count = || self.telemetry.deliveries().refused.fetch_add(1, Ordering::Relaxed);
         let mut known = self.known.lock();
@@ -73,18 +74,18 @@ impl Refusals {
         } else {
             let name = labels.get(ALERT_NAME).cloned().unwrap_or_default();
             let refusal = Refusal { at_ms: now_ms, name, reason: reason.chars().take(REASON).collect() };
-            // One that is posted again and again is logged once.
+            // An alert that is posted repeatedly is logged once.
             if known.insert(fingerprint, refusal).is_none() {
                 count();
                 let line = self.lines.lock().next(now_ms);
                 if let Some(unwritten) = line {
-                    tracing::warn!(?labels, reason, unwritten, "an alert was refused");
+                    tracing::warn!(?labels, reason, unwritten, "alert rejected");
                 }
             }
         }
     }
 
-    /// What the alert page says, if anything was refused in the last hour.
+    /// The text for the alert page, if any alert was rejected in the last hour.
     pub(crate) fn summary(&self, now_ms: i64) -> Option<String> {
         let mut known = self.known.lock();
         known.retain(|_, refusal| refusal.at_ms.saturating_add(SHOWN_MS) > now_ms);

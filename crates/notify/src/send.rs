@@ -1,4 +1,4 @@
-//! One try of one delivery: by HTTP here, by mail in [`crate::mail`].
+//! One attempt of a delivery: by HTTP here, by mail in [`crate::mail`].
 
 use std::{
     collections::HashMap,
@@ -29,34 +29,34 @@ use crate::{
     outbox::QueuedDelivery,
 };
 
-/// How much of an answer is read.
+/// Maximum number of bytes to read of a response.
 const ANSWER_BYTES: usize = 4_096;
-/// How much of an answer is shown, in characters.
+/// Maximum length of the shown excerpt of a response, in characters.
 const EXCERPT: usize = 160;
-/// Clients kept, one for each way to speak TLS.
+/// Maximum number of cached clients: one for each TLS configuration.
 const MAX_CLIENTS: usize = 64;
-/// The parts of an address that are at least so long may be secrets.
+/// Minimum length of a URL's path segment that may be a secret.
 const SECRET_SEGMENT: usize = 16;
-/// Wait before the second try, unless the receiver has its own.
+/// Delay before the first retry, unless the receiver has its own.
 const FIRST_DELAY_MS: i64 = 1_000;
-/// Where the older events of PagerDuty go.
+/// URL of PagerDuty's Events API v1.
 const PAGERDUTY_V1: &str = "https://events.pagerduty.com/generic/2010-04-15/create_event.json";
-/// Where the newer ones go unless something else is set.
+/// URL of PagerDuty's Events API v2, unless another one is configured.
 const PAGERDUTY_V2: &str = "https://events.pagerduty.com/v2/enqueue";
 
-/// How a try ended.
+/// Result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// The receiver has it.
+    /// The receiver accepted it.
     Delivered { status: Option<u16> },
-    /// The receiver does not have it; another try may help, if asked for after a time.
+    /// Failed, but a retry may help. `after` is the delay that the receiver asked for.
     Failed { status: Option<u16>, reason: String, after: Option<Duration> },
-    /// The receiver does not want it, and will not.
+    /// The receiver rejects it permanently.
     Refused { status: Option<u16>, reason: String },
 }
 
 impl Outcome {
-    /// What it counts as.
+    /// Its label in metrics.
     fn counted(&self) -> AttemptOutcome {
         match self {
             Outcome::Delivered { .. } => AttemptOutcome::Delivered,
@@ -65,7 +65,7 @@ impl Outcome {
         }
     }
 
-    /// The same without secrets: a receiver's answer may hold what was sent.
+    /// Removes secrets from the reason: a receiver's response may repeat what was sent.
     fn without_secrets(mut self, redactor: &Redactor) -> Self {
         if let Outcome::Failed { reason, .. } | Outcome::Refused { reason, .. } = &mut self {
             *reason = redactor.text(reason).into_owned();
@@ -82,16 +82,16 @@ impl Outcome {
     }
 }
 
-/// When a failed delivery is tried again.
+/// When to retry a failed delivery.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Policy {
-    /// Tries in all; `None` for as long as `give_up_ms`.
+    /// Maximum number of attempts; `None` retries until `give_up_ms`.
     pub tries: Option<u32>,
     pub delay_ms: i64,
     pub give_up_ms: i64,
 }
 
-/// Clients by how they speak TLS.
+/// HTTP clients by their TLS configuration.
 #[derive(Debug)]
 pub(crate) struct Sender {
     guard: EgressPolicy,
@@ -117,7 +117,7 @@ impl Sender {
         let read = |path: &std::path::Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
         let mut builder = Client::builder()
             .user_agent(concat!("hyperscope/", env!("CARGO_PKG_VERSION")))
-            // A redirect would carry the body and its secrets elsewhere, a proxy hide where it goes.
+            // A redirect would carry the body and its secrets to another host; a proxy would hide the real destination.
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .dns_resolver(self.guard)
@@ -157,7 +157,7 @@ impl Sender {
         timeout: Duration,
         sent: &Redactor,
     ) -> Outcome {
-        // The URL may hold a secret: no error repeats it.
+        // The URL may contain a secret, so no error repeats it.
         let Ok(url) = Url::parse(url) else { return Outcome::refused("the receiver's URL cannot be read") };
         if let Err(reason) = self.guard.check(&url) {
             return Outcome::refused(reason);
@@ -187,7 +187,8 @@ impl Sender {
     }
 }
 
-/// What an answer means. What is shown of it is cut once the secrets are out, which `sent` knows: half of one shows more than none.
+/// Interprets a response. Secrets in `sent` are removed from the excerpt before it is shortened: half a secret would
+/// not be recognized.
 async fn answered(mut answer: reqwest::Response, sent: &Redactor) -> Outcome {
     let code = answer.status();
     let status = Some(code.as_u16());
@@ -197,7 +198,7 @@ async fn answered(mut answer: reqwest::Response, sent: &Redactor) -> Outcome {
         match answer.chunk().await {
             Ok(Some(chunk)) => text.extend_from_slice(&chunk),
             Ok(None) => break,
-            // It was taken: what it says about it is lost, no more.
+            // The request succeeded; only the text of the response is lost.
             Err(_) if code.is_success() => break,
             Err(error) => return Outcome::Failed { status, reason: chain(&error), after },
         }
@@ -207,7 +208,7 @@ async fn answered(mut answer: reqwest::Response, sent: &Redactor) -> Outcome {
     let excerpt: String = sent.text(&text).chars().filter(|letter| !letter.is_control()).take(EXCERPT).collect();
     let reason = if excerpt.is_empty() { format!("HTTP {code}") } else { format!("HTTP {code}: {excerpt}") };
     if code.is_success() {
-        // Slack's Web API says so with a 200.
+        // Slack's Web API reports errors with status 200.
         return match serde_json::from_str::<serde_json::Value>(&text) {
             Ok(body) if body.get("ok") == Some(&serde_json::Value::Bool(false)) => Outcome::Refused { status, reason },
             _ => Outcome::Delivered { status },
@@ -225,10 +226,10 @@ async fn answered(mut answer: reqwest::Response, sent: &Redactor) -> Outcome {
     }
 }
 
-/// Seconds, or a date of HTTP.
+/// Parses seconds or an HTTP date.
 fn retry_after(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse::<f64>() {
-        // Discord gives fractions.
+        // Discord sends fractions.
         return Duration::try_from_secs_f64(seconds).ok();
     }
     let date = jiff::fmt::rfc2822::parse(&text.trim().replace("GMT", "+0000")).ok()?;
@@ -236,7 +237,7 @@ fn retry_after(text: &str) -> Option<Duration> {
     Some(Duration::from_millis(u64::try_from(wait_ms).unwrap_or(0)))
 }
 
-/// Why there was no answer. Addresses that are refused stay refused.
+/// Why there was no response. A forbidden address is a permanent failure.
 fn broken(error: &reqwest::Error, timeout: Duration) -> Outcome {
     let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
     while let Some(inner) = cause {
@@ -265,7 +266,7 @@ fn chain(error: &reqwest::Error) -> String {
     }
 }
 
-/// The secret itself, read from where it lies.
+/// Reads a secret from its source.
 pub(crate) fn read_secret(secret: &Secret) -> Result<String, String> {
     let text = match secret {
         Secret::Text(text) => return Ok(text.clone()),
@@ -278,14 +279,15 @@ pub(crate) fn read_secret(secret: &Secret) -> Result<String, String> {
     }
 }
 
-/// A secret, which `sent` learns.
+/// Reads a secret and adds it to `sent`.
 pub(crate) fn reveal(secret: &Secret, sent: &Redactor) -> Result<String, String> {
     let text = read_secret(secret)?;
     sent.learn_configured(&text);
     Ok(text)
 }
 
-/// The address of a receiver, of which `sent` learns the credentials, and what is long in it, as the keys in those of chat systems.
+/// Reads the URL of a receiver. Adds its credentials and long path segments to `sent`, because chat services put keys
+/// there.
 fn reveal_url(secret: &Secret, sent: &Redactor) -> Result<String, String> {
     let text = read_secret(secret)?;
     if let Ok(url) = Url::parse(&text) {
@@ -298,10 +300,10 @@ fn reveal_url(secret: &Secret, sent: &Redactor) -> Result<String, String> {
 }
 
 impl Shared {
-    /// Tries a delivery once.
+    /// Tries to deliver a message once.
     #[tracing::instrument(level = "debug", skip_all, fields(receiver = ticket.receiver, kind = ticket.kind))]
     pub(crate) async fn attempt(&self, ticket: &QueuedDelivery) -> (Policy, Outcome) {
-        // Of this delivery alone: its secrets may be ordinary words to others.
+        // A redactor for this delivery only: its secrets may be ordinary words in other texts.
         let sent = Redactor::default();
         let begun = Instant::now();
         let (policy, outcome) = self.attempt_once(ticket, &sent).await;
@@ -309,7 +311,7 @@ impl Shared {
         (policy, outcome.without_secrets(&sent))
     }
 
-    /// As [`Shared::attempt`]; `sent` learns the secrets that are sent.
+    /// Like [`Shared::attempt`]; adds the secrets that are sent to `sent`.
     async fn attempt_once(&self, ticket: &QueuedDelivery, sent: &Redactor) -> (Policy, Outcome) {
         let mut policy = Policy {
             tries: None,
@@ -318,7 +320,7 @@ impl Shared {
         };
         let body = match self.outbox.body(ticket.seq).await {
             Ok(Some(body)) => body,
-            Ok(None) => return (policy, Outcome::refused("the message is not there any more")),
+            Ok(None) => return (policy, Outcome::refused("the message is no longer in the outbox")),
             Err(error) => return (policy, Outcome::failed(error.to_string())),
         };
         let Ok(StoredMessage { outgoing, of }) = serde_json::from_str::<StoredMessage>(&body) else {
@@ -359,7 +361,7 @@ impl Shared {
             (_, outgoing) => outgoing,
         };
         let mut outcome = self.send(integration, ticket, &outgoing, picture.as_deref(), sent).await;
-        // It may be too large for the receiver, or of no use to it: the message is what counts.
+        // The image may be too large or unsupported: send the message without it.
         if picture.is_some() && matches!(outcome, Outcome::Refused { .. }) {
             outcome = self.send(integration, ticket, &outgoing, None, sent).await;
         }
@@ -426,7 +428,7 @@ impl Shared {
         let http = http.as_ref().unwrap_or(&plain);
         let mut headers = headers(&ticket.id);
         let body = match picture {
-            // The id is random: no picture and no message holds it.
+            // The ID is random, so neither the image nor the message contains it.
             Some(picture) => alert_image::form_for_discord(body, picture, &mut headers, &ticket.id),
             None => body.to_string().into_bytes(),
         };
@@ -454,7 +456,7 @@ impl Shared {
             headers.insert(name, value);
         }
         if hook.format.resolve(&url) == Format::PagerDuty {
-            // The documents give PagerDuty's key as a header; its events want it in the body.
+            // The documentation gives PagerDuty's key as a header; the event needs it in the body.
             let token = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.split_once("token="));
             if let (Some((_, key)), Some(fields)) = (token, body.as_object_mut()) {
                 fields.insert("routing_key".to_owned(), key.trim().trim_matches('"').into());
@@ -480,7 +482,7 @@ impl Shared {
     }
 }
 
-/// What every message by HTTP carries.
+/// Headers of all HTTP messages.
 fn headers(delivery: &str) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -1,4 +1,4 @@
-//! Silences and acknowledgements: kept in the database, or in the Alertmanager where there is one.
+//! Silences and acknowledgements, stored in our database, or silences in the Alertmanager if one is configured.
 
 use alertmanager::silence::{Silence, SilenceState, WrongSilence};
 use labels::Fingerprint;
@@ -8,21 +8,21 @@ use sqlx::{Row, sqlite::SqliteRow};
 
 use crate::{Notifier, alertmanager_client::ClientError, outbox::Outbox};
 
-/// How long a silence that is over is remembered.
+/// Retention of expired silences.
 const KEPT_MS: i64 = 5 * 86_400_000;
-/// Most silences.
+/// Maximum number of silences.
 const MAX_SILENCES: usize = 10_000;
-/// Most bytes that they take, with what their regular expressions are compiled to.
+/// Maximum memory of the silences, including their compiled regular expressions, in bytes.
 const MAX_BYTES: usize = 32 << 20;
 
-/// Why a silence or acknowledgement could not be made.
+/// Why a silence or an acknowledgement was rejected.
 #[derive(Debug, thiserror::Error)]
 pub enum SilenceError {
-    /// It makes no sense.
+    /// The silence is invalid.
     #[error(transparent)]
     Wrong(#[from] WrongSilence),
-    /// There are too many.
-    #[error("there are as many silences already as are kept: expire some")]
+    /// The limit of silences is reached.
+    #[error("the limit of silences is reached: expire some")]
     TooMany,
     /// There is no such alert.
     #[error("no alert of that fingerprint fires")]
@@ -30,60 +30,63 @@ pub enum SilenceError {
     /// The database failed.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
-    /// The Alertmanager failed.
+    /// The request to the Alertmanager failed.
     #[error(transparent)]
     Alertmanager(#[from] ClientError),
-    /// No id can be made.
-    #[error("no random number is to be had")]
+    /// No random ID is available.
+    #[error("no random number is available")]
     Random,
 }
 
-/// Who looks after an alert.
+/// An acknowledgement of an alert.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Acknowledgement {
     /// Name of the token.
     pub who: String,
-    /// What they said.
+    /// Comment.
     pub comment: String,
     /// When, in milliseconds since the Unix epoch.
     pub at: i64,
 }
 
 impl Notifier {
-    /// All silences, those that are over for a few days included.
+    /// All silences, including those that expired in the last few days.
     ///
     /// # Errors
-    /// The Alertmanager that keeps them cannot be asked.
+    ///
+    /// The Alertmanager that stores them does not answer.
     pub async fn silences(&self) -> Result<Vec<Silence>, SilenceError> {
-        match &self.0.link {
-            Some(link) => Ok(link.silences().await?),
+        match &self.0.alertmanagers {
+            Some(alertmanagers) => Ok(alertmanagers.silences().await?),
             None => Ok(self.0.dispatcher().silences.all().cloned().collect()),
         }
     }
 
-    /// The silence of that id.
+    /// The silence with this ID.
     ///
     /// # Errors
-    /// There is none, or the Alertmanager that keeps it cannot be asked.
+    ///
+    /// It does not exist, or the Alertmanager that stores it does not answer.
     pub async fn silence(&self, id: &str) -> Result<Silence, SilenceError> {
         let found = self.silences().await?.into_iter().find(|silence| silence.id == id);
         Ok(found.ok_or_else(|| WrongSilence::Unknown(id.to_owned()))?)
     }
 
-    /// Adds a silence, or replaces the one of its id if that is not empty, and returns it as it holds. As in Alertmanager,
-    /// one that is over or takes other alerts is not changed: a new one takes its place.
+    /// Creates a silence, or replaces the one with its ID if the ID is not empty; returns the stored silence. As in
+    /// Alertmanager, an expired silence, or one whose matchers change, is replaced by a new silence.
     ///
     /// # Errors
-    /// It makes no sense, there is no such one, or it cannot be kept.
+    ///
+    /// It is invalid, its ID does not exist, or it cannot be stored.
     pub async fn put_silence(&self, mut silence: Silence) -> Result<Silence, SilenceError> {
         let now_ms = now_ms();
         silence.updated_at_ms = now_ms;
-        // What is to last for ever lasts as long as a time can be written.
+        // Limits an end in the far future to the last time that can be formatted.
         silence.ends_at_ms = silence.ends_at_ms.min(jiff::Timestamp::MAX.as_second() * 1_000);
         silence.check(now_ms)?;
-        if let Some(link) = &self.0.link {
-            silence.id = link.put_silence(&silence).await?;
-            link.note_silence(silence.clone());
+        if let Some(alertmanagers) = &self.0.alertmanagers {
+            silence.id = alertmanagers.put_silence(&silence).await?;
+            alertmanagers.note_silence(silence.clone());
             return Ok(silence);
         }
         let before = if silence.id.is_empty() {
@@ -93,7 +96,7 @@ impl Notifier {
             Some(self.silence(&silence.id).await?)
         };
         if !self.has_room(&silence) {
-            // Those that are over need not be remembered.
+            // Expired silences make room first.
             self.forget_expired(now_ms).await?;
             if !self.has_room(&silence) {
                 return Err(SilenceError::TooMany);
@@ -109,7 +112,7 @@ impl Notifier {
             silence.id = new_id()?;
             silence.starts_at_ms = silence.starts_at_ms.max(now_ms);
         } else if let Some(before) = before.filter(|before| before.state(now_ms) == SilenceState::Active) {
-            // What began has begun.
+            // The start of an active silence cannot change.
             silence.starts_at_ms = before.starts_at_ms;
         }
         self.0.outbox.put_silence(&silence).await?;
@@ -118,19 +121,20 @@ impl Notifier {
         Ok(silence)
     }
 
-    /// Ends a silence now. One that is over stays as it is.
+    /// Ends a silence now. An expired one does not change.
     ///
     /// # Errors
-    /// There is none of that id, or it cannot be kept.
+    ///
+    /// The ID does not exist, or the change cannot be stored.
     pub async fn expire_silence(&self, id: &str) -> Result<Silence, SilenceError> {
         let mut silence = self.silence(id).await?;
         if silence.state(now_ms()) == SilenceState::Expired {
             return Ok(silence);
         }
-        if let Some(link) = &self.0.link {
-            link.expire_silence(id).await?;
+        if let Some(alertmanagers) = &self.0.alertmanagers {
+            alertmanagers.expire_silence(id).await?;
             silence.ends_at_ms = silence.ends_at_ms.min(now_ms());
-            link.note_silence(silence.clone());
+            alertmanagers.note_silence(silence.clone());
             return Ok(silence);
         }
         self.end(silence, now_ms()).await
@@ -140,7 +144,7 @@ impl Notifier {
         if silence.state(now_ms) == SilenceState::Expired {
             return Ok(silence);
         }
-        // Alertmanager does so with one that has not begun, too.
+        // As in Alertmanager, also for a pending one.
         silence.starts_at_ms = silence.starts_at_ms.min(now_ms);
         silence.ends_at_ms = now_ms;
         silence.updated_at_ms = now_ms;
@@ -151,7 +155,7 @@ impl Notifier {
         Ok(silence)
     }
 
-    /// Whether one more silence, or this one changed, fits.
+    /// Whether a new or changed silence is within the limits.
     fn has_room(&self, silence: &Silence) -> bool {
         let dispatcher = self.0.dispatcher();
         let others = dispatcher.silences.all().filter(|one| one.id != silence.id);
@@ -159,7 +163,7 @@ impl Notifier {
         count < MAX_SILENCES && bytes <= MAX_BYTES
     }
 
-    /// Forgets the silences that ended before a time, in milliseconds since the Unix epoch.
+    /// Removes silences that ended before a time, in milliseconds since the Unix epoch.
     async fn forget_expired(&self, before_ms: i64) -> Result<(), SilenceError> {
         let dropped = self.0.dispatcher().silences.drop_expired(before_ms);
         for id in dropped {
@@ -168,16 +172,17 @@ impl Notifier {
         Ok(())
     }
 
-    /// Who looks after an alert, if anybody does.
+    /// The acknowledgement of an alert, if any.
     #[must_use]
     pub fn acknowledgement(&self, fingerprint: Fingerprint) -> Option<Acknowledgement> {
         self.0.acknowledged().get(&fingerprint).cloned()
     }
 
-    /// Notes who looks after an alert that fires, until it is over.
+    /// Acknowledges a firing alert until it resolves.
     ///
     /// # Errors
-    /// No such alert fires, or another firing of it began meanwhile, or it cannot be kept.
+    ///
+    /// The alert does not fire, another firing started meanwhile, or the database fails.
     pub async fn acknowledge(
         &self,
         fingerprint: Fingerprint,
@@ -191,10 +196,11 @@ impl Notifier {
         self.0.outbox.put_acknowledgement(fingerprint, &acknowledgement).await?;
         let is_of_this_firing = {
             let dispatcher = self.0.dispatcher();
-            // While it was written, the firing may have ended and another one begun, of which nobody has heard yet.
+            // While we wrote to the database, this firing may have ended and another one started that the user has not
+            // seen.
             let is_of_this_firing = match dispatcher.alert(fingerprint) {
                 Some(known) => known.starts_at_ms <= at || known.starts_at_ms == seen_ms,
-                None => self.0.link.is_some(),
+                None => self.0.alertmanagers.is_some(),
             };
             if is_of_this_firing {
                 self.0.acknowledged().insert(fingerprint, acknowledgement.clone());
@@ -209,9 +215,10 @@ impl Notifier {
         Ok(acknowledgement)
     }
 
-    /// Takes an acknowledgement back; false if there was none.
+    /// Removes an acknowledgement; false if there was none.
     ///
     /// # Errors
+    ///
     /// The database fails.
     pub async fn unacknowledge(&self, fingerprint: Fingerprint) -> Result<bool, SilenceError> {
         self.0.outbox.drop_acknowledgement(fingerprint, i64::MAX).await?;
@@ -221,7 +228,7 @@ impl Notifier {
     }
 }
 
-/// A new id in the form that Alertmanager's have.
+/// A new ID in the format of Alertmanager.
 fn new_id() -> Result<String, SilenceError> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).map_err(|_| SilenceError::Random)?;
@@ -284,7 +291,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Drops the acknowledgement of an alert that was given at this time or before.
+    /// Deletes the acknowledgement of an alert if it was made at or before this time.
     async fn drop_acknowledgement(&self, of: Fingerprint, given_ms: i64) -> Result<(), sqlx::Error> {
         sqlx::query("DELETE FROM acknowledgements WHERE fingerprint = ? AND at <= ?")
             .bind(of.to_string())
@@ -321,7 +328,7 @@ mod tests {
     use super::*;
     use crate::Options;
 
-    /// A notifier with a database, and an alert that fires since a time.
+    /// A notifier with a database, and an alert that fires since the given time.
     async fn with_alert(starts_at_ms: i64) -> (TempDir, Notifier, PostableAlert, Fingerprint) {
         let directory = tempfile::tempdir().unwrap();
         let pool = database::open(directory.path()).await.unwrap();
@@ -336,7 +343,7 @@ mod tests {
         (directory, notifier, fires, fingerprint)
     }
 
-    /// The end of a firing and the begin of the next one.
+    /// Posts that end one firing and start the next.
     fn next_firing(fires: &PostableAlert, ends_at_ms: i64, starts_at_ms: i64) -> Vec<PostableAlert> {
         let over = PostableAlert { ends_at_ms: Some(ends_at_ms), ..fires.clone() };
         vec![over, PostableAlert { starts_at_ms: Some(starts_at_ms), ..fires.clone() }]
@@ -351,11 +358,11 @@ mod tests {
         let begun_ms = now_ms() - 60_000;
         let (_directory, notifier, fires, fingerprint) = with_alert(begun_ms).await;
         let given = notifier.acknowledge(fingerprint, "ops", "").await.unwrap();
-        // What was acknowledged began before that, though it comes in after it.
+        // The firing started before the acknowledgement, although its post arrives later.
         let entry = notifier.0.take_in(next_firing(&fires, given.at - 20, given.at - 10));
         assert_eq!((entry.unacknowledged.len(), notifier.acknowledgement(fingerprint)), (0, Some(given.clone())));
 
-        // The next firing begins after it: nobody has looked at that yet.
+        // The next firing starts after it: nobody has acknowledged that one.
         tokio::time::sleep(Duration::from_millis(5)).await;
         let next_ms = now_ms();
         let entry = notifier.0.take_in(next_firing(&fires, next_ms - 1, next_ms));
@@ -363,7 +370,7 @@ mod tests {
             (&entry.unacknowledged, notifier.acknowledgement(fingerprint)),
             (&vec![(fingerprint, given.at)], None)
         );
-        // Somebody does before it is written down.
+        // Somebody acknowledges it before the entry is stored.
         let again = notifier.acknowledge(fingerprint, "ops", "").await.unwrap();
         notifier.0.outbox.save(&entry, now_ms()).await.unwrap();
         assert_eq!(stored(&notifier).await, [again.at], "as after a restart");

@@ -1,4 +1,4 @@
-//! Webhooks of the short form: which events of jobs and alerts become messages.
+//! Short-form webhooks: which events of jobs and alerts become messages.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ use crate::{
 /// The kind of these deliveries.
 pub(crate) const KIND: &str = "hook";
 
-/// Jobs whose last event is kept in memory.
+/// Maximum number of jobs whose last event is cached in memory.
 const MAX_JOBS: usize = 100_000;
 
 /// The messages for an event.
@@ -35,7 +35,7 @@ fn delivery(shared: &Shared, hook: &Hook, event: &HookEvent) -> NewDelivery {
     let id = crate::new_id();
     let format = match crate::send::read_secret(&hook.url) {
         Ok(url) => hook.format.resolve(&url),
-        // It may be there when the message is sent.
+        // The secret may become available before the message is sent.
         Err(_) if hook.format == Format::Auto => Format::Generic,
         Err(_) => hook.format,
     };
@@ -57,17 +57,17 @@ fn delivery(shared: &Shared, hook: &Hook, event: &HookEvent) -> NewDelivery {
     }
 }
 
-/// Tells the webhooks of jobs until `stop` is cancelled.
+/// Sends job events to webhooks until `stop` is cancelled.
 pub(crate) async fn follow_jobs(
     shared: std::sync::Arc<Shared>,
     mut events: broadcast::Receiver<Event>,
     stop: CancellationToken,
 ) {
     let started_ms = now_ms();
-    let mut told = match shared.outbox.told_jobs().await {
-        Ok(told) => told,
+    let mut notified = match shared.outbox.notified_jobs().await {
+        Ok(notified) => notified,
         Err(error) => {
-            tracing::error!(%error, "what was told of jobs cannot be read: some may be told of twice");
+            tracing::error!(%error, "cannot read the last events of jobs: some may be sent twice");
             HashMap::new()
         }
     };
@@ -80,14 +80,14 @@ pub(crate) async fn follow_jobs(
             Ok(Event::JobStatus(transition)) => transition,
             Ok(_) => continue,
             Err(broadcast::error::RecvError::Lagged(lost)) => {
-                tracing::warn!(lost, "events came faster than webhooks could be told of them");
+                tracing::warn!(lost, "webhooks fell behind and skipped job events");
                 continue;
             }
             Err(broadcast::error::RecvError::Closed) => return,
         };
         let Some(event) = hook::of_transition(&transition) else { continue };
         let key = (transition.daemon.clone(), transition.job_id.clone());
-        let last = told.get(&key).map(String::as_str);
+        let last = notified.get(&key).map(String::as_str);
         if last == Some(event.name.name()) {
             continue;
         }
@@ -97,17 +97,17 @@ pub(crate) async fn follow_jobs(
             jobs: vec![(key.0.clone(), key.1.clone(), event.name)],
             ..Entry::default()
         };
-        if told.len() >= MAX_JOBS {
-            told.clear();
+        if notified.len() >= MAX_JOBS {
+            notified.clear();
         }
-        told.insert(key, event.name.name().to_owned());
+        notified.insert(key, event.name.name().to_owned());
         if !shared.save(&entry, &stop).await {
             return;
         }
     }
 }
 
-/// Whether a job that is seen for the first time was that way before the server was there.
+/// Whether a job that we see for the first time had reached its state before the server started.
 fn is_older(transition: &JobTransition, started_ms: i64) -> bool {
     if transition.from.is_some() {
         return false;
@@ -121,7 +121,7 @@ fn is_older(transition: &JobTransition, started_ms: i64) -> bool {
     since.unwrap_or(transition.timestamp) < started_ms
 }
 
-/// The event that an alert's change is.
+/// The event for an alert that starts to fire or resolves.
 pub(crate) fn of_alert(alert: &std::sync::Arc<alertmanager::alert::Alert>, fires: bool, now_ms: i64) -> HookEvent {
     let name = if fires { EventName::AlertFired } else { EventName::AlertResolved };
     HookEvent { name, at_ms: now_ms, subject: Subject::Alert(std::sync::Arc::clone(alert)) }

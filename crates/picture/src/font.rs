@@ -1,7 +1,7 @@
-//! The font of pictures: DejaVu Sans, which has the letters of Latin, Greek and Cyrillic, and the shapes that stand for states.
+//! The font of images: DejaVu Sans, which has Latin, Greek and Cyrillic letters, and the symbols for states.
 //!
-//! Its licence is that of Bitstream Vera, which lets programs carry it; the terms and the names of its makers are in the font's own table of
-//! names, and so in the program. The crate around it is under MIT or Apache 2.0.
+//! The Bitstream Vera licence allows programs to embed it; the terms and authors are in the font's name table, and so
+//! in the program. The crate that contains it has the licence MIT or Apache 2.0.
 
 use std::sync::{Arc, LazyLock};
 
@@ -10,7 +10,7 @@ use resvg::usvg::fontdb::{Database, Source};
 /// Its name in `font-family`.
 pub const FAMILY: &str = "DejaVu Sans";
 
-/// The fonts that a picture is drawn with: regular and bold.
+/// The fonts of an image: regular and bold.
 pub(crate) static FONTS: LazyLock<Arc<Database>> = LazyLock::new(|| {
     let mut fonts = Database::new();
     for data in [dejavu::sans::regular(), dejavu::sans::bold()] {

@@ -1,9 +1,9 @@
-//! SVG text in, PNG bytes out, with a font that comes along: no machine is asked for one.
+//! Converts SVG text to PNG bytes with an embedded font; fonts of the machine are not used.
 //!
-//! - [`png`]: the rasteriser, bounded in pixels. CPU-bound: callers keep it off threads that others wait for.
-//! - [`text`]: how wide a text will be, so that what is drawn around it fits.
+//! - [`png`]: the rasteriser, limited in pixels. CPU-bound: call it on a blocking thread.
+//! - [`text`]: the width of a text, so that the drawing around it fits.
 //!
-//! Nothing here knows about panels, the server or a clock.
+//! Nothing here knows panels, the server or a clock.
 
 mod font;
 mod raster;

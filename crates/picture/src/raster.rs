@@ -1,4 +1,4 @@
-//! Draws an SVG document into pixels.
+//! Renders an SVG document to pixels.
 
 use std::sync::Arc;
 
@@ -9,32 +9,33 @@ use resvg::{
 
 use crate::font::{FAMILY, FONTS};
 
-/// Why there is no picture.
+/// Why there is no image.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
     /// The document is not SVG.
     #[error("the drawing cannot be read: {0}")]
     Svg(String),
-    /// More pixels than are allowed, or none at all.
+    /// Too many pixels, or none.
     #[error("a picture of {width} x {height} pixels is outside of what is drawn, which is up to {most} pixels in all")]
     Size {
-        /// Pixels across.
+        /// Width in pixels.
         width: u32,
-        /// Pixels down.
+        /// Height in pixels.
         height: u32,
-        /// Most pixels in all.
+        /// Maximum total number of pixels.
         most: u64,
     },
-    /// The pixels cannot be packed.
+    /// The PNG encoder failed.
     #[error("the picture cannot be packed: {0}")]
     Png(String),
 }
 
-/// The PNG of an SVG document, `zoom` pixels a unit of the document, at most `most_pixels` in all. References to files or to
-/// other documents are not followed.
+/// Renders an SVG document as PNG with `zoom` pixels per unit, and at most `most_pixels` in total. References to files
+/// or other documents are ignored.
 ///
 /// # Errors
-/// The document cannot be read or is too large.
+///
+/// The document is invalid or too large.
 pub fn png(svg: &str, zoom: f32, most_pixels: u64) -> Result<Vec<u8>, PictureError> {
     let nothing: ImageHrefResolver<'_> =
         ImageHrefResolver { resolve_data: Box::new(|_, _, _| None), resolve_string: Box::new(|_, _| None) };
@@ -55,7 +56,7 @@ pub fn png(svg: &str, zoom: f32, most_pixels: u64) -> Result<Vec<u8>, PictureErr
     pixmap.encode_png().map_err(|error| PictureError::Png(error.to_string()))
 }
 
-/// A length in whole pixels; what is no length is none.
+/// A length in whole pixels; 0 if it is not a valid length.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
 fn pixels(length: f32) -> u32 {
     if length.is_finite() { length.round().clamp(0.0, 1e6) as u32 } else { 0 }

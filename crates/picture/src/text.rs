@@ -1,4 +1,4 @@
-//! How wide a text is.
+//! The width of text.
 
 use std::{borrow::Cow, sync::LazyLock};
 
@@ -11,7 +11,7 @@ use skrifa::{
 static FACES: LazyLock<[Option<FontRef<'static>>; 2]> =
     LazyLock::new(|| [dejavu::sans::regular(), dejavu::sans::bold()].map(|data| FontRef::new(data).ok()));
 
-/// Width of a character that the font does not have, in units of its size.
+/// Width of a character that the font lacks, relative to the font size.
 const UNKNOWN: f32 = 0.6;
 
 /// Width of `text` at a font size of `size`, in the same unit.
@@ -25,7 +25,7 @@ pub fn width(text: &str, size: f32, is_bold: bool) -> f32 {
     text.chars().map(|letter| advance(letter).unwrap_or(size * UNKNOWN)).sum()
 }
 
-/// `text`, or as much of its beginning as fits into `room` with an ellipsis behind it.
+/// `text`, shortened with an ellipsis if it does not fit into `room`.
 #[must_use]
 pub fn fit(text: &str, size: f32, is_bold: bool, room: f32) -> Cow<'_, str> {
     if width(text, size, is_bold) <= room {
@@ -45,8 +45,8 @@ pub fn fit(text: &str, size: f32, is_bold: bool, room: f32) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// `text` in lines that fit into `room`, broken between words where possible, at most `most` lines; the last one ends in an
-/// ellipsis where text is left out.
+/// Wraps `text` into at most `most` lines that fit into `room`, between words if possible; the last line ends with an
+/// ellipsis if text is left out.
 #[must_use]
 pub fn lines(text: &str, size: f32, room: f32, most: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();

@@ -1,4 +1,4 @@
-//! Known secrets, wherever they occur and however they are encoded.
+//! Finds known secrets, in any encoding.
 
 use std::borrow::Cow;
 
@@ -7,33 +7,34 @@ use base64::{Engine, engine::general_purpose};
 
 use crate::MASK;
 
-/// Shorter texts are not searched for: they would turn up in ordinary words.
+/// Shorter texts are not searched for, because they would match in ordinary words.
 const SHORTEST_SECRET: usize = 4;
-/// Longest secret of the configuration, in bytes.
+/// Maximum length of a configured secret, in bytes.
 const LONGEST_SECRET: usize = 4096;
-/// Longest one that others told, in bytes: longer ones are no passwords, and what is searched for stays small.
-const LONGEST_TOLD: usize = 512;
-/// Most secrets remembered of each kind; a daemon has a handful of vCenters.
+/// Maximum length of a secret learned from others, in bytes: longer texts are not passwords, and this limits the size
+/// of the search.
+const LONGEST_LEARNED: usize = 512;
+/// Maximum number of secrets of each kind; a daemon has a handful of vCenters.
 const MOST_SECRETS: usize = 256;
-/// Shorter parts of a base64 text would turn up in others.
+/// Shorter parts of base64 text would match in other text.
 const SHORTEST_BASE64: usize = 8;
 
-/// Longest name or number of an entity, with the `;` after it.
+/// Maximum length of the name or number of an entity, including the `;`.
 const LONGEST_ENTITY: usize = 10;
 
-/// How long a secret is remembered.
+/// Lifetime of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lasting {
-    /// For as long as the server runs.
+    /// As long as the server runs.
     ForGood,
-    /// Until many newer ones have come.
+    /// Until enough newer secrets were learned.
     Newest,
 }
 
-/// Secrets, and what finds them in one pass over a text.
+/// Secrets, and a searcher that finds all in one pass.
 #[derive(Default)]
 pub(crate) struct KnownSecrets {
-    /// The oldest first.
+    /// Oldest first.
     secrets: Vec<(String, Lasting)>,
     finder: Option<Finder>,
 }
@@ -41,14 +42,15 @@ pub(crate) struct KnownSecrets {
 /// Finds secrets in their encodings.
 struct Finder {
     patterns: AhoCorasick,
-    /// Which of the patterns are in base64: a text in it is secret as a whole, since its ends share bits with what stands beside.
+    /// Which patterns are base64: the whole base64 text around a match is masked, because its characters share bits
+    /// with the secret.
     is_base64: Vec<bool>,
 }
 
 impl Finder {
     fn of(secrets: &[(String, Lasting)]) -> Option<Self> {
         let encoded: Vec<(Vec<u8>, bool)> = secrets.iter().flat_map(|(secret, _)| encodings(secret)).collect();
-        // The longest first, so that a secret inside another leaves nothing of it.
+        // The longest match first, so that a secret that contains another one is masked completely.
         let patterns = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .build(encoded.iter().map(|(pattern, _)| pattern));
@@ -58,12 +60,12 @@ impl Finder {
 }
 
 impl KnownSecrets {
-    /// These secrets and others, which count as the newest; `None` if none of the others is new and fit to be searched for. Over the limit
-    /// of their kind, the oldest go. All are added at once: what finds them is made again for it.
+    /// These secrets and `others`, which count as newest; `None` if none of the others is new and suitable. Beyond the
+    /// limit of a kind, the oldest are dropped. All are added at once, because that rebuilds the searcher.
     pub(crate) fn with<'a>(&self, others: impl Iterator<Item = &'a str>, lasting: Lasting) -> Option<Self> {
         let longest = match lasting {
             Lasting::ForGood => LONGEST_SECRET,
-            Lasting::Newest => LONGEST_TOLD,
+            Lasting::Newest => LONGEST_LEARNED,
         };
         let mut newest: Vec<&str> = Vec::new();
         for secret in others.filter(|secret| (SHORTEST_SECRET..=longest).contains(&secret.len())) {
@@ -111,13 +113,13 @@ impl KnownSecrets {
     }
 }
 
-/// Where the secrets are in a decoded text, as places in the original one.
+/// The ranges of secrets in a decoded text, as positions in the original text.
 fn spans(finder: &Finder, decoded: &[u8], place: impl Fn(usize) -> usize) -> Vec<(usize, usize)> {
     let mut spans: Vec<(usize, usize)> = Vec::new();
     let mut covered = 0;
     for found in finder.patterns.find_iter(decoded) {
         let (mut start, mut end) = (found.start(), found.end());
-        // Inside a text in base64 that is masked as a whole.
+        // Inside a base64 text that is masked as a whole.
         if end <= covered {
             continue;
         }
@@ -145,7 +147,7 @@ fn masked(text: &str, mut spans: Vec<(usize, usize)>) -> String {
         if end <= copied {
             continue;
         }
-        // Two that overlap are one.
+        // Overlapping ranges are merged.
         if start >= copied || copied == 0 {
             clean.push_str(text.get(copied..start).unwrap_or_default());
             clean.push_str(MASK);
@@ -156,15 +158,15 @@ fn masked(text: &str, mut spans: Vec<(usize, usize)>) -> String {
     clean
 }
 
-/// A secret in the encodings that are not undone before the search, and which of them are base64: as it is, and in base64, wherever in
-/// an encoded text it begins.
+/// The encodings of a secret that are not decoded before the search, and which of them are base64: plain, and base64 at
+/// each offset within an encoded text.
 fn encodings(secret: &str) -> Vec<(Vec<u8>, bool)> {
     let mut all = vec![(secret.as_bytes().to_vec(), false)];
     for offset in 0..3_usize {
         let padded: Vec<u8> = std::iter::repeat_n(0, offset).chain(secret.bytes()).collect();
         for engine in [&general_purpose::STANDARD_NO_PAD, &general_purpose::URL_SAFE_NO_PAD] {
             let encoded = engine.encode(&padded).into_bytes();
-            // The characters that hold bits of what stands before or after it.
+            // The characters that share bits with the text before or after the secret.
             let before = [0, 2, 3].get(offset).copied().unwrap_or(0);
             let after = usize::from(!padded.len().is_multiple_of(3));
             let inner = encoded.get(before..encoded.len().saturating_sub(after)).unwrap_or_default();
@@ -176,7 +178,8 @@ fn encodings(secret: &str) -> Vec<(Vec<u8>, bool)> {
     all
 }
 
-/// The text with `%41` decoded and `plus` for each `+`, and where each byte was; at the end, where the text ends.
+/// The text with percent-encoding decoded and `plus` for each `+`, and the original position of each byte and of the
+/// end.
 fn percent_decoded(text: &str, plus: u8) -> (Vec<u8>, Vec<usize>) {
     decoded(text, |rest| match rest {
         [b'%', high, low, ..] => Some((Decoded::Byte(hex(*high)? << 4 | hex(*low)?), 3)),
@@ -185,7 +188,7 @@ fn percent_decoded(text: &str, plus: u8) -> (Vec<u8>, Vec<usize>) {
     })
 }
 
-/// The text with the escapes of JSON undone, as [`percent_decoded`].
+/// The text with JSON escapes decoded, like [`percent_decoded`].
 fn unescaped(text: &str) -> (Vec<u8>, Vec<usize>) {
     decoded(text, |rest| {
         let [b'\\', kind, rest @ ..] = rest else { return None };
@@ -202,7 +205,7 @@ fn unescaped(text: &str) -> (Vec<u8>, Vec<usize>) {
             },
             b'u' => {
                 let first = utf16_unit(rest)?;
-                // What lies beyond 16 bits is written as a pair.
+                // Characters beyond 16 bits are surrogate pairs.
                 if let Some([b'\\', b'u', second @ ..]) = rest.get(4..)
                     && let Some(second) = utf16_unit(second)
                     && let Some(Ok(character)) = char::decode_utf16([first, second]).next()
@@ -217,13 +220,13 @@ fn unescaped(text: &str) -> (Vec<u8>, Vec<usize>) {
     })
 }
 
-/// The four digits that a text begins with, as a unit of UTF-16.
+/// The UTF-16 unit of the first four hexadecimal digits.
 fn utf16_unit(text: &[u8]) -> Option<u16> {
     let digits = text.get(..4)?;
     digits.iter().try_fold(0_u16, |unit, digit| Some(unit << 4 | u16::from(hex(*digit)?)))
 }
 
-/// The text with the entities of XML and HTML replaced that stand for single characters, as [`percent_decoded`].
+/// The text with XML and HTML entities of single characters decoded, like [`percent_decoded`].
 fn without_entities(text: &str) -> (Vec<u8>, Vec<usize>) {
     decoded(text, |rest| {
         let rest = rest.strip_prefix(b"&")?;
@@ -248,7 +251,7 @@ fn without_entities(text: &str) -> (Vec<u8>, Vec<usize>) {
     })
 }
 
-/// Decodes each sequence that `sequence` knows: its character, and how many bytes it takes.
+/// Decodes each sequence for which `sequence` returns a character and the length.
 fn decoded(text: &str, sequence: impl Fn(&[u8]) -> Option<(Decoded, usize)>) -> (Vec<u8>, Vec<usize>) {
     let mut decoded = Vec::with_capacity(text.len());
     let mut places = Vec::with_capacity(text.len() + 1);
@@ -268,7 +271,7 @@ fn decoded(text: &str, sequence: impl Fn(&[u8]) -> Option<(Decoded, usize)>) -> 
     (decoded, places)
 }
 
-/// What a sequence stands for.
+/// The decoded form of a sequence.
 enum Decoded {
     Byte(u8),
     Character(char),

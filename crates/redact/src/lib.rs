@@ -1,12 +1,11 @@
-//! Takes secrets out of text that came from a daemon, an engine or a receiver, before it is stored, logged, sent or shown.
+//! Removes secrets from text of a daemon, an engine or a receiver, before it is stored, logged, sent or displayed.
 //!
-//! Three nets, because text of others can hold anything:
-//! - [`known`]: the very secrets that are known, in every encoding in which they may turn up: configured keys, and the passwords that a
-//!   daemon's feed shows.
-//! - [`named`]: values whose key, option or header says that they are secret: `password=...`, `--token ...`, `"apiKey": "..."`.
-//! - [`shapes`]: what shows by its form that it is a secret: credentials in URLs, PEM keys, keys of clouds, signed tokens.
+//! Foreign text may contain anything, so there are three kinds of detection:
+//! - [`known`]: known secrets in any encoding: configured keys, and passwords in a daemon's feed.
+//! - [`named`]: values whose key, option or header names a secret: `password=...`, `--token ...`, `"apiKey": "..."`.
+//! - [`shapes`]: text with the format of a secret: credentials in URLs, PEM keys, cloud keys, signed tokens.
 //!
-//! The crate knows nothing of where a text comes from or goes to.
+//! The crate does not know where a text comes from or goes to.
 
 mod known;
 mod named;
@@ -23,38 +22,40 @@ use known::{KnownSecrets, Lasting};
 pub use named::is_secret_key;
 pub use secret::Secret;
 
-/// What stands in a text in place of a secret.
+/// Replaces a secret in a text.
 pub const MASK: &str = "***";
-/// Longest text that is looked through, in bytes: names and errors are far shorter. What is longer is cut, since nobody looked at it.
+/// Maximum length of a text, in bytes: names and errors are far shorter. A longer text is truncated, because the rest
+/// was not searched.
 const LONGEST_TEXT: usize = 16 << 10;
-/// How much of what follows is looked through as well, so that a secret over the cut is seen whole: the longest one, percent-encoded.
+/// How many bytes after the limit are searched too, so that a secret at the limit is found: the length of the longest
+/// one, percent-encoded.
 const BEYOND_CUT: usize = 12 << 10;
-/// Parts of a header's value that are at least so long may be its secret, in bytes.
+/// Parts of a header's value of at least this length may be its secret, in bytes.
 const SHORTEST_PART: usize = 8;
 
-/// Replaces secrets. Shared by all that one server reads.
+/// Replaces secrets. One instance is shared by a whole server.
 #[derive(Default)]
 pub struct Redactor {
     hides_user_names: bool,
     known: RwLock<Arc<KnownSecrets>>,
-    /// Held while secrets are added, which takes a while: who looks through a text does not wait for it.
+    /// Locked while secrets are added, which takes a while: searches do not wait for it.
     learning: Mutex<()>,
 }
 
 impl Redactor {
-    /// A redactor that knows no secrets yet. User names count as secrets if `hides_user_names`.
+    /// A redactor without known secrets. User names count as secrets if `hides_user_names`.
     #[must_use]
     pub fn new(hides_user_names: bool) -> Self {
         Redactor { hides_user_names, ..Redactor::default() }
     }
 
-    /// Remembers a secret that others told, to be replaced wherever it occurs from now on: the newest few hundred. Too short ones are
-    /// not remembered: they turn up in ordinary words.
+    /// Adds a secret learned from others, which is replaced from now on. Only the latest few hundred are stored. Too
+    /// short ones are ignored, because they would match in ordinary words.
     pub fn learn(&self, secret: &str) {
         self.learn_all([secret].into_iter(), std::iter::empty());
     }
 
-    /// Remembers all secrets that a message of others holds, and its user names if those are to be hidden.
+    /// Adds all secrets in a message from others, and its user names if those are hidden.
     pub fn learn_all<'a>(
         &self,
         secrets: impl Iterator<Item = &'a str> + Clone,
@@ -64,18 +65,18 @@ impl Redactor {
         self.remember(secrets.chain(user_names), Lasting::Newest);
     }
 
-    /// Remembers a secret of the configuration for good.
+    /// Adds a configured secret permanently.
     pub fn learn_configured(&self, secret: &str) {
         self.remember([secret].into_iter(), Lasting::ForGood);
     }
 
-    /// Remembers the value of a header for good, if its name says that it is secret: all of it, and what follows the name of a scheme
-    /// or of a parameter in it.
+    /// Adds the value of a header permanently, if its name means that it is secret: the whole value, and the parts
+    /// after the name of a scheme or parameter.
     pub fn learn_header(&self, name: &str, value: &str) {
         if is_secret_key(name, false) {
             self.learn_configured(value);
             for part in value.split(|letter: char| letter.is_whitespace() || matches!(letter, '=' | '"' | ',')) {
-                // Names of schemes and of parameters are shorter.
+                // Names of schemes and parameters are shorter.
                 if part.len() >= SHORTEST_PART {
                     self.learn_configured(part);
                 }
@@ -94,14 +95,14 @@ impl Redactor {
         Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Remembers a user name, if those are to be hidden.
+    /// Adds a user name, if those are hidden.
     pub fn learn_user_name(&self, name: &str) {
         if self.hides_user_names {
             self.learn(name);
         }
     }
 
-    /// Remembers the credentials that an address holds.
+    /// Adds the credentials in a URL.
     pub fn learn_url(&self, url: &url::Url) {
         let plain = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
         if let Some(password) = url.password() {
@@ -110,7 +111,7 @@ impl Redactor {
         self.learn_user_name(&plain(url.username()));
     }
 
-    /// The text without secrets, cut after 16 KiB. Borrows it if there are none.
+    /// The text without secrets, truncated to 16 KiB. Borrows it if there are none.
     #[must_use]
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let looked_through = cut(text, LONGEST_TEXT + BEYOND_CUT);
@@ -121,7 +122,7 @@ impl Redactor {
         if let Some(replaced) = named::replace(&clean, self.hides_user_names) {
             clean = Cow::Owned(replaced);
         }
-        // The end of what was looked through may be the beginning of a secret.
+        // The end of the searched part may be the beginning of a secret.
         let sure = if looked_through.len() < text.len() { clean.len().saturating_sub(BEYOND_CUT) } else { clean.len() };
         let length = sure.min(LONGEST_TEXT);
         match clean {
@@ -133,26 +134,26 @@ impl Redactor {
         }
     }
 
-    /// The text without the known secrets: for values of labels, which tell series apart and of which nothing else may change.
+    /// The text without known secrets: for label values, which identify series, so that nothing else may change.
     #[must_use]
     pub fn known<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.now_known().replace(text)
     }
 
-    /// Whether a key or label of this name holds a secret.
+    /// Whether a key or label with this name holds a secret.
     #[must_use]
     pub fn is_secret_key(&self, key: &str) -> bool {
         is_secret_key(key, self.hides_user_names)
     }
 }
 
-/// The first so many bytes of a text, or a few less.
+/// At most the first `bytes` bytes of a text, at a character boundary.
 fn cut(text: &str, bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
 }
 
 impl fmt::Debug for Redactor {
-    /// Tells none of the secrets.
+    /// Shows no secrets.
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter.debug_struct("Redactor").field("hides_user_names", &self.hides_user_names).finish_non_exhaustive()
     }

@@ -1,8 +1,8 @@
-//! Values whose key, command line option or header says that they are secret.
+//! Finds values whose key, command line option or header names a secret.
 
 use crate::MASK;
 
-/// Words that a secret key ends with.
+/// Suffixes of secret keys.
 const SECRET_WORDS: [&str; 12] = [
     "password",
     "passwords",
@@ -17,34 +17,35 @@ const SECRET_WORDS: [&str; 12] = [
     "credentials",
     "signature",
 ];
-/// Words that a secret key is, or ends with after a separator: inside others they are ordinary.
+/// Secret keys, or their last part after a separator; within other words they are ordinary.
 const SECRET_PARTS: [&str; 7] = ["apikey", "api_key", "key", "keys", "token", "sig", "jwt"];
-/// As [`SECRET_PARTS`], but before `=` alone: before `:` they are ordinary as well.
+/// Like [`SECRET_PARTS`], but only before `=`: before `:` they are ordinary words.
 const ASSIGNED_PARTS: [&str; 2] = ["pass", "pwd"];
-/// As [`SECRET_PARTS`], but before `=` and `:` alone: names of sessions are good for nothing else, and as labels they tell series apart.
+/// Like [`SECRET_PARTS`], but only before `=` and `:`. As labels, session IDs distinguish series and are of no use to
+/// an attacker.
 const SESSION_PARTS: [&str; 6] = ["session_id", "sessionid", "soap_session", "jsessionid", "phpsessid", "sessid"];
-/// Options that are [`ASSIGNED_PARTS`] in full.
+/// The options of [`ASSIGNED_PARTS`].
 const PASSWORD_OPTIONS: [&str; 3] = ["--pass", "--pwd", "--pw"];
-/// Keys whose value may name a secret that stands beside it, and the keys that it stands under: `{"name":"password","value":"x"}`.
+/// Keys whose value may be the name of a secret, and keys of that secret's value: `{"name":"password","value":"x"}`.
 const NAMING_KEYS: [&str; 6] = ["name", "key", "field", "param", "parameter", "property"];
 const VALUE_KEYS: [&str; 3] = ["value", "val", "content"];
-/// How far from its name such a value is looked for, in bytes.
+/// Maximum distance of such a value from its name, in bytes.
 const BESIDE: usize = 64;
-/// As [`SECRET_PARTS`], where user names are secrets as well.
+/// Like [`SECRET_PARTS`], if user names are hidden too.
 const USER_PARTS: [&str; 4] = ["username", "user_name", "user", "login"];
-/// Longest key, in bytes, with the blanks and quotes after it.
+/// Maximum length of a key, including the blanks and quotes after it, in bytes.
 const LONGEST_KEY: usize = 128;
-/// How far the end of a quoted value or of a list is looked for, in bytes. What does not end there is secret to its end.
+/// How far to search for the end of a quoted value or a list, in bytes. Without an end, everything is secret.
 const LONGEST_VALUE: usize = 1 << 10;
-/// Characters that end a value without quotes.
+/// Characters that end an unquoted value.
 const VALUE_END: &[char] = &[',', ';', '&', '"', '\'', ')', ']', '}', '<', '>'];
-/// What stands before the quote of a text in some languages.
+/// Prefixes of string literals in some languages.
 const LITERAL_PREFIXES: [&str; 7] = ["b", "u", "r", "f", "N", "@", "&"];
-/// Words before a credential in an `Authorization` header.
+/// Schemes before a credential in an `Authorization` header.
 const SCHEMES: [&str; 4] = ["bearer", "basic", "token", "digest"];
 
-/// Whether a key, option or label of this name holds a secret. `privateKey`, `private-key` and `private_key` are the same; user names
-/// are secrets if `hides_user_names`.
+/// Whether a key, option or label with this name holds a secret. `privateKey`, `private-key` and `private_key` are the
+/// same; user names are secrets if `hides_user_names`.
 #[must_use]
 pub fn is_secret_key(key: &str, hides_user_names: bool) -> bool {
     let key = snake_case(key);
@@ -53,12 +54,12 @@ pub fn is_secret_key(key: &str, hides_user_names: bool) -> bool {
         || hides_user_names && USER_PARTS.iter().any(|part| is_part(&key, part))
 }
 
-/// Whether a key is that word, or ends with it after a separator.
+/// Whether a key is this word, or ends with it after a separator.
 fn is_part(key: &str, part: &str) -> bool {
     key == part || key.strip_suffix(part).is_some_and(|before| before.ends_with(['_', '.']))
 }
 
-/// In small letters, with `_` between words.
+/// In lower case, with `_` between words.
 fn snake_case(key: &str) -> String {
     let mut snake = String::with_capacity(key.len() + 4);
     let mut after_small = false;
@@ -76,7 +77,7 @@ fn snake_case(key: &str) -> String {
 pub(crate) fn replace(text: &str, hides_user_names: bool) -> Option<String> {
     let mut clean = String::new();
     let (mut copied, mut from) = (0, 0);
-    // Up to where a value belongs to the secret that was named last.
+    // Up to here a value belongs to the last named secret.
     let mut named_until = 0;
     while let Some(mark) = next_mark(text, from) {
         from = mark.end;
@@ -102,11 +103,12 @@ pub(crate) fn replace(text: &str, hides_user_names: bool) -> Option<String> {
     Some(clean)
 }
 
-/// Whether a name follows the mark, as in `"name": "password"`, and if it is that of a secret, where it ends, counted from the mark's end.
+/// Whether a name follows the separator, as in `"name": "password"`; and if it names a secret, where it ends, relative
+/// to the end of the separator.
 fn named(before: &str, kind: MarkKind, after: &str, hides_user_names: bool) -> Option<Option<usize>> {
     let unquoted = near(before).trim_end_matches(KEY_END);
     let key = last_word(unquoted);
-    // A name is no longer than a key, and one mark's may hold all the marks behind it.
+    // A name is at most as long as a key; the rest may contain all following separators.
     let after = after.get(..after.floor_char_boundary(LONGEST_KEY)).unwrap_or_default();
     if !NAMING_KEYS.contains(&snake_case(key).as_str()) {
         return None;
@@ -121,7 +123,7 @@ fn named(before: &str, kind: MarkKind, after: &str, hides_user_names: bool) -> O
     Some(is_secret_key(name, hides_user_names).then_some(end))
 }
 
-/// What may stand between a key and its value.
+/// A separator between a key and its value.
 struct Mark {
     start: usize,
     end: usize,
@@ -130,13 +132,13 @@ struct Mark {
 
 #[derive(Clone, Copy, PartialEq)]
 enum MarkKind {
-    /// `=`, also encoded.
+    /// `=`, also percent-encoded.
     Assignment,
-    /// `:`, also encoded.
+    /// `:`, also percent-encoded.
     Colon,
     /// The end of an XML tag.
     Tag,
-    /// A comma, as between the items of a pair.
+    /// A comma between the items of a pair.
     Comma,
     /// A blank, as after an option.
     Blank,
@@ -153,7 +155,7 @@ fn next_mark(text: &str, from: usize) -> Option<Mark> {
             ">" => MarkKind::Tag,
             "=" => MarkKind::Assignment,
             ":" => MarkKind::Colon,
-            // The encoded separators of a query inside another.
+            // Percent-encoded separators of a nested query string.
             _ => match rest.get(at..at + 3)? {
                 "%3D" | "%3d" => MarkKind::Assignment,
                 "%3A" | "%3a" => MarkKind::Colon,
@@ -164,8 +166,8 @@ fn next_mark(text: &str, from: usize) -> Option<Mark> {
     })
 }
 
-/// Where the secret after a mark starts and ends, counted from the mark's end.
-/// It is one too where its key is that of a value and a name of a secret stands beside it (`is_named`).
+/// The range of the secret after a separator, relative to the end of the separator. With `is_named`, a value key next
+/// to the name of a secret counts too.
 fn value(before: &str, kind: MarkKind, after: &str, hides_user_names: bool, is_named: bool) -> Option<(usize, usize)> {
     let before = near(before);
     let unquoted = before.trim_end_matches(KEY_END);
@@ -187,7 +189,7 @@ fn value(before: &str, kind: MarkKind, after: &str, hides_user_names: bool, is_n
         }
         MarkKind::Tag if is_named && VALUE_KEYS.contains(&snake_case(key).as_str()) => Some((0, after.find('<')?)),
         MarkKind::Assignment if ASSIGNED_PARTS.iter().any(|part| is_part(&snake_case(key), part)) => {
-            // The shell's own variable of this name is a directory.
+            // The shell's own variable with this name is a directory.
             Some(value_span(after))
                 .filter(|(start, _)| !after.get(*start..).is_some_and(|value| value.starts_with('/')))
         }
@@ -200,7 +202,7 @@ fn value(before: &str, kind: MarkKind, after: &str, hides_user_names: bool, is_n
             let is_quoted = unquoted.len() < before.len() && before.ends_with(['"', '\'']);
             let next_is = after.trim_start_matches([' ', '\\']).starts_with(['"', '\'']);
             let (start, end) = value_span(after);
-            // What a colon follows is the next key.
+            // A word before a colon is the next key.
             let is_key = || {
                 let behind = after.get(end..).unwrap_or_default();
                 behind.trim_start_matches(KEY_END).starts_with(':')
@@ -215,35 +217,35 @@ fn value(before: &str, kind: MarkKind, after: &str, hides_user_names: bool, is_n
     }
 }
 
-/// What a key is followed by, before its mark.
+/// Characters between a key and its separator.
 const KEY_END: [char; 4] = ['"', '\'', '\\', ' '];
 
-/// The end of a text, in which a key is looked for: what is far before a mark is not looked at again for each.
+/// The end of a text, where a key may be: text far before a separator need not be searched again for each.
 fn near(before: &str) -> &str {
     before.get(before.floor_char_boundary(before.len().saturating_sub(LONGEST_KEY))..).unwrap_or_default()
 }
 
-/// The key, label or option that a text ends with.
+/// The last key, label or option in a text.
 fn last_word(text: &str) -> &str {
     let is_inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let word = text.trim_end_matches(is_inside);
     let (before, word) = text.split_at(word.len());
-    // What stands before it may be encoded.
+    // The character before it may be percent-encoded.
     let word = if before.ends_with('%') { word.get(2..).unwrap_or_default() } else { word };
     word.trim_start_matches(['_', '.'])
 }
 
-/// The value of a command line option that follows it after a blank.
+/// The value of a command line option after a blank.
 fn option_value(program: &str, option: &str, key: &str, after: &str, hides_user_names: bool) -> Option<(usize, usize)> {
     let (start, end) = value_span(after);
     let value = after.get(start..end)?;
     match option {
-        // curl's: what comes after the name.
+        // curl's: the part after the user name.
         "-u" | "--user" | "--proxy-user" => {
             let colon = value.find(':')?;
             Some((start + colon + 1, end))
         }
-        // A password for some programs; a port or a path for others.
+        // For some programs this is a password; for others a port or a path.
         "-p" if program.ends_with("mkdir") => None,
         "-p" => (!value.starts_with(['/', '.', '-']) && !value.starts_with(|c: char| c.is_ascii_digit()))
             .then_some((start, end)),
@@ -254,8 +256,8 @@ fn option_value(program: &str, option: &str, key: &str, after: &str, hides_user_
     }
 }
 
-/// What an `Authorization` header holds: the name of a scheme, whichever, and the credential after it; to the end of the line if that
-/// has parameters.
+/// The range of an `Authorization` header's value: any scheme, and the credential after it; up to the end of the line
+/// if it has parameters.
 fn credentials(after: &str) -> (usize, usize) {
     let blanks = after.len() - after.trim_start_matches(' ').len();
     let rest = after.get(blanks..).unwrap_or_default();
@@ -267,7 +269,7 @@ fn credentials(after: &str) -> (usize, usize) {
         return value_span(after);
     }
     let credential = credential.split(' ').next().unwrap_or_default();
-    // Those of base64 end with it.
+    // Base64 ends with it.
     if credential.trim_end_matches('=').contains('=') {
         return (blanks, blanks + line.len());
     }
@@ -275,7 +277,7 @@ fn credentials(after: &str) -> (usize, usize) {
     (blanks, blanks + scheme.len() + 1 + length)
 }
 
-/// All of a header's value: cookies hold `;`.
+/// The whole value of a header, because cookies contain `;`.
 fn rest_of_line(after: &str) -> (usize, usize) {
     let blanks = after.len() - after.trim_start_matches(' ').len();
     let rest = after.get(blanks..).unwrap_or_default();
@@ -285,10 +287,10 @@ fn rest_of_line(after: &str) -> (usize, usize) {
     (blanks, blanks + rest.find(['\n', '\r', '"', '\'']).unwrap_or(rest.len()))
 }
 
-/// Where the value starts and ends that follows a separator. Of a list it is all that is between its brackets; an object has keys of
-/// its own, and its value is empty here.
+/// The range of the value after a separator. For a list, everything in its brackets; for an object it is empty, because
+/// an object has its own keys.
 fn value_span(after: &str) -> (usize, usize) {
-    // After `:=` and `=>` as well.
+    // Also after `:=` and `=>`.
     let is_blank = |letter: char| letter.is_whitespace() || matches!(letter, '\\' | '=' | '>');
     let blanks = after.len() - after.trim_start_matches(is_blank).len();
     let is_escaped = after.get(..blanks).is_some_and(|blanks| blanks.ends_with('\\'));
@@ -308,7 +310,7 @@ fn value_span(after: &str) -> (usize, usize) {
             let word_end =
                 |text: &str| text.find(|c: char| c.is_whitespace() || VALUE_END.contains(&c)).unwrap_or(text.len());
             let mut end = word_end(rest);
-            // `b'x'`, `Some("x")`: a quoted value in the words of a language.
+            // `b'x'`, `Some("x")`: a quoted value in a programming language.
             let (prefix, quoted) = rest.split_at(end);
             let mut quoted = quoted.chars();
             if (prefix.ends_with('(') || LITERAL_PREFIXES.contains(&prefix))
@@ -328,7 +330,7 @@ fn value_span(after: &str) -> (usize, usize) {
     }
 }
 
-/// Where a quoted text ends: at its quote, which is escaped itself in a text inside a text (`is_escaped`).
+/// The end of a quoted text: at its quote, which is escaped in a nested text (`is_escaped`).
 fn quoted_end(inside: &str, quote: char, is_escaped: bool) -> usize {
     let mut backslashes = 0_usize;
     for (at, character) in inside.char_indices().take(LONGEST_VALUE) {
@@ -345,7 +347,7 @@ fn quoted_end(inside: &str, quote: char, is_escaped: bool) -> usize {
     inside.len()
 }
 
-/// Where a list ends, past brackets in quotes.
+/// The end of a list, ignoring brackets in quotes.
 fn list_end(inside: &str) -> usize {
     let mut quote = None;
     let mut escaped = false;

@@ -4,19 +4,19 @@ use std::{fmt, str::FromStr};
 
 use serde::Deserialize;
 
-/// A value that is never shown: neither `{}` nor `{:?}` prints it, so that it cannot reach a log or an error.
+/// A secret: neither `{}` nor `{:?}` prints it, so that it cannot reach a log or an error.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Keeps `value` from being shown.
+    /// Wraps `value`.
     #[must_use]
     pub fn new(value: impl Into<String>) -> Self {
         Secret(value.into())
     }
 
-    /// The value itself, for the one place that sends or compares it.
+    /// The value itself; only for code that sends or compares it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

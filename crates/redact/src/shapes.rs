@@ -1,4 +1,4 @@
-//! Secrets that show by their form.
+//! Finds secrets by their format.
 
 use std::{borrow::Cow, sync::LazyLock};
 
@@ -6,25 +6,25 @@ use regex::{Captures, Regex};
 
 use crate::MASK;
 
-/// What is replaced as a whole, each by the form that its issuer gives it.
+/// Formats that are replaced completely.
 const WHOLE: &[&str] = &[
-    // Private keys in PEM (RFC 7468), to their end or to that of the text.
+    // PEM private keys (RFC 7468), up to their end or the end of the text.
     r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
-    // Access keys of AWS.
+    // AWS access keys.
     r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
-    // Signed and encrypted tokens (RFC 7519, 7516).
+    // Signed and encrypted tokens: JWT (RFC 7519), JWE (RFC 7516).
     r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*){0,3}",
     // Tokens of Stripe, Vault, SendGrid, npm, Telegram.
     r"\b(?:[sr]k_live_[A-Za-z0-9]{16,}|hv[sbr]\.[A-Za-z0-9_-]{20,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|npm_[A-Za-z0-9]{30,}|bot[0-9]{6,}:[A-Za-z0-9_-]{30,})",
-    // Addresses of which whoever knows them may write: webhooks of Slack, Discord, Teams.
+    // URLs that allow anyone to post: webhooks of Slack, Discord, Teams.
     r#"\b(?:hooks\.slack(?:-gov)?\.com/[a-z]+|discord(?:app)?\.com/api/(?:v[0-9]+/)?webhooks|[a-z0-9-]+\.webhook\.office\.com/webhookb2)/[^\s"'<>]+"#,
     // Tokens of GitHub, GitLab, Slack, Google, and ours.
     r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{20,}|xox[abposr]-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{35}|hs_[A-Za-z0-9_-]{40,})",
 ];
 
-/// Credentials before a host. In a URL they may hold what ends a host elsewhere: the last `@` of the word counts.
+/// Credentials in a URL. They may contain characters that end a host in other URLs, so the last `@` of the word counts.
 const URL_CREDENTIALS: &str = r#"(?P<before>[A-Za-z][A-Za-z0-9+.-]*://)(?P<after>[^\s"'<>]*)"#;
-/// `user:password@host` without a scheme, where a host follows that can be told from an ordinary word.
+/// `user:password@host` without a scheme, if the host is recognisable.
 const BARE_CREDENTIALS: &str = r#"(?m)(?P<before>^|[\s"'=(,;])[A-Za-z0-9._+-]+:[^\s:@/"']+@(?P<host>$|[\s"']|localhost\b|\[|\d{1,3}(?:\.\d{1,3}){3}\b|(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}\b|[A-Za-z0-9-]+:\d{2,5}(?:$|[\s/"']))"#;
 
 struct Shapes {
@@ -39,7 +39,7 @@ static SHAPES: LazyLock<Option<Shapes>> = LazyLock::new(|| {
     Some(Shapes { whole: whole?, url: url?, bare: bare? })
 });
 
-/// The text with each of them replaced; `None` if there is none.
+/// The text with each secret replaced; `None` if there is none.
 pub(crate) fn replace(text: &str) -> Option<String> {
     let shapes = SHAPES.as_ref()?;
     let mut clean = Cow::Borrowed(text);
@@ -65,13 +65,13 @@ pub(crate) fn replace(text: &str) -> Option<String> {
     }
 }
 
-/// What follows the credentials of a URL, from its host on; `None` if it has none.
+/// The part of a URL after its credentials, from the host on; `None` if it has none.
 fn without_credentials(after_scheme: &str) -> Option<&str> {
     let (authority, path) = after_scheme.split_at(after_scheme.find(['/', '?', '#']).unwrap_or(after_scheme.len()));
     if let Some(at) = authority.rfind('@') {
         return after_scheme.get(at + 1..);
     }
-    // A password may hold what ends an authority. A port does not.
+    // A password may contain characters that end an authority. A port cannot.
     let (_, password) = authority.split_once(':')?;
     if path.is_empty() || password.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

@@ -1,6 +1,6 @@
 use super::*;
 
-/// Texts, and what is left of them.
+/// Texts, and their expected redaction.
 #[track_caller]
 fn redacted(redactor: &Redactor, table: &[(&str, &str)]) {
     for (text, clean) in table {
@@ -217,7 +217,7 @@ fn the_newest_secrets_are_known_and_those_of_the_configuration_for_good() {
     redactor.learn_all(told.iter().map(String::as_str), std::iter::once("a-user-name"));
     let more: Vec<String> = (0..200).map(|number| format!("later-{number:03}")).collect();
     redactor.learn_all(more.iter().map(String::as_str), std::iter::empty());
-    // What is told again counts as new.
+    // A secret that is learned again counts as new.
     assert_eq!(redactor.text("configured secret-350 another-one secret-351 later-000"), "*** *** *** secret-351 ***");
     assert_eq!(redactor.text(&told[2]), told[2], "no password is as long");
     assert_eq!(redactor.text("a-user-name"), "a-user-name");
@@ -241,7 +241,7 @@ fn a_secret_over_the_cut_leaves_no_part_of_it() {
             redactor.text(&format!("{} p4ssw0rd-and-more {}", "x".repeat(before), "y ".repeat(9_000))).into_owned();
         assert!(!clean.contains("p4ss") && clean.len() <= LONGEST_TEXT, "{before}: {}", clean.len());
     }
-    // Nor where much was taken out before it.
+    // Nor if many secrets were removed before it.
     let many = "password=".to_owned() + &"z".repeat(500) + " ";
     let clean = redactor.text(&many.repeat(60)).into_owned();
     assert!(!clean.contains('z'), "{clean}");

@@ -1,4 +1,4 @@
-//! The picture of an alert: the panel behind its rule, or else its expression with the number that it is compared with.
+//! Images of alerts: the related panel, or otherwise a chart of the expression with its threshold.
 
 use std::sync::Arc;
 
@@ -15,21 +15,21 @@ use notify::AlertSubject;
 
 use crate::{Format, PictureFailure, Pictures, RenderRequest, data, draw::Subject};
 
-/// Width and height.
+/// Width and height in units.
 const SIZE: (u32, u32) = (720, 340);
-/// Pixels a unit: screens of telephones are fine.
+/// Pixels per unit, for phones with high resolution.
 const ZOOM: f32 = 2.0;
-/// What is shown of the time before an alert began.
+/// Time shown before the start of an alert.
 const BEFORE_MS: i64 = 30 * 60_000;
-/// Least and longest time shown.
+/// Minimum and maximum length of the time range.
 const WINDOW_MS: (i64, i64) = (3_600_000, 24 * 3_600_000);
 
-/// What the severity of an alert looks like.
+/// The colour of an alert's severity.
 fn color(subject: &AlertSubject) -> Color {
     severity_color(subject.labels.get("severity").map_or("", String::as_str))
 }
 
-/// Draws alerts. A cheap handle.
+/// Draws images of alerts. Cheap to clone.
 #[derive(Clone)]
 pub struct AlertPictures(Arc<Parts>);
 
@@ -40,7 +40,7 @@ struct Parts {
 }
 
 impl AlertPictures {
-    /// From the panels of `library` and the data of `engines`.
+    /// With the panels of `library` and the data of `engines`.
     #[must_use]
     pub fn new(pictures: Pictures, engines: Engines, library: DashboardRegistry) -> Self {
         AlertPictures(Arc::new(Parts { pictures, engines, library }))
@@ -55,7 +55,7 @@ impl AlertPictures {
         self.0.pictures.draw(order, Format::Png).await
     }
 
-    /// The panel behind an alert if there is one with data, and else a chart of its expression.
+    /// The panel related to an alert if there is one with data, otherwise a chart of its expression.
     async fn panel(&self, subject: &AlertSubject) -> (Panel, PanelData, TimeRange) {
         let (least, most) = WINDOW_MS;
         let window_ms = subject.until_ms.saturating_sub(subject.since_ms).saturating_add(BEFORE_MS).clamp(least, most);
@@ -88,7 +88,7 @@ impl AlertPictures {
     }
 }
 
-/// The panel behind an alert, by both names, with the number that the rule compares one of its queries with.
+/// A copy of the panel related to an alert, with both titles, and with the rule's threshold for one of its queries.
 fn behind_alert(panel: &Panel, subject: &AlertSubject) -> Panel {
     let mut panel = panel.clone();
     panel.title = format!("{}: {}", subject.name, panel.title);
@@ -98,7 +98,7 @@ fn behind_alert(panel: &Panel, subject: &AlertSubject) -> Panel {
     if let Some(threshold) = compared {
         let value = threshold.value;
         let line = Threshold { value, color: color(subject), label: subject.name.clone() };
-        // One of the panel's own at this value says less.
+        // The rule's threshold replaces the panel's own one with the same value.
         panel.thresholds.retain(|own| own.value != value);
         let place = panel.thresholds.partition_point(|own| own.value < value);
         panel.thresholds.insert(place, line);
@@ -109,7 +109,7 @@ fn behind_alert(panel: &Panel, subject: &AlertSubject) -> Panel {
     panel
 }
 
-/// A chart of a rule's expression, with the line that it must not cross.
+/// A chart of a rule's expression, with its threshold.
 fn own_panel(subject: &AlertSubject) -> Panel {
     let threshold = rules::Threshold::of(&subject.expr);
     let line = |threshold: &rules::Threshold| Threshold {

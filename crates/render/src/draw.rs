@@ -1,4 +1,4 @@
-//! What is drawn, and as what.
+//! Render requests and image formats.
 
 use std::collections::HashMap;
 
@@ -10,17 +10,17 @@ use model::{
 
 use crate::PictureFailure;
 
-/// How a picture is written.
+/// Format of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Pixels.
+    /// PNG.
     Png,
-    /// Shapes.
+    /// SVG.
     Svg,
 }
 
 impl Format {
-    /// By the end of a file's name.
+    /// By the extension of a file name.
     pub fn of_extension(extension: &str) -> Option<Self> {
         match extension {
             "png" => Some(Format::Png),
@@ -37,7 +37,7 @@ impl Format {
         }
     }
 
-    /// The end of a file's name.
+    /// The extension of a file name.
     pub fn extension(self) -> &'static str {
         match self {
             Format::Png => "png",
@@ -46,15 +46,15 @@ impl Format {
     }
 }
 
-/// What is to be drawn, with everything that it takes.
+/// An image to draw, with all its data.
 pub struct RenderRequest {
-    /// Of what.
+    /// The subject.
     pub what: Subject,
-    /// Time and colours.
+    /// Time zone and theme.
     pub setting: Setting,
     /// Width and height.
     pub size: (u32, u32),
-    /// Pixels a unit of width and height.
+    /// Pixels per unit of width and height.
     pub zoom: f32,
 }
 
@@ -66,13 +66,13 @@ pub enum Subject {
     Dashboard(Box<Dashboard>, HashMap<String, PanelData>),
 }
 
-/// What a picture takes beside its pixels, in bytes: its text and the shapes that are made of it.
+/// Memory of an image besides its pixels, in bytes: its SVG and the parsed shapes.
 const SHAPES_BYTES: u64 = 4 << 20;
-/// What a pixel takes: itself, and the file that is made of it.
+/// Memory per pixel: the pixel and the encoded file.
 const PIXEL_BYTES: u64 = 8;
 
 impl RenderRequest {
-    /// Memory that drawing takes, about, in bytes.
+    /// Approximate memory needed to draw it, in bytes.
     pub fn cost(&self, format: Format) -> u64 {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a zoom is a small positive number
         let zoom = u64::from(self.zoom.ceil().max(1.0) as u32);
@@ -83,9 +83,10 @@ impl RenderRequest {
         }
     }
 
-    /// Draws it; on a thread that may block.
+    /// Draws it; call it on a blocking thread.
     ///
     /// # Errors
+    ///
     /// It would have more than `most_pixels`, or cannot be drawn.
     pub fn draw(self, format: Format, most_pixels: u64) -> Result<Vec<u8>, PictureFailure> {
         #[allow(clippy::cast_precision_loss)] // some thousand

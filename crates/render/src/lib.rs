@@ -1,8 +1,8 @@
-//! Pictures of panels and dashboards: for `/render`, for `hyperscope render`, for messages.
+//! Images of panels and dashboards: for `/render`, for `hyperscope render`, for notifications.
 //!
-//! [`data`] asks the queries, the app draws SVG, the crate `picture` makes PNG of it. Drawing is work for the processor: it is done
-//! on threads for that, a few at a time and fair between tokens, and who comes when too many wait is told to come again. Pictures of
-//! alerts have a share of their own, so that no viewer keeps a message without one.
+//! [`data`] evaluates the queries, the app draws SVG, and the crate `picture` converts it to PNG. Drawing is CPU-bound:
+//! it runs on separate threads, with limited concurrency and fair between tokens; when the queue is full, callers get
+//! 503 with Retry-After. Images of alerts have their own limit, so that viewers cannot block them.
 
 mod alert_image;
 mod data;
@@ -28,48 +28,48 @@ pub use crate::{
     draw::{Format, RenderRequest, Subject},
 };
 
-/// For each picture that is drawn, so many may wait.
+/// Maximum number of queued images per concurrent image.
 const WAITING: usize = 16;
 
-/// What pictures may take.
+/// Limits of images.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Longest wait for its turn.
+    /// Maximum time in the queue.
     pub longest_wait: Duration,
-    /// Most pixels of one picture.
+    /// Maximum number of pixels per image.
     pub most_pixels: u64,
 }
 
-/// Draws pictures, a few at a time. A cheap handle.
+/// Draws images with limited concurrency. Cheap to clone.
 #[derive(Clone)]
 pub struct Pictures(Arc<Shared>);
 
 struct Shared {
     begun: Begun,
-    /// Lets them be drawn.
+    /// Schedules drawing.
     drawing: ReadScheduler,
     most_pixels: u64,
 }
 
-/// Why there is no picture.
+/// Why there is no image.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureFailure {
-    /// Too many want one.
+    /// The queue is full.
     #[error("too many pictures are being drawn: come again in a moment")]
     Busy,
-    /// It would take more memory than one may.
+    /// It would exceed the memory limit.
     #[error("the picture would take too much memory: ask for less width or height, or raise limits.memory")]
     TooLarge,
-    /// It would be too large.
+    /// It would exceed the size limit.
     #[error(transparent)]
     Picture(#[from] picture::PictureError),
-    /// The drawing broke off.
+    /// Drawing panicked.
     #[error("the picture could not be drawn: see the server's log")]
     Broken,
 }
 
 impl Pictures {
-    /// `at_a_time`, within the budgets of a server.
+    /// Draws `at_a_time` images concurrently, within the server's budgets.
     #[must_use]
     pub fn new(budgets: &Budgets, options: Options, at_a_time: usize) -> Self {
         Pictures(Arc::new(Shared {
@@ -79,23 +79,23 @@ impl Pictures {
         }))
     }
 
-    /// Lets one more begin, for as long as what is returned is kept.
+    /// Admits one more image, until the returned guard is dropped.
     pub fn begin(&self) -> Result<Admitted, PictureFailure> {
         self.0.begun.begin(Requester::current().account()).ok_or(PictureFailure::Busy)
     }
 
-    /// What lets them be drawn.
+    /// The scheduler of drawing.
     #[must_use]
     pub fn drawing(&self) -> &ReadScheduler {
         &self.0.drawing
     }
 
-    /// Most pixels of one picture.
+    /// Maximum number of pixels per image.
     pub fn most_pixels(&self) -> u64 {
         self.0.most_pixels
     }
 
-    /// Draws what was ordered, once it is its turn.
+    /// Draws the image when it is its turn.
     pub async fn draw(&self, order: RenderRequest, format: Format) -> Result<Vec<u8>, PictureFailure> {
         let most_pixels = self.0.most_pixels;
         let cost = order.cost(format);

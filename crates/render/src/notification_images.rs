@@ -7,12 +7,12 @@ use notify::{AlertSubject, ImageRenderer};
 
 use crate::{AlertPictures, PictureLinks};
 
-/// Draws alerts and makes links to what it draws.
+/// Draws images of alerts and creates links to them.
 #[derive(Clone)]
 pub struct AlertImages {
     /// Draws them.
     pub pictures: AlertPictures,
-    /// Makes links to them.
+    /// Creates signed links to them.
     pub links: PictureLinks,
 }
 

@@ -1,4 +1,4 @@
-//! What the URL of a picture asks for.
+//! Parses the URL parameters of an image.
 
 use std::ops::RangeInclusive;
 
@@ -11,42 +11,42 @@ use model::{
 
 use crate::{Format, zones};
 
-/// Width and height that a picture may have.
+/// Allowed width and height of an image.
 const WIDTHS: RangeInclusive<u32> = 100..=6_000;
 const HEIGHTS: RangeInclusive<u32> = 50..=20_000;
 
-/// Size of a panel's picture that says none.
+/// Default size of a panel's image.
 pub const PANEL: (u32, u32) = (1_000, 500);
-/// Width of a dashboard's picture that says none.
+/// Default width of a dashboard's image.
 const DASHBOARD_WIDTH: u32 = 1_280;
-/// Why a URL names no picture: what is wrong and how to mend it.
+/// Why a URL is invalid: what is wrong and how to fix it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParamsError {
-    /// A parameter is wrong.
+    /// A parameter is invalid.
     #[error("{0}")]
     Invalid(String),
-    /// There is no such panel, or no such kind of picture.
+    /// There is no such panel or format.
     #[error("{0}")]
     NotFound(String),
 }
 
-/// The parameters of a picture. Those of a dashboard's variables (`var-*`) and unknown ones change nothing.
+/// The parameters of an image. Variables of a dashboard (`var-*`) and unknown ones are ignored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RenderParams {
-    /// The time shown.
+    /// The time range.
     pub range: TimeRange,
     /// In pixels.
     pub width: Option<u32>,
     /// In pixels.
     pub height: Option<u32>,
-    /// Light or dark.
+    /// Light or dark theme.
     pub theme: Theme,
     /// From `tz`.
     pub zone: Zone,
 }
 
 impl RenderParams {
-    /// Reads the query of a URL.
+    /// Parses the query string of a URL.
     pub fn parse(query: &str, now_ms: i64) -> Result<Self, ParamsError> {
         let value = |name: &str| {
             let mut pairs = form_urlencoded::parse(query.as_bytes());
@@ -78,7 +78,7 @@ impl RenderParams {
         })
     }
 
-    /// The size of a dashboard's picture.
+    /// The size of a dashboard's image.
     pub fn dashboard_size(&self, dashboard: &Dashboard) -> (u32, u32) {
         let width = self.width.unwrap_or(DASHBOARD_WIDTH);
         #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -109,7 +109,7 @@ fn pixels(name: &str, text: Option<&str>, allowed: &RangeInclusive<u32>) -> Resu
     }
 }
 
-/// A file's name as what it names and its format.
+/// Splits a file name into its base name and format.
 pub fn named(file: &str) -> Result<(&str, Format), ParamsError> {
     let wrong = || ParamsError::NotFound(format!("there is no picture {file:?}: its name ends in .png or .svg"));
     let (name, extension) = file.rsplit_once('.').ok_or_else(wrong)?;

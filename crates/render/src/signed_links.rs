@@ -1,7 +1,7 @@
-//! Links to pictures of alerts for those who cannot log in: signed, for one picture, for a limited time.
+//! Signed links to images of alerts for people who cannot log in: each for one image and a limited time.
 //!
-//! What a link shows is kept here and named at random; the signature holds the name and the end of its time together. The key is made
-//! at each start, so that no link outlives the server that gave it, and again when links are withdrawn.
+//! The subject of a link is stored in memory under a random name; the signature covers the name and the expiry. The key
+//! is generated at each start, and again when links are revoked, so that no link outlives the server that created it.
 
 use std::{collections::VecDeque, fmt::Write, sync::Arc, time::Duration};
 
@@ -11,14 +11,14 @@ use notify::AlertSubject;
 use parking_lot::{Mutex, MutexGuard};
 use sha2::Sha256;
 
-/// Links that are kept; the oldest gives way.
+/// Maximum number of stored links; the oldest is dropped.
 const MOST: usize = 1_000;
-/// Random bytes of a name.
+/// Random bytes in a name.
 const NAME_BYTES: usize = 16;
-/// Random bytes of the key.
+/// Random bytes in the key.
 const KEY_BYTES: usize = 32;
 
-/// Makes links and opens them. A cheap handle.
+/// Creates and verifies links. Cheap to clone.
 #[derive(Clone)]
 pub struct PictureLinks(Arc<Mutex<Parts>>);
 
@@ -41,18 +41,20 @@ impl Parts {
 }
 
 impl PictureLinks {
-    /// With a key of its own.
+    /// With a new key.
     ///
     /// # Errors
+    ///
     /// The machine has no random numbers.
     pub fn new() -> anyhow::Result<Self> {
         Ok(PictureLinks(Arc::new(Mutex::new(Parts::new()?))))
     }
 
-    /// Lets no link that was given until now lead anywhere any more.
+    /// Revokes all existing links.
     ///
     /// # Errors
-    /// The machine has no random numbers; the links go on.
+    ///
+    /// The machine has no random numbers; the links stay valid.
     pub fn withdraw(&self) -> Result<(), NoRandomness> {
         let fresh = Parts::new()?;
         *self.parts() = fresh;
@@ -63,7 +65,7 @@ impl PictureLinks {
         self.0.lock()
     }
 
-    /// A path to the picture of an alert that leads there for so long; `None` where the machine has no random numbers.
+    /// A path to the image of an alert that is valid for `life`; `None` if the machine has no random numbers.
     pub fn make(&self, subject: AlertSubject, now_ms: i64, life: Duration) -> Option<String> {
         let name = random_text::<NAME_BYTES>().ok()?;
         let until = now_ms.saturating_add(i64::try_from(life.as_millis()).unwrap_or(i64::MAX)) / 1_000;
@@ -81,7 +83,7 @@ impl PictureLinks {
         Some(path)
     }
 
-    /// What a link shows, if it is one of ours and its time is not over.
+    /// The subject of a link, if its signature is valid and it has not expired.
     pub fn open(&self, name: &str, until: i64, signature: &str, now_ms: i64) -> Option<AlertSubject> {
         let signature = bytes(signature)?;
         let parts = self.parts();
@@ -94,7 +96,7 @@ impl PictureLinks {
     }
 }
 
-/// The bytes of hexadecimal digits.
+/// Decodes hexadecimal digits.
 fn bytes(digits: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
     let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
@@ -111,7 +113,7 @@ mod tests {
         AlertSubject { name: name.into(), expr: "up".into(), labels: Default::default(), since_ms: 0, until_ms: 0 }
     }
 
-    /// Name, end and signature of a path.
+    /// Name, expiry and signature of a path.
     fn parts(path: &str) -> (String, i64, String) {
         let (name, rest) = path.strip_prefix("/render/alert/").unwrap().split_once(".png?until=").unwrap();
         let (until, signature) = rest.split_once("&signature=").unwrap();

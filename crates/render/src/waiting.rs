@@ -1,16 +1,16 @@
-//! How many pictures have been begun: their queries are asked, or they are drawn, or wait for either.
+//! Limits the number of images in progress, from the first query until they are drawn.
 
 use std::{collections::HashMap, sync::Arc};
 
 use parking_lot::Mutex;
 
-/// A number of places, of which a token has at most half.
+/// A limited number of places, of which one token gets at most half.
 pub(crate) struct Begun {
     places: usize,
     by_token: Arc<Mutex<HashMap<Arc<str>, usize>>>,
 }
 
-/// A place, until it is dropped.
+/// A place, released on drop.
 pub struct Admitted {
     token: Arc<str>,
     by_token: Arc<Mutex<HashMap<Arc<str>, usize>>>,
@@ -21,7 +21,7 @@ impl Begun {
         Begun { places, by_token: Arc::default() }
     }
 
-    /// A place for one more of `token`, if there is one.
+    /// A place for one more image of `token`, if there is one.
     pub(crate) fn begin(&self, token: Arc<str>) -> Option<Admitted> {
         let mut by_token = self.by_token.lock();
         let all: usize = by_token.values().sum();

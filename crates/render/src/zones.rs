@@ -1,4 +1,4 @@
-//! Time zones by name, from the database that comes along: a machine without one writes the same times.
+//! Time zones by name, from an embedded database, so that the result does not depend on the machine.
 
 use std::{collections::HashMap, sync::OnceLock};
 
@@ -6,16 +6,16 @@ use jiff::{Timestamp, tz::TimeZone};
 use model::zone::{Changes, Zone};
 use parking_lot::Mutex;
 
-/// Before this time (1980), clocks of a zone are taken for what they were then; in milliseconds since the Unix epoch.
+/// Before this time (1980), a zone's offset at this time is used; in milliseconds since the Unix epoch.
 const FIRST_MS: i64 = 315_532_800_000;
-/// After this time (2100), they are taken for what they will be then.
+/// After this time (2100), a zone's offset at this time is used.
 const LAST_MS: i64 = 4_102_444_800_000;
-/// No zone is further from UTC, in minutes.
+/// Maximum offset of any zone from UTC, in minutes.
 const FURTHEST_MIN: i32 = 1_440;
 
-/// The zone of this name: one of the IANA database, or minutes east of UTC. `None` if there is none.
+/// The zone with this name: an IANA name, or minutes east of UTC. `None` if there is none.
 ///
-/// What is made of a zone stays: there are some hundred of them, each of a few kilobytes.
+/// The data of a zone is leaked: there are some hundred zones of a few kilobytes each.
 #[must_use]
 pub fn named(name: &str) -> Option<Zone> {
     static ZONES: OnceLock<Mutex<HashMap<String, &'static Changes>>> = OnceLock::new();
@@ -26,7 +26,7 @@ pub fn named(name: &str) -> Option<Zone> {
         return Some(Zone::UTC);
     }
     let zone = TimeZone::get(name).ok()?;
-    // As the database spells it: names may be asked for in any case, and each is to be made once.
+    // With the spelling of the database: names are accepted in any case, and each zone is only created once.
     let name = zone.iana_name()?;
     let mut zones = ZONES.get_or_init(Mutex::default).lock();
     let changes = match zones.get(name) {

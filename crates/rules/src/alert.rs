@@ -1,4 +1,4 @@
-//! One alert, and how it moves between its states.
+//! One alert and its state transitions.
 
 use std::sync::Arc;
 
@@ -6,29 +6,29 @@ use labels::Labels;
 
 use crate::group::Recorded;
 
-/// An alert that is over is kept for so long, so that those who are told of alerts hear of its end.
+/// How long a resolved alert is retained, so that its resolution is sent repeatedly.
 const RESOLVED_RETENTION_MS: i64 = 15 * 60 * 1000;
-/// How often those who are told of alerts hear of each again.
+/// Interval between notifications of an alert.
 pub const RESEND_MS: i64 = 60 * 1000;
-/// Those who are told of an alert take it for over when they did not hear of it for so many intervals.
+/// An alert expires at its receivers if they do not get it for this many intervals.
 const VALID_INTERVALS: i64 = 4;
 
-/// Names and texts, sorted by name.
+/// Annotation names and texts, sorted by name.
 pub type Annotations = Arc<[(Arc<str>, String)]>;
 
-/// Whether an alert is on.
+/// State of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AlertState {
     /// The expression does not hold.
     Inactive,
-    /// It holds, but not for long enough.
+    /// It holds, but not long enough.
     Pending,
-    /// It held for long enough.
+    /// It has held long enough.
     Firing,
 }
 
 impl AlertState {
-    /// Prometheus' word.
+    /// Prometheus' name.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -42,46 +42,46 @@ impl AlertState {
 /// One alert of a rule. Times are milliseconds since the Unix epoch.
 #[derive(Debug, Clone)]
 pub struct Alert {
-    /// What tells it from the rule's other alerts; with `alertname`.
+    /// Labels, with `alertname`; unique within the rule.
     pub labels: Labels,
-    /// What people read.
+    /// Text for people.
     pub annotations: Annotations,
-    /// The expression's value when it held last.
+    /// The expression's last value.
     pub value: f64,
     /// Its state.
     pub state: AlertState,
-    /// Since when the expression holds.
+    /// Since when the expression is true.
     pub active_at_ms: i64,
     /// Since when it fires.
     pub fired_at_ms: Option<i64>,
     /// When it ended.
     pub resolved_at_ms: Option<i64>,
-    /// Since when it fires although the expression does not hold.
+    /// Since when it fires although the expression is not true.
     pub keep_firing_since_ms: Option<i64>,
-    /// When others were told of it last.
+    /// When the last notification was sent.
     pub last_sent_ms: Option<i64>,
 }
 
-/// How long an alert waits and lingers, in milliseconds.
+/// `for` and `keep_firing_for` of a rule, in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
     pub(crate) hold_ms: i64,
     pub(crate) keep_firing_ms: i64,
 }
 
-/// What is left of an alert after a step.
+/// State of an alert after a step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum After {
-    /// It is pending or fires.
+    /// It is pending or firing.
     On,
-    /// It is over, and kept for a while.
+    /// It is resolved, and retained for a while.
     Over,
-    /// It can be forgotten.
+    /// It can be dropped.
     Gone,
 }
 
 impl Alert {
-    /// An alert whose expression has begun to hold.
+    /// An alert whose expression has become true.
     pub(crate) fn begun(labels: Labels, annotations: Annotations, value: f64, at_ms: i64) -> Self {
         Alert {
             labels,
@@ -96,7 +96,8 @@ impl Alert {
         }
     }
 
-    /// One evaluation at which the expression holds or does not (`AlertingRule.Eval` in Prometheus' rules/alerting.go).
+    /// Applies one evaluation, at which the expression is true or not (`AlertingRule.Eval` in Prometheus'
+    /// rules/alerting.go).
     pub(crate) fn step(&mut self, holds: bool, at_ms: i64, patience: Patience) -> After {
         if holds {
             self.keep_firing_since_ms = None;
@@ -124,7 +125,7 @@ impl Alert {
         After::On
     }
 
-    /// Whether others are to be told of it now: each minute while it fires, and at once when it ends.
+    /// Whether a notification is due: every minute while it fires, and at once when it resolves.
     fn is_due(&self, at_ms: i64) -> bool {
         let last_ms = self.last_sent_ms.unwrap_or(i64::MIN / 2);
         match self.state {
@@ -134,7 +135,7 @@ impl Alert {
         }
     }
 
-    /// What others are told of it now, if they are. It counts as told.
+    /// The notification that is due, if any. It counts as sent.
     pub(crate) fn notification(&mut self, at_ms: i64, interval_ms: i64, generator_url: &str) -> Option<Notification> {
         if !self.is_due(at_ms) {
             return None;
@@ -162,24 +163,24 @@ impl Alert {
     }
 }
 
-/// Name of the series that says since when alerts are on, in seconds since the Unix epoch.
+/// Name of the series with the time since when alerts are active, in seconds since the Unix epoch.
 pub const FOR_STATE: &str = "ALERTS_FOR_STATE";
 
-/// What a notifier is told of an alert, as Prometheus tells an Alertmanager. Times are milliseconds since the Unix epoch.
+/// A notification of an alert, as Prometheus posts it to an Alertmanager. Times are milliseconds since the Unix epoch.
 #[derive(Debug, Clone)]
 pub struct Notification {
-    /// What tells it from others; with `alertname`.
+    /// Labels, with `alertname`.
     pub labels: Labels,
-    /// What people read.
+    /// Text for people.
     pub annotations: Annotations,
-    /// The expression's value when it held last.
+    /// The expression's last value.
     pub value: f64,
     /// Since when it fires.
     pub starts_at_ms: i64,
-    /// When it ended; while it fires, until when it may be taken to fire if nothing more is heard.
+    /// When it resolved; while it fires, when it expires unless there is another notification.
     pub ends_at_ms: i64,
-    /// Whether it ended.
+    /// Whether it is resolved.
     pub is_resolved: bool,
-    /// Where the expression can be looked at.
+    /// Link to the expression.
     pub generator_url: String,
 }

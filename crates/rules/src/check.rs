@@ -1,4 +1,4 @@
-//! What Prometheus refuses in a file of rules (its `rulefmt`), and no more.
+//! The checks of Prometheus' `rulefmt`, and no others.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -10,7 +10,7 @@ use crate::{
     template,
 };
 
-/// All that is wrong with a file.
+/// All problems of a file.
 pub(crate) fn problems(file: &RuleFile) -> Vec<Problem> {
     let mut found = Vec::new();
     let mut names = HashSet::new();
@@ -32,8 +32,8 @@ pub(crate) fn problems(file: &RuleFile) -> Vec<Problem> {
     found
 }
 
-/// What Prometheus takes and what can never work: texts that cannot be filled in whatever the alert. The alert fires all the same,
-/// with the error in the place of the text.
+/// What Prometheus accepts but can never work: templates that fail for any alert. The alert fires nevertheless, with
+/// the error instead of the text.
 pub(crate) fn warnings(file: &RuleFile) -> Vec<Problem> {
     let mut found = Vec::new();
     for rule in file.groups.iter().flat_map(|group| &group.value.rules).filter(|rule| !rule.value.alert.is_empty()) {
@@ -71,7 +71,7 @@ fn check_rule(placed: &Placed<RuleSpec>, found: &mut Vec<Problem>) {
                 add(format!("`{key}` is for alerts: leave it out of a recording rule"));
             }
         }
-        // Any text is a name, but one with braces is an expression that stands in the wrong place.
+        // Prometheus accepts any name; but one with braces is an expression in the wrong field.
         if rule.record.contains(['{', '}']) {
             add(format!("{:?} is not a name of a series: an expression goes into `expr`", rule.record));
         }

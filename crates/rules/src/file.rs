@@ -1,4 +1,4 @@
-//! Files of rules, in Prometheus' format.
+//! Rule files in Prometheus' format.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -12,7 +12,7 @@ use crate::{
     lenient::{or_default, texts},
 };
 
-/// A file of rules that was read and found good.
+/// A parsed and valid rule file.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleFile {
@@ -25,19 +25,19 @@ pub struct RuleFile {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GroupSpec {
-    /// Names it within its file.
+    /// Name; unique within the file.
     #[serde(default, deserialize_with = "or_default")]
     pub name: String,
-    /// How often it is evaluated.
+    /// Evaluation interval.
     #[serde(default)]
     pub interval: Option<RuleDuration>,
-    /// How far back it is evaluated, so that late samples are in.
+    /// How far back the evaluation time is, to include late samples.
     #[serde(default)]
     pub query_offset: Option<RuleDuration>,
-    /// Most series or alerts that one of its rules may make; 0 and less for no limit.
+    /// Maximum number of series or alerts of each rule; 0 or less for no limit.
     #[serde(default, deserialize_with = "or_default")]
     pub limit: i64,
-    /// Labels of all its rules; a rule's own come first.
+    /// Labels of all its rules; a rule's own labels override them.
     #[serde(default, deserialize_with = "texts")]
     pub labels: BTreeMap<String, String>,
     /// Its rules.
@@ -45,34 +45,34 @@ pub struct GroupSpec {
     pub rules: Vec<Placed<RuleSpec>>,
 }
 
-/// One rule: either `alert` or `record` is there.
+/// One rule: either `alert` or `record` is set.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleSpec {
-    /// Name of the alert that it raises; empty if it records.
+    /// Name of the alert; empty for a recording rule.
     #[serde(default, deserialize_with = "or_default")]
     pub alert: String,
-    /// Name of the series that it records; empty if it alerts.
+    /// Name of the recorded series; empty for an alerting rule.
     #[serde(default, deserialize_with = "or_default")]
     pub record: String,
-    /// What is evaluated.
+    /// The expression.
     #[serde(default)]
     pub expr: Option<Placed<String>>,
-    /// How long the expression must hold before the alert fires.
+    /// How long the expression must be true before the alert fires.
     #[serde(default, rename = "for")]
     pub hold: Option<RuleDuration>,
-    /// How long the alert goes on firing after the expression held last.
+    /// How long the alert keeps firing after the expression was last true.
     #[serde(default)]
     pub keep_firing_for: Option<RuleDuration>,
-    /// Labels added to what it makes.
+    /// Labels to add to the series or alerts.
     #[serde(default, deserialize_with = "texts")]
     pub labels: BTreeMap<String, String>,
-    /// What people read of the alert.
+    /// Text of the alert for people.
     #[serde(default, deserialize_with = "texts")]
     pub annotations: BTreeMap<String, String>,
 }
 
-/// A part of a file and where it stands.
+/// A part of a file and its position.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Placed<T> {
     /// The part.
@@ -91,7 +91,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Placed<T> {
     }
 }
 
-/// A length of time in Prometheus' spelling: `5m`, `1h30m`, `0`.
+/// A duration in Prometheus' syntax: `5m`, `1h30m`, `0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
 #[serde(try_from = "String")]
 pub struct RuleDuration {
@@ -127,23 +127,24 @@ impl TryFrom<String> for RuleDuration {
 }
 
 impl RuleFile {
-    /// Reads the text of a file and checks it as Prometheus does.
+    /// Parses and checks the text of a file like Prometheus.
     ///
     /// # Errors
-    /// All that is wrong; never empty.
+    ///
+    /// All problems; never empty.
     pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
         let file: RuleFile = yaml::parse_text(text).map_err(|problem| vec![problem])?;
         let problems = check::problems(&file);
         if problems.is_empty() { Ok(file) } else { Err(problems) }
     }
 
-    /// What is taken, as Prometheus takes it, and can never work.
+    /// What Prometheus accepts but can never work.
     #[must_use]
     pub fn warnings(&self) -> Vec<Problem> {
         check::warnings(self)
     }
 
-    /// Rules of all groups.
+    /// Number of rules in all groups.
     #[must_use]
     pub fn rule_count(&self) -> usize {
         self.groups.iter().map(|group| group.value.rules.len()).sum()

@@ -1,4 +1,4 @@
-//! The functions that Prometheus gives to templates.
+//! Prometheus' template functions.
 
 use std::{net::IpAddr, sync::OnceLock};
 
@@ -13,7 +13,7 @@ use timeseries::Sample;
 
 use crate::{error::RuleError, file::RuleDuration, link};
 
-/// A series' value as `query` gives it, before there is one.
+/// Type of a sample in the result of `query`, for the check of templates.
 static SAMPLE: Named = Named {
     name: "*template.sample",
     fields: &[("Labels", Type::Map(&Type::Str)), ("Value", Type::Float)],
@@ -21,7 +21,7 @@ static SAMPLE: Named = Named {
     underlying: None,
 };
 
-/// What each function takes and gives. Those of numbers take texts that read as one as well.
+/// Signatures of the functions. Functions of numbers also accept text that parses as a number.
 static SIGNATURES: [Method; 29] = [
     Method::new("query", &[Type::Str], Type::List(&Type::Named(&SAMPLE))),
     Method::new("first", &[Type::List(&Type::Named(&SAMPLE))], Type::Named(&SAMPLE)),
@@ -54,11 +54,11 @@ static SIGNATURES: [Method; 29] = [
     Method::new("stripDomain", &[Type::Str], Type::Str),
 ];
 
-/// What some functions need to know of the evaluation.
+/// The data of an evaluation that some functions need.
 pub(crate) struct Scope<'a> {
-    /// Answers `query`.
+    /// Evaluates `query`.
     pub(crate) query: &'a (dyn Fn(&str) -> Result<Vec<InstantSample>, RuleError> + Send + Sync),
-    /// Where people reach us; empty if that is not known.
+    /// External URL; empty if it is unknown.
     pub(crate) external_url: &'a str,
     /// The evaluation time, in milliseconds since the Unix epoch.
     pub(crate) at_ms: i64,
@@ -79,7 +79,7 @@ impl Scope<'_> {
     }
 }
 
-/// The names of all functions, for parsing.
+/// All functions by name, for parsing.
 pub(crate) fn all_names() -> &'static Functions<'static> {
     static NAMES: OnceLock<Functions<'static>> = OnceLock::new();
     NAMES.get_or_init(|| {
@@ -97,7 +97,7 @@ fn seconds(ms: i64) -> f64 {
     ms as f64 / 1000.0
 }
 
-/// A series' value as `query` gives it.
+/// A sample in the result of `query`.
 fn sample(sample: &InstantSample) -> Value {
     let value = match &sample.sample {
         Sample::Float(value) => *value,
@@ -106,7 +106,7 @@ fn sample(sample: &InstantSample) -> Value {
     Record::value(SAMPLE.name, [("Labels", Value::strings(sample.labels.iter())), ("Value", Value::Float(value))])
 }
 
-/// The functions that depend on their arguments alone.
+/// The functions that depend on their arguments only.
 fn fixed() -> &'static Functions<'static> {
     static FIXED: OnceLock<Functions<'static>> = OnceLock::new();
     FIXED.get_or_init(|| {
@@ -204,7 +204,7 @@ fn text(arguments: &[Value], index: usize) -> Result<&str, ValueError> {
     argument(arguments, index).as_str()
 }
 
-/// A number, or a text that reads as one.
+/// A number, or text that parses as one.
 fn number(arguments: &[Value]) -> Result<f64, ValueError> {
     match argument(arguments, 0) {
         Value::Str(text) => {
@@ -237,7 +237,7 @@ fn pattern(text: &str) -> Result<Regex, ValueError> {
     labels::go_regex::compile(text).map_err(|error| format!("error parsing regexp: {error}").into())
 }
 
-/// Seconds since the Unix epoch as a time, to the millisecond.
+/// Seconds since the Unix epoch as a time, in milliseconds precision.
 fn time(seconds: f64) -> Result<Value, ValueError> {
     if !seconds.is_finite() {
         return Err("value is NaN or Inf".into());
@@ -252,7 +252,7 @@ fn time(seconds: f64) -> Result<Value, ValueError> {
     Ok(Time::value(ms as i64))
 }
 
-/// The first letter of each word as a capital.
+/// Capitalizes the first letter of each word.
 fn title(text: &str) -> String {
     let mut output = String::with_capacity(text.len());
     let mut starts = true;

@@ -1,4 +1,4 @@
-//! A group of rules at work.
+//! A group of rules with its state.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -12,78 +12,79 @@ use crate::{
     rule::{Engine, EvalContext, Kind, Rule, Times, Transition},
 };
 
-/// Where what rules record goes.
+/// The sink for samples of rules.
 pub trait Sink: Sync {
-    /// Stores samples. A staleness marker ends its series.
+    /// Stores samples. A stale marker ends its series.
     ///
     /// # Errors
+    ///
     /// What went wrong; nothing is stored.
     fn append(&self, points: &[Recorded]) -> Result<(), SourceError>;
 }
 
-/// One sample that a rule made.
+/// One sample of a rule.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Recorded {
     /// The series.
     pub labels: Labels,
     /// Milliseconds since the Unix epoch.
     pub timestamp_ms: i64,
-    /// A number or a native histogram; [`STALE_NAN`] ends the series.
+    /// A float or a native histogram; [`STALE_NAN`] ends the series.
     pub sample: Sample,
 }
 
 impl Recorded {
-    /// A number.
+    /// A float sample.
     #[must_use]
     pub fn float(labels: Labels, timestamp_ms: i64, value: f64) -> Self {
         Recorded { labels, timestamp_ms, sample: Sample::Float(value) }
     }
 }
 
-/// What a group is evaluated with.
+/// The environment of an evaluation.
 #[derive(Clone, Copy)]
-pub struct World<'a> {
-    /// Answers its queries.
+pub struct Environment<'a> {
+    /// Evaluates queries.
     pub engine: &'a dyn Engine,
-    /// Takes its samples; each rule's before the next rule is evaluated.
+    /// Stores samples; those of each rule before the next rule is evaluated.
     pub sink: &'a dyn Sink,
-    /// What all rules have in common.
-    pub around: &'a EvalContext,
-    /// Seconds on a clock that never goes back, for telling how long evaluations take.
+    /// The context that all rules share.
+    pub context: &'a EvalContext,
+    /// A monotonic clock in seconds, to measure evaluations.
     pub clock: &'a (dyn Fn() -> f64 + Sync),
 }
 
-/// How a rule fares.
+/// Health of a rule.
 #[derive(Debug, Clone, Default)]
 pub struct RuleHealth {
     /// Why the last evaluation failed, if it did.
     pub error: Option<String>,
-    /// How long it took, in seconds.
+    /// Duration of the last evaluation, in seconds.
     pub evaluation_secs: f64,
-    /// When it was, in milliseconds since the Unix epoch; `None` before the first.
+    /// Time of the last evaluation, in milliseconds since the Unix epoch; `None` before the first.
     pub evaluated_at_ms: Option<i64>,
-    /// When the last one was that did not fail, in milliseconds since the Unix epoch.
+    /// Time of the last successful evaluation, in milliseconds since the Unix epoch.
     pub succeeded_at_ms: Option<i64>,
-    /// Series or alerts that it made.
+    /// Number of series or alerts.
     pub samples: usize,
 }
 
 /// A group of rules with their state.
 #[derive(Debug, Clone)]
 pub struct Group {
-    /// The file it stands in.
+    /// Its file.
     pub file: String,
-    /// Its name, one of a kind within the file.
+    /// Its name; unique within the file.
     pub name: String,
-    /// How often it is evaluated, in milliseconds; positive.
+    /// Evaluation interval, in milliseconds; positive.
     pub interval_ms: i64,
-    /// Most series or alerts that one rule may make; 0 and less for no limit.
+    /// Maximum number of series or alerts of each rule; 0 or less for no limit.
     pub limit: i64,
-    /// How far back it is evaluated, in milliseconds.
+    /// How far back the evaluation time is, in milliseconds.
     pub query_offset_ms: i64,
     spec: GroupSpec,
     rules: Vec<Entry>,
-    /// Series of rules that are no more, which the next evaluation ends.
+    /// Series of removed rules, which the next evaluation ends with stale markers.
     leftover: Vec<Labels>,
 }
 
@@ -91,28 +92,29 @@ pub struct Group {
 struct Entry {
     rule: Rule,
     health: RuleHealth,
-    /// The series that the rule made last.
+    /// The series of the last evaluation.
     previous: HashSet<Labels>,
 }
 
-/// What an evaluation of a group gave.
+/// Result of an evaluation of a group.
 #[derive(Debug, Default)]
 pub struct Evaluation {
-    /// Changes of alerts' states.
+    /// State changes of alerts, with the index of the rule.
     pub transitions: Vec<(usize, Transition)>,
-    /// What others are to be told.
+    /// Notifications to send.
     pub notifications: Vec<Notification>,
-    /// Rules that could not be evaluated.
+    /// Number of rules that failed.
     pub failures: usize,
-    /// Samples written.
+    /// Number of samples written.
     pub samples: usize,
 }
 
 impl Group {
-    /// A group of a file that was checked. `is_restored` is false if the state of before a restart is still to be looked up.
+    /// A group of a checked file. `is_restored` is false if the state from before a restart must still be restored.
     ///
     /// # Errors
-    /// It is not one that the check lets pass.
+    ///
+    /// It would not pass the check.
     pub fn new(file: &str, spec: &GroupSpec, default_interval_ms: i64, is_restored: bool) -> Result<Self, InvalidRule> {
         let mut rules = Vec::with_capacity(spec.rules.len());
         for Placed { value, .. } in &spec.rules {
@@ -132,12 +134,12 @@ impl Group {
         })
     }
 
-    /// True if the two would do the same.
+    /// Whether both evaluate the same rules.
     #[must_use]
     pub fn is_same(&self, other: &Group) -> bool {
         let spec = |group: &Group| {
             let mut spec = group.spec.clone();
-            // Where a rule stands is no part of what it does.
+            // The position in the file does not matter.
             for placed in &mut spec.rules {
                 (placed.line, placed.column) = (0, 0);
                 if let Some(expr) = &mut placed.value.expr {
@@ -149,12 +151,12 @@ impl Group {
         self.interval_ms == other.interval_ms && self.file == other.file && spec(self) == spec(other)
     }
 
-    /// The rules and how they fare, in order.
+    /// The rules with their health, in order.
     pub fn rules(&self) -> impl ExactSizeIterator<Item = (&Rule, &RuleHealth)> {
         self.rules.iter().map(|entry| (&entry.rule, &entry.health))
     }
 
-    /// Takes over the alerts and series of the group that was in its place: rules are known by name and labels.
+    /// Takes the alerts and series of the previous version of the group: rules are matched by name and labels.
     pub fn take_state(&mut self, from: Group) {
         let mut old: HashMap<Identity, Vec<Entry>> = HashMap::new();
         for entry in from.rules.into_iter().rev() {
@@ -171,24 +173,24 @@ impl Group {
     }
 
     /// Evaluates the rules in order.
-    pub fn evaluate(&mut self, at_ms: i64, world: World) -> Evaluation {
+    pub fn evaluate(&mut self, at_ms: i64, environment: Environment) -> Evaluation {
         let query_ms = at_ms - self.query_offset_ms;
         let times = Times { at_ms, query_ms, interval_ms: self.interval_ms };
         let mut evaluation = Evaluation::default();
         for (index, entry) in self.rules.iter_mut().enumerate() {
-            let start = (world.clock)();
-            let result = entry.rule.evaluate(world.engine, times, self.limit, world.around);
+            let start = (environment.clock)();
+            let result = entry.rule.evaluate(environment.engine, times, self.limit, environment.context);
             let result = result.and_then(|output| {
                 let made = output.points.len();
                 let (points, current) = with_ended(output.points, &entry.previous, query_ms);
                 evaluation.transitions.extend(output.transitions.into_iter().map(|transition| (index, transition)));
                 evaluation.notifications.extend(output.notifications);
                 entry.previous = current;
-                world.sink.append(&points)?;
+                environment.sink.append(&points)?;
                 evaluation.samples += points.len();
                 Ok(made)
             });
-            entry.health.evaluation_secs = (world.clock)() - start;
+            entry.health.evaluation_secs = (environment.clock)() - start;
             entry.health.evaluated_at_ms = Some(at_ms);
             match result {
                 Ok(made) => {
@@ -206,20 +208,20 @@ impl Group {
             let ends: Vec<Recorded> =
                 std::mem::take(&mut self.leftover).into_iter().map(|labels| end(labels, query_ms)).collect();
             evaluation.samples += ends.len();
-            // A store that refuses them refused the rules' samples too, which was told.
-            let _ = world.sink.append(&ends);
+            // If the store rejects the markers, it has rejected the samples of the rules too, which was reported.
+            let _ = environment.sink.append(&ends);
         }
         evaluation
     }
 
-    /// Samples that end all series of the group, for when it goes.
+    /// Stale markers for all series of the group, when it is removed.
     #[must_use]
     pub fn ends(&self, at_ms: i64) -> Vec<Recorded> {
         let previous = self.rules.iter().flat_map(|entry| &entry.previous);
         previous.chain(&self.leftover).map(|labels| end(labels.clone(), at_ms)).collect()
     }
 
-    /// Alerts that are pending or fire, with the index of their rule.
+    /// Pending and firing alerts, with the index of their rule.
     #[must_use]
     pub fn alerts(&self) -> Vec<(usize, Alert)> {
         let mut found = Vec::new();
@@ -237,7 +239,7 @@ impl Group {
 }
 
 impl Rule {
-    /// The highest state of its alerts; inactive for a recording rule.
+    /// The highest state of a rule's alerts; inactive for a recording rule.
     #[must_use]
     pub fn state(&self) -> AlertState {
         match &self.kind {
@@ -249,7 +251,7 @@ impl Rule {
     }
 }
 
-/// What a rule is known by after its file was read again: name, labels, and whether it records.
+/// What identifies a rule when its file is reloaded: name, labels, and whether it records.
 type Identity = (String, BTreeMap<String, String>, bool);
 
 fn identity(rule: &Rule) -> Identity {
@@ -260,7 +262,7 @@ fn end(labels: Labels, timestamp_ms: i64) -> Recorded {
     Recorded::float(labels, timestamp_ms, STALE_NAN)
 }
 
-/// The points and the ends of series that were there and are no more; the series that are there now.
+/// Adds stale markers for previous series that have no point; returns the current series too.
 fn with_ended(
     mut points: Vec<Recorded>,
     previous: &HashSet<Labels>,

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 
-/// Takes what is left empty (`groups:`) as what is left out.
+/// Parses an empty value (`groups:`) as if it were absent.
 pub(crate) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
     Option::deserialize(from).map(Option::unwrap_or_default)
 }
 
-/// Texts by name, of which one that is left empty is the empty text.
+/// Parses texts by name; an empty value is the empty text.
 pub(crate) fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
     let given: Option<BTreeMap<String, Option<String>>> = Option::deserialize(from)?;
     Ok(given.into_iter().flatten().map(|(name, text)| (name, text.unwrap_or_default())).collect())

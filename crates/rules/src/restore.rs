@@ -1,21 +1,23 @@
-//! What alerts were before a restart (Prometheus' `Group.RestoreForState`).
+//! Restores the state of alerts after a restart (Prometheus' `Group.RestoreForState`).
 
 use labels::{Labels, Matcher};
 use timeseries::{SeriesSamples, SeriesSource, SourceError, is_stale_marker};
 
 use crate::{alert::FOR_STATE, group::Group, rule::Kind};
 
-/// How long we may have been away and still take up what was.
+/// Maximum downtime after which state is restored.
 pub const OUTAGE_TOLERANCE_MS: i64 = 60 * 60 * 1000;
-/// Least time between taking up an alert and its firing, so that there is time for data that ends it. Alerts that wait for less
-/// are not taken up: they begin again.
+/// Minimum time between restoring an alert and its firing, so that data that ends it can arrive. Alerts with a shorter
+/// `for` are not restored: they start again.
 pub const FOR_GRACE_MS: i64 = 10 * 60 * 1000;
 
 impl Group {
-    /// Takes up how long alerts had been pending before a restart. Call it once, after the second evaluation, which has seen data.
+    /// Restores how long alerts were pending before a restart. Call it once, after the second evaluation, which has
+    /// data.
     ///
     /// # Errors
-    /// The samples could not be read; the alerts of that rule begin again.
+    ///
+    /// The samples could not be read; the alerts of that rule start again.
     pub fn restore(&mut self, at_ms: i64, source: &dyn SeriesSource) -> Result<(), SourceError> {
         let mut failed = None;
         for rule in self.rules_mut() {
@@ -45,14 +47,14 @@ impl Group {
     }
 }
 
-/// Since when an alert counts as on, if it was on.
+/// Since when a restored alert is active, if it was active.
 fn taken_up(wanted: &Labels, found: &[SeriesSamples], at_ms: i64, hold_ms: i64) -> Option<i64> {
     let series = found.iter().find(|series| series.labels == *wanted)?;
     let (down_ms, since) = (*series.timestamps.last()?, *series.values.last()?);
     if is_stale_marker(since) || !since.is_finite() {
         return None;
     }
-    // Both are told in whole seconds, as Prometheus does.
+    // Both are truncated to whole seconds, as in Prometheus.
     let down_ms = down_ms.div_euclid(1000) * 1000;
     #[allow(clippy::cast_possible_truncation)] // a time in seconds; `as` saturates
     let since_ms = (since as i64).saturating_mul(1000);

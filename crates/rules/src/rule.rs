@@ -1,4 +1,4 @@
-//! One rule, ready to be evaluated.
+//! One rule with its state.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -20,7 +20,7 @@ use crate::{
     template::{self, Text},
 };
 
-/// What rules are evaluated over. Calls may block.
+/// The query engine of rules. Calls may block.
 pub trait Engine: Sync {
     /// The result of a query at one time.
     ///
@@ -29,25 +29,25 @@ pub trait Engine: Sync {
     fn instant(&self, query: &Query, at_ms: i64) -> Result<Value, RuleError>;
 }
 
-/// What all rules have in common.
+/// The context that all rules share.
 #[derive(Debug, Clone, Default)]
 pub struct EvalContext {
     /// Labels that templates see as `$externalLabels`.
     pub external_labels: Labels,
-    /// Where people reach us, without a slash at its end; for links.
+    /// External URL for links, without a trailing slash.
     pub external_url: String,
 }
 
-/// What a rule does.
+/// Kind of a rule.
 #[derive(Debug, Clone)]
 pub enum Kind {
-    /// It raises alerts.
+    /// Raises alerts.
     Alerting(Alerting),
-    /// It records series.
+    /// Records series.
     Recording,
 }
 
-/// The part of a rule that raises alerts.
+/// The alerting part of a rule.
 #[derive(Debug, Clone)]
 pub struct Alerting {
     patience: Patience,
@@ -56,7 +56,7 @@ pub struct Alerting {
     /// As written in the file.
     pub annotations: Vec<(String, String)>,
     active: HashMap<Labels, Alert>,
-    /// False until the state of before a restart was looked up: no samples are written that would hide it.
+    /// False until the state from before a restart is restored: until then no samples are written that would hide it.
     pub(crate) is_restored: bool,
 }
 
@@ -65,26 +65,26 @@ pub struct Alerting {
 pub struct Rule {
     /// Name of the alert or of the series.
     pub name: String,
-    /// What is evaluated.
+    /// The expression.
     pub query: Query,
-    /// Labels that it adds, as written in the file; with those of its group. One that is empty takes the label off.
+    /// Labels to add, as in the file, including those of the group. An empty value removes the label.
     pub labels: BTreeMap<String, String>,
-    /// What it does.
+    /// Kind.
     pub kind: Kind,
 }
 
-/// A change of an alert's state.
+/// A state change of an alert.
 #[derive(Debug, Clone)]
 pub struct Transition {
-    /// The alert after it.
+    /// The alert after the change.
     pub alert: Alert,
-    /// The state before.
+    /// The previous state.
     pub from: AlertState,
-    /// The state after.
+    /// The new state.
     pub to: AlertState,
 }
 
-/// What an evaluation of one rule gave.
+/// Result of an evaluation of one rule.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
     pub(crate) points: Vec<Recorded>,
@@ -96,7 +96,8 @@ impl Rule {
     /// A rule of a group.
     ///
     /// # Errors
-    /// It is not one that the check lets pass.
+    ///
+    /// It would not pass the check.
     pub(crate) fn new(spec: &RuleSpec, group: &GroupSpec, is_restored: bool) -> Result<Self, InvalidRule> {
         let expr = spec.expr.as_ref().map_or("", |expr| expr.value.as_str());
         let query = promql::parse(expr)?;
@@ -134,18 +135,18 @@ impl Rule {
         engine: &dyn Engine,
         times: Times,
         limit: i64,
-        around: &EvalContext,
+        context: &EvalContext,
     ) -> Result<Output, RuleError> {
         let samples = vector(engine.instant(&self.query, times.query_ms)?)?;
         match &mut self.kind {
             Kind::Recording => record(&self.name, &self.labels, samples, times, limit),
             Kind::Alerting(alerting) => {
-                alerting.evaluate(&self.name, &self.query, samples, engine, times, limit, around)
+                alerting.evaluate(&self.name, &self.query, samples, engine, times, limit, context)
             }
         }
     }
 
-    /// Takes over the alerts of the rule that was in its place.
+    /// Takes the alerts of the previous version of the rule.
     pub(crate) fn take_state(&mut self, from: Rule) {
         if let (Kind::Alerting(to), Kind::Alerting(from)) = (&mut self.kind, from.kind) {
             to.active = from.active;
@@ -153,14 +154,14 @@ impl Rule {
     }
 }
 
-/// The times of one evaluation, in milliseconds since the Unix epoch.
+/// Times of one evaluation, in milliseconds since the Unix epoch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Times {
-    /// When it is.
+    /// Time of the evaluation.
     pub(crate) at_ms: i64,
-    /// The time that is asked for: earlier by the group's `query_offset`.
+    /// Time of the query: earlier by the group's `query_offset`.
     pub(crate) query_ms: i64,
-    /// How often it happens, in milliseconds.
+    /// Evaluation interval, in milliseconds.
     pub(crate) interval_ms: i64,
 }
 
@@ -200,19 +201,19 @@ fn record(
 }
 
 impl Alerting {
-    /// How long the expression must hold, in milliseconds.
+    /// How long the expression must be true, in milliseconds.
     #[must_use]
     pub fn hold_ms(&self) -> i64 {
         self.patience.hold_ms
     }
 
-    /// How long an alert lingers, in milliseconds.
+    /// How long an alert keeps firing, in milliseconds.
     #[must_use]
     pub fn keep_firing_ms(&self) -> i64 {
         self.patience.keep_firing_ms
     }
 
-    /// Alerts that are pending or fire, sorted by labels.
+    /// Pending and firing alerts, sorted by labels.
     #[must_use]
     pub fn alerts(&self) -> Vec<Alert> {
         let mut alerts: Vec<Alert> =
@@ -234,9 +235,9 @@ impl Alerting {
         engine: &dyn Engine,
         times: Times,
         limit: i64,
-        around: &EvalContext,
+        context: &EvalContext,
     ) -> Result<Output, RuleError> {
-        let holding = self.holding(name, samples, engine, times, around)?;
+        let holding = self.holding(name, samples, engine, times, context)?;
         let mut found = HashSet::with_capacity(holding.len());
         for (labels, annotations, value) in holding {
             if !found.insert(labels.clone()) {
@@ -253,7 +254,7 @@ impl Alerting {
                 }
             }
         }
-        let output = self.step(&found, query, times, around);
+        let output = self.step(&found, query, times, context);
         let on = self.active.values().filter(|alert| alert.state != AlertState::Inactive).count();
         match usize::try_from(limit) {
             Ok(limit) if limit > 0 && on > limit => {
@@ -264,10 +265,10 @@ impl Alerting {
         }
     }
 
-    /// Moves each alert on.
-    fn step(&mut self, found: &HashSet<Labels>, query: &Query, times: Times, around: &EvalContext) -> Output {
+    /// Applies one step to each alert.
+    fn step(&mut self, found: &HashSet<Labels>, query: &Query, times: Times, context: &EvalContext) -> Output {
         let mut output = Output::default();
-        let generator_url = format!("{}{}", around.external_url, link::table(query.text()));
+        let generator_url = format!("{}{}", context.external_url, link::table(query.text()));
         let (patience, is_restored) = (self.patience, self.is_restored);
         self.active.retain(|labels, alert| {
             let is_new = alert.active_at_ms == times.at_ms && alert.fired_at_ms.is_none();
@@ -288,30 +289,30 @@ impl Alerting {
         output
     }
 
-    /// Labels, annotations and value of each series for which the expression holds.
+    /// Labels, annotations and value of each series in the result.
     fn holding(
         &self,
         name: &str,
         samples: Vec<InstantSample>,
         engine: &dyn Engine,
         times: Times,
-        around: &EvalContext,
+        context: &EvalContext,
     ) -> Result<Vec<(Labels, Annotations, f64)>, RuleError> {
         let query = |text: &str| {
             let query = promql::parse(text).map_err(|error| RuleError::Query(error.to_string()))?;
             vector(engine.instant(&query, times.query_ms)?)
         };
-        let scope = Scope { query: &query, external_url: &around.external_url, at_ms: times.at_ms };
+        let scope = Scope { query: &query, external_url: &context.external_url, at_ms: times.at_ms };
         let functions = scope.functions();
         let has_templates = self.label_texts.iter().any(|(_, text)| text.is_template())
             || self.annotation_texts.iter().any(|(_, text)| text.is_template());
         let plain: Annotations = if has_templates { Arc::new([]) } else { self.annotations(&Data::Nil, &functions) };
         let mut holding = Vec::with_capacity(samples.len());
         for sample in samples {
-            // As Prometheus has it: a native histogram counts as 0 here.
+            // As in Prometheus, a native histogram counts as 0 here.
             let value = if let Sample::Float(value) = sample.sample { value } else { 0.0 };
             let data = match has_templates {
-                true => template::data(&sample.labels, &around.external_labels, &around.external_url, value),
+                true => template::data(&sample.labels, &context.external_labels, &context.external_url, value),
                 false => Data::Nil,
             };
             let mut labels = sample.labels.with("__name__", "");

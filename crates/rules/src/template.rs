@@ -1,4 +1,4 @@
-//! Texts of labels and annotations, which may be templates.
+//! Labels and annotations, which may be templates.
 
 use std::sync::Arc;
 
@@ -10,24 +10,25 @@ use labels::Labels;
 
 use crate::{error::InvalidTemplate, functions};
 
-/// What Prometheus puts before each text, so that `$labels` and the like are there. Columns in errors count it.
+/// Prometheus' prefix of each template, which defines `$labels` and the others. Columns in error messages include it.
 const VARIABLES: &str = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}\
                          {{$externalURL := .ExternalURL}}{{$value := .Value}}";
 
-/// A text that was parsed.
+/// A parsed label or annotation.
 #[derive(Debug, Clone)]
 pub(crate) enum Text {
-    /// It has no actions.
+    /// Without template actions.
     Plain(Arc<str>),
-    /// It has some.
+    /// With template actions.
     Template { name: String, templates: Templates },
 }
 
 impl Text {
-    /// Parses a text of the alert `alert`.
+    /// Parses a label or annotation of the alert `alert`.
     ///
     /// # Errors
-    /// It is no template, or uses what is not there.
+    ///
+    /// It is not a valid template, or uses an unknown function.
     pub(crate) fn parse(alert: &str, text: &str) -> Result<Self, InvalidTemplate> {
         if !text.contains("{{") {
             return Ok(Text::Plain(text.into()));
@@ -40,7 +41,7 @@ impl Text {
         }
     }
 
-    /// The text for one alert. What cannot be filled in says so in the text, as Prometheus does it.
+    /// Renders the text for one alert. If that fails, the text is the error, as in Prometheus.
     pub(crate) fn expand(&self, data: &Value, functions: &Functions) -> String {
         match self {
             Text::Plain(text) => text.to_string(),
@@ -52,7 +53,7 @@ impl Text {
         }
     }
 
-    /// What cannot be filled in whatever the alert: Prometheus takes such a text, and shows the error where the text would be.
+    /// Errors that occur with any alert: Prometheus accepts such a template, and shows the error instead of the text.
     pub(crate) fn faults(&self) -> Vec<String> {
         match self {
             Text::Plain(_) => Vec::new(),
@@ -63,13 +64,13 @@ impl Text {
         }
     }
 
-    /// True if it has actions.
+    /// True if it has template actions.
     pub(crate) fn is_template(&self) -> bool {
         matches!(self, Text::Template { .. })
     }
 }
 
-/// What the templates of an alert see, before there is one. Says the same as [`data`].
+/// Type of a template's data, for the check of templates. Must match [`data`].
 static DATA: Named = Named {
     name: "struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL string; Value float64 }",
     fields: &[
@@ -82,7 +83,7 @@ static DATA: Named = Named {
     underlying: None,
 };
 
-/// What the templates of an alert see.
+/// A template's data.
 pub(crate) fn data(labels: &Labels, external_labels: &Labels, external_url: &str, value: f64) -> Value {
     Record::value(
         DATA.name,

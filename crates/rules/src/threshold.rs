@@ -1,9 +1,9 @@
-//! The number that an expression is compared with.
+//! The threshold of an expression.
 
-/// A comparison of an expression with a number: what a chart shows as a line.
+/// A comparison of an expression with a number, which a chart shows as a line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Threshold {
-    /// What is compared, as PromQL.
+    /// The compared expression, as PromQL.
     pub expr: String,
     /// `>`, `>=`, `<`, `<=`, `==` or `!=`.
     pub op: &'static str,
@@ -12,7 +12,7 @@ pub struct Threshold {
 }
 
 impl Threshold {
-    /// The comparison at the top of an expression, or of the left side of an `and` or `unless` at its top.
+    /// The comparison at the top of an expression, or in the left operand of an `and` or `unless` at its top.
     #[must_use]
     pub fn of(expr: &str) -> Option<Self> {
         let found = promql::parse(expr).ok()?.comparison()?;

@@ -1,5 +1,4 @@
-//! The rules that come with the program: each fires on data made for it, and none at a fresh start. The same file of tests is
-//! judged by promtool.
+//! The built-in rules: each fires on suitable data, and none after a fresh start. promtool runs the same test file.
 
 #![allow(clippy::unwrap_used)] // helpers of tests fail as tests do
 

@@ -1,5 +1,5 @@
-//! Hours of made-up data through our rules and through Prometheus' (promtool evaluates with its code): every state of every alert
-//! at every evaluation, and every recorded value, are compared.
+//! Hours of generated data through our rules and through Prometheus' (promtool uses its code): compares each state of
+//! each alert at each evaluation, and each recorded value.
 
 #![allow(clippy::unwrap_used)] // helpers of tests fail as tests do
 
@@ -7,7 +7,7 @@ use std::{fmt::Write, process::Command};
 
 use labels::Labels;
 use promql::{InstantSample, Value};
-use rules::{Engine, EvalContext, Group, Recorded, RuleFile, Sink, World, unit::Memory};
+use rules::{Engine, Environment, EvalContext, Group, Recorded, RuleFile, Sink, unit::Memory};
 use timeseries::{STALE_NAN, Sample, format};
 
 const MINUTES: i64 = 240;
@@ -39,7 +39,7 @@ groups:
   - { alert: Twice, expr: "load > 90", labels: { slot: same } }
 "#;
 
-/// A small generator, so that the data is the same at each run.
+/// A small pseudo-random generator, so that the data is the same in each run.
 struct Dice(u64);
 
 impl Dice {
@@ -49,7 +49,7 @@ impl Dice {
     }
 }
 
-/// A series that wanders, jumps, and is away now and then, in promtool's notation and as values.
+/// A series that drifts, jumps, and is sometimes absent, in promtool's notation and as values.
 fn wander(dice: &mut Dice) -> (String, Vec<Option<f64>>) {
     let mut level = 40 + i64::try_from(dice.below(30)).unwrap();
     let mut away = 0;
@@ -60,7 +60,8 @@ fn wander(dice: &mut Dice) -> (String, Vec<Option<f64>>) {
         if dice.below(20) == 0 {
             level = i64::try_from(dice.below(101)).unwrap();
         }
-        // A gap begins with a marker: how old a sample may be at the most, versions of Prometheus see by a millisecond differently.
+        // A gap starts with a stale marker, because versions of Prometheus differ by a millisecond in the lookback
+        // delta.
         let ends = away == 0 && dice.below(40) == 0;
         away = if ends { 1 + dice.below(9) } else { u64::saturating_sub(away, 1) };
         #[allow(clippy::cast_precision_loss)] // at most 100
@@ -86,7 +87,7 @@ fn vector(memory: &Memory, expr: &str, at_ms: i64) -> Vec<InstantSample> {
 fn prometheus_sees_every_state_as_we_do() {
     let mut dice = Dice(7);
     let memory = Memory::default();
-    // Promtool takes groups in any order where it is not told one.
+    // promtool evaluates groups in any order unless the file sets one.
     let mut tests = String::from(
         "rule_files: [r.yml]\nevaluation_interval: 1m\ngroup_eval_order: [first, third]\ntests:\n- interval: 1m\n  input_series:\n",
     );
@@ -102,19 +103,19 @@ fn prometheus_sees_every_state_as_we_do() {
             memory.append(&points.collect::<Vec<_>>()).unwrap();
         }
     }
-    // Where a rule fails at some time promtool breaks the test off: the limit and the alert that is there twice are looked at below.
+    // promtool aborts a test if a rule fails: the limit and the duplicate alert are tested separately below.
     let text = RULES.split("- name: second").next().unwrap().to_owned()
         + "- name: third\n  rules:\n  - { alert: Chained, expr: \"ALERTS{alertname='Waits',alertstate='firing'}\", for: 2m }\n";
     let file = RuleFile::parse(&text).unwrap();
     let mut groups: Vec<Group> =
         file.groups.iter().map(|group| Group::new("r.yml", &group.value, MINUTE_MS, true).unwrap()).collect();
-    let around = EvalContext::default();
+    let context = EvalContext::default();
     tests.push_str("  promql_expr_test:\n");
     let mut changes = 0;
     for minute in 0..=MINUTES {
-        let world = World { engine: &memory, sink: &memory, around: &around, clock: &|| 0.0 };
+        let environment = Environment { engine: &memory, sink: &memory, context: &context, clock: &|| 0.0 };
         for group in &mut groups {
-            let evaluation = group.evaluate(minute * MINUTE_MS, world);
+            let evaluation = group.evaluate(minute * MINUTE_MS, environment);
             assert_eq!(evaluation.failures, 0);
             changes += evaluation.transitions.len();
         }
@@ -153,7 +154,7 @@ fn what_is_over_a_limit_or_there_twice_fails_and_leaves_nothing() {
     let mut points = Vec::new();
     for minute in 0..6 {
         for slot in ["1", "2", "3", "4"] {
-            // One series after the other comes up.
+            // One series after the other appears.
             let value = if slot.parse::<i64>().unwrap() <= minute + 1 { 95.0 } else { 1.0 };
             points.push(point(slot, minute, value));
         }
@@ -162,12 +163,12 @@ fn what_is_over_a_limit_or_there_twice_fails_and_leaves_nothing() {
     let file = RuleFile::parse(RULES).unwrap();
     let mut groups: Vec<Group> =
         file.groups.iter().skip(1).map(|group| Group::new("r", &group.value, MINUTE_MS, true).unwrap()).collect();
-    let around = EvalContext::default();
+    let context = EvalContext::default();
     let mut failures = Vec::new();
     for minute in 0..6 {
-        let world = World { engine: &memory, sink: &memory, around: &around, clock: &|| 0.0 };
+        let environment = Environment { engine: &memory, sink: &memory, context: &context, clock: &|| 0.0 };
         for group in &mut groups {
-            group.evaluate(minute * MINUTE_MS, world);
+            group.evaluate(minute * MINUTE_MS, environment);
         }
         let errors = groups
             .iter()
@@ -175,7 +176,7 @@ fn what_is_over_a_limit_or_there_twice_fails_and_leaves_nothing() {
             .map(|(rule, health)| health.error.as_ref().map(|error| format!("{}: {error}", rule.name)));
         failures.push(errors.flatten().collect::<Vec<_>>());
         let firing = vector(&memory, "ALERTS{alertname='Limited'}", minute * MINUTE_MS).len();
-        // Samples of before a failure are not ended by it, as in Prometheus.
+        // As in Prometheus, samples from before a failure are not ended by it.
         assert!(firing <= 6, "{firing}");
     }
     let twice = "Twice: vector contains metrics with the same labelset after applying alert labels";

@@ -1,4 +1,4 @@
-//! Files of rules before us and before the real promtool: both refuse the same ones, and fill in templates the same way.
+//! Compares our checks of rule files and our templates with the real promtool.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // helpers of tests fail as tests do
 
@@ -9,7 +9,7 @@ use rules::{
     unit::{self, TestFile},
 };
 
-/// Runs promtool; whether it was content, and what it said.
+/// Runs promtool; returns whether it succeeded, and its output.
 fn promtool(arguments: &[&str], directory: &Path) -> (bool, String) {
     let output = Command::new("promtool").args(arguments).current_dir(directory).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
@@ -20,7 +20,7 @@ fn rule(text: &str) -> String {
     format!("groups:\n- name: a\n  rules:\n  - {text}\n")
 }
 
-/// Good and bad files.
+/// Valid and invalid files.
 fn files() -> Vec<String> {
     let mut files: Vec<String> = [
         "",
@@ -166,7 +166,7 @@ fn files() -> Vec<String> {
     files
 }
 
-/// What newer versions of Prometheus know and Debian's promtool 2.42 does not.
+/// Accepted by newer versions of Prometheus, but not by Debian's promtool 2.42.
 fn newer() -> Vec<String> {
     vec![
         "groups:\n- name: a\n  query_offset: 1m\n".to_owned(),
@@ -222,7 +222,7 @@ fn what_is_wrong_is_told_with_its_line() {
     }
 }
 
-/// Prometheus takes them, and the alert fires with the error in the place of the text: so it does here, with a warning.
+/// Like Prometheus we accept these, and the alert fires with the error instead of the text; we add a warning.
 #[test]
 fn a_text_that_can_never_be_filled_in_is_taken_with_a_warning() {
     let warnings = |text: &str| {

@@ -1,4 +1,4 @@
-//! Budgets for viewers and for writes: what there is, what is used, what was refused, who waits.
+//! Metrics of the budgets for viewers and writes.
 
 use std::sync::OnceLock;
 
@@ -7,14 +7,14 @@ use datasource::Admission;
 
 use crate::{Kind, Metric};
 
-/// What is told of budgets, once they are there.
+/// The source of the metrics, once it is set.
 #[derive(Default)]
 pub(crate) struct BudgetMetrics(OnceLock<(Budgets, Vec<Admission>)>);
 
 impl BudgetMetrics {
-    /// From now on tells of these.
+    /// Sets the source.
     pub(crate) fn follow(&self, budgets: Budgets, turns: Vec<Admission>) {
-        // There is one set of them.
+        // There is only one set of them.
         let _ = self.0.set((budgets, turns));
     }
 
@@ -31,14 +31,14 @@ impl BudgetMetrics {
             gauge("hyperscope_live_memory_used_bytes", "Memory that live queries use.", live.used()),
             counter(
                 "hyperscope_live_memory_refused_total",
-                "Results and updates of live queries refused so far for lack of memory.",
+                "Results and updates of live queries rejected because of the memory limit.",
                 live.refused(),
             ),
             gauge("hyperscope_reads_memory_limit_bytes", "Memory that running queries may use.", memory.limit()),
             gauge("hyperscope_reads_memory_used_bytes", "Memory that running queries use.", memory.used()),
             counter(
                 "hyperscope_reads_memory_refused_total",
-                "Queries refused so far because one alone needs too much memory.",
+                "Queries rejected because they need more memory than one query may use.",
                 memory.refused(),
             ),
             gauge("hyperscope_answers_memory_limit_bytes", "Memory that responses may use.", answers.limit()),
@@ -49,17 +49,17 @@ impl BudgetMetrics {
             ),
             counter(
                 "hyperscope_answers_memory_refused_total",
-                "Responses refused so far for lack of memory.",
+                "Responses rejected because of the memory limit.",
                 answers.refused(),
             ),
             gauge("hyperscope_writes_memory_limit_bytes", "Memory that bodies of remote writes may use.", writes.limit()),
             gauge("hyperscope_writes_memory_used_bytes", "Memory of bodies of remote writes.", writes.used()),
             counter(
                 "hyperscope_writes_memory_refused_total",
-                "Remote writes refused so far for lack of memory for their bodies.",
+                "Remote writes rejected because of the memory limit for bodies.",
                 writes.refused(),
             ),
-            gauge("hyperscope_reads_running", "Queries and other reads that run.", sum(|turns| count(turns.running()))),
+            gauge("hyperscope_reads_running", "Running queries and other reads.", sum(|turns| count(turns.running()))),
             gauge(
                 "hyperscope_reads_waiting",
                 "Queries and other reads in the queue.",
@@ -67,12 +67,12 @@ impl BudgetMetrics {
             ),
             counter(
                 "hyperscope_reads_total",
-                "Turns given to queries and other reads so far: a query that needs more memory than the least takes two.",
+                "Admissions of queries and other reads. A query that needs more than the minimum memory is admitted twice.",
                 sum(Admission::admitted),
             ),
             counter(
                 "hyperscope_reads_refused_total",
-                "Queries and other reads refused so far: queue full, waited too long, or too large.",
+                "Queries and other reads rejected: queue full, waited too long, or too large.",
                 sum(Admission::refused),
             ),
         ]);

@@ -1,4 +1,4 @@
-//! What is counted of notifications.
+//! Metrics of notifications.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,31 +7,35 @@ use crate::{Kind, Metric};
 /// Counters of deliveries since the start.
 #[derive(Debug, Default)]
 pub struct DeliveryCounters {
-    /// That the receiver has.
+    /// Accepted by the receiver.
     pub delivered: AtomicU64,
-    /// Tries that failed and are made again.
+    /// Failed attempts that will be retried.
     pub failed: AtomicU64,
-    /// That were given up.
+    /// Given up.
     pub dead: AtomicU64,
-    /// Alerts that were refused.
+    /// Rejected alerts.
     pub refused: AtomicU64,
 }
 
 impl DeliveryCounters {
     #[allow(clippy::cast_precision_loss)] // counts, far below 2^53
-    /// Appends the metrics as they are now.
+    /// Appends the current metrics.
     pub fn gather(&self, metrics: &mut Vec<Metric>) {
         let counters = [
-            ("hyperscope_notifications_delivered_total", "Notifications that their receiver has.", &self.delivered),
+            (
+                "hyperscope_notifications_delivered_total",
+                "Notifications that their receiver accepted.",
+                &self.delivered,
+            ),
             (
                 "hyperscope_notifications_retried_total",
-                "Tries of notifications that failed and are made again.",
+                "Notification attempts that failed and will be retried.",
                 &self.failed,
             ),
             ("hyperscope_notifications_dead_total", "Notifications that were given up.", &self.dead),
             (
                 "hyperscope_alerts_refused_total",
-                "Alerts that were refused, so that nobody is notified of them: labels or times are invalid, there are too many, or an Alertmanager refused them. An alert counts once an hour.",
+                "Alerts that were rejected, so that nobody is notified of them: labels or times are invalid, there are too many, or an Alertmanager rejected them. An alert counts once per hour.",
                 &self.refused,
             ),
         ];

@@ -1,12 +1,12 @@
-//! The machine and this process, by the names of Prometheus' node exporter and process collector.
+//! Metrics of the machine and this process, with the names of Prometheus' node exporter and process collector.
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use crate::{Kind, Metric};
 
-/// Reads the machine; keeps what differences are taken from.
+/// Reads the machine's state; caches values for differences.
 pub(crate) struct Host {
-    /// `None` where the system tells nothing.
+    /// `None` if the system is not supported.
     system: Option<System>,
     pid: Option<Pid>,
 }
@@ -25,17 +25,13 @@ impl Host {
         system.refresh_memory();
         system.refresh_cpu_usage();
         gauge("node_memory_MemTotal_bytes", "Memory of the machine.", system.total_memory() as f64);
-        gauge(
-            "node_memory_MemAvailable_bytes",
-            "Memory of the machine that programs can still have.",
-            system.available_memory() as f64,
-        );
+        gauge("node_memory_MemAvailable_bytes", "Available memory of the machine.", system.available_memory() as f64);
         if let Ok(load) = System::load_average() {
             gauge("node_load1", "Load of the machine over one minute.", load.one);
         }
         gauge(
             "hyperscope_host_cpu_percent",
-            "Processor use of the machine since the last reading, 0 to 100.",
+            "CPU usage of the machine since the last reading, 0 to 100.",
             f64::from(system.global_cpu_usage()),
         );
         let Some(pid) = self.pid else { return };
@@ -54,7 +50,7 @@ impl Host {
         let cpu_secs = process.accumulated_cpu_time() as f64 / 1_000.0;
         metrics.push(Metric {
             name: "process_cpu_seconds_total",
-            help: "Processor time of this process.",
+            help: "CPU time of this process.",
             kind: Kind::Counter,
             value: cpu_secs,
         });

@@ -1,6 +1,7 @@
-//! What is counted by label, and how long things take: by the official client, as histograms that can be aggregated.
+//! Labelled counters, and histograms of durations, by the official client, so that they can be aggregated.
 //!
-//! The scalar metrics of [`crate::Telemetry::gather`] are read where they are; these are observed where something happens.
+//! The scalar metrics of [`crate::Telemetry::gather`] are read from their owners; these are observed when something
+//! happens.
 
 use std::time::Duration;
 
@@ -10,9 +11,9 @@ use prometheus_client::{
     registry::Registry,
 };
 
-/// Upper bounds of how long a request, an evaluation or a delivery takes, in seconds: those of Prometheus' own HTTP handlers.
+/// Bucket bounds of durations of requests, evaluations and deliveries, in seconds: those of Prometheus' HTTP handlers.
 const SECONDS: [f64; 9] = [0.1, 0.2, 0.4, 1.0, 3.0, 8.0, 20.0, 60.0, 120.0];
-/// The same for what is usually over in milliseconds.
+/// The same for operations that usually take milliseconds.
 const SHORT_SECONDS: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0];
 
 fn histogram() -> Histogram {
@@ -23,40 +24,40 @@ fn short_histogram() -> Histogram {
     Histogram::new(SHORT_SECONDS)
 }
 
-/// Which route answered.
+/// The route of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Handler {
     handler: String,
 }
 
-/// Which route answered, and how.
+/// The route of a request, and the status of its response.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answered {
     handler: String,
     code: u16,
 }
 
-/// Which kind of receiver was notified.
+/// The kind of a notified receiver.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Integration {
     integration: String,
 }
 
-/// Which kind of receiver was notified, and with what result.
+/// The kind of a notified receiver, and the outcome.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Attempt {
     integration: String,
     outcome: &'static str,
 }
 
-/// How one attempt to notify a receiver ended.
+/// Outcome of one notification attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptOutcome {
-    /// The receiver has it.
+    /// The receiver accepted it.
     Delivered,
-    /// It will be tried again.
+    /// It will be retried.
     Failed,
-    /// The receiver does not want it.
+    /// The receiver rejected it.
     Refused,
 }
 
@@ -70,7 +71,7 @@ impl AttemptOutcome {
     }
 }
 
-/// The metrics with labels, and those that are histograms.
+/// The labelled metrics and histograms.
 #[derive(Debug)]
 pub(crate) struct Labelled {
     registry: Registry,
@@ -115,12 +116,12 @@ impl Labelled {
         );
         registry.register(
             "hyperscope_notification_duration_seconds",
-            "Time that an attempt to notify a receiver takes, by integration",
+            "Duration of attempts to notify receivers, by integration",
             self.attempt_seconds.clone(),
         );
         registry.register(
             "hyperscope_rule_group_duration_seconds",
-            "Time that the evaluation of a group of rules takes",
+            "Duration of evaluations of rule groups",
             self.rule_group_seconds.clone(),
         );
         self
@@ -142,7 +143,7 @@ impl Labelled {
         self.rule_group_seconds.observe(took_secs);
     }
 
-    /// All of them as a page of OpenMetrics.
+    /// All of them in OpenMetrics format.
     pub(crate) fn page(&self) -> String {
         let mut page = String::new();
         // Writing to a string cannot fail.

@@ -1,4 +1,4 @@
-//! What the server tells of itself and of the machine it runs on.
+//! Metrics of the server and its machine.
 
 mod budgets;
 mod deliveries;
@@ -22,21 +22,21 @@ use crate::{budgets::BudgetMetrics, host::Host, labelled::Labelled};
 
 pub use crate::{deliveries::DeliveryCounters, labelled::AttemptOutcome, rules::RuleCounters};
 
-/// Type of a metric, in the exposition format's word.
+/// Type of a metric, as in the exposition format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Goes up and down.
+    /// Increases and decreases.
     Gauge,
-    /// Only goes up.
+    /// Only increases.
     Counter,
 }
 
-/// One metric without labels, at one time.
+/// The value of one metric without labels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Metric {
     /// Its name.
     pub name: &'static str,
-    /// What it tells.
+    /// Help text.
     pub help: &'static str,
     /// Its type.
     pub kind: Kind,
@@ -44,7 +44,7 @@ pub struct Metric {
     pub value: f64,
 }
 
-/// Counters of this server and gauges of its machine. A cheap handle.
+/// Counters of this server and gauges of its machine. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Telemetry(Arc<Shared>);
 
@@ -61,7 +61,7 @@ struct Shared {
     labelled: Labelled,
 }
 
-/// An open socket; counted until dropped.
+/// An open socket, counted until it is dropped.
 pub struct SocketGuard(Telemetry);
 
 impl Drop for SocketGuard {
@@ -71,7 +71,7 @@ impl Drop for SocketGuard {
 }
 
 impl Telemetry {
-    /// Counts a socket that was opened.
+    /// Counts an opened socket.
     #[must_use]
     pub fn socket_opened(&self) -> SocketGuard {
         self.0.sockets.fetch_add(1, Ordering::Relaxed);
@@ -79,22 +79,22 @@ impl Telemetry {
         SocketGuard(self.clone())
     }
 
-    /// Counts a page that was drawn.
+    /// Counts a rendered page.
     pub fn page_drawn(&self) {
         self.0.pages.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a connection that is not let in; how many there have been.
+    /// Counts a refused connection; returns their number so far.
     pub fn connection_refused(&self) -> u64 {
         self.0.refused_connections.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Tells of the budgets for viewers, and of the reads that have their turns there.
+    /// Sets the budgets for viewers and the admission queues to report.
     pub fn follow_budgets(&self, budgets: Budgets, turns: Vec<Admission>) {
         self.0.budgets.follow(budgets, turns);
     }
 
-    /// Counters of the evaluation of rules.
+    /// Counters of rule evaluation.
     #[must_use]
     pub fn rules(&self) -> &RuleCounters {
         &self.0.rules
@@ -106,53 +106,53 @@ impl Telemetry {
         &self.0.deliveries
     }
 
-    /// Counts a request that was answered by the route `handler` (its template, not its path), and how long that took.
+    /// Counts a request to the route `handler` (its template, not its path), with its duration.
     pub fn request_answered(&self, handler: &str, code: u16, took: Duration) {
         self.0.labelled.answered(handler, code, took);
     }
 
-    /// Counts an attempt to notify a receiver of this kind, and how long it took.
+    /// Counts a notification attempt to a receiver of this kind, with its duration.
     pub fn notification_attempted(&self, integration: &str, outcome: AttemptOutcome, took: Duration) {
         self.0.labelled.attempted(integration, outcome, took);
     }
 
-    /// Notes how long the evaluation of a group of rules took.
+    /// Records the duration of a rule group's evaluation.
     pub fn rule_group_evaluated(&self, took_secs: f64) {
         self.0.labelled.evaluated(took_secs);
     }
 
-    /// The metrics with labels and the histograms, as a page of OpenMetrics.
+    /// The labelled metrics and histograms in OpenMetrics format.
     #[must_use]
     pub fn labelled_page(&self) -> String {
         self.0.labelled.page()
     }
 
-    /// The metrics without labels now. Reading the machine takes about a millisecond.
+    /// The current metrics without labels. Reading the machine's state takes about a millisecond.
     #[must_use]
     #[allow(clippy::cast_precision_loss)] // counts, far below 2^53
     pub fn gather(&self) -> Vec<Metric> {
         let mut metrics = vec![
             Metric {
                 name: "hyperscope_sockets",
-                help: "Live sockets that are open.",
+                help: "Open live sockets.",
                 kind: Kind::Gauge,
                 value: self.0.sockets.load(Ordering::Relaxed) as f64,
             },
             Metric {
                 name: "hyperscope_sockets_opened_total",
-                help: "Live sockets opened so far.",
+                help: "Opened live sockets.",
                 kind: Kind::Counter,
                 value: self.0.sockets_opened.load(Ordering::Relaxed) as f64,
             },
             Metric {
                 name: "hyperscope_pages_total",
-                help: "Pages drawn so far.",
+                help: "Rendered pages.",
                 kind: Kind::Counter,
                 value: self.0.pages.load(Ordering::Relaxed) as f64,
             },
             Metric {
                 name: "hyperscope_connections_refused_total",
-                help: "Connections refused so far because there were too many, in all or of one address.",
+                help: "Connections refused because of the limits in total or per address.",
                 kind: Kind::Counter,
                 value: self.0.refused_connections.load(Ordering::Relaxed) as f64,
             },

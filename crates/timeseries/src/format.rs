@@ -1,6 +1,6 @@
-//! Numbers as Prometheus writes them.
+//! Formats numbers like Prometheus.
 
-/// A sample's value as Prometheus' API and `count_values` give it: the shortest text that reads back as the same number,
+/// A sample's value as in Prometheus' API and `count_values`: the shortest text that parses back to the same number,
 /// never with an exponent; `NaN`, `+Inf`, `-Inf`.
 #[must_use]
 pub fn float(value: f64) -> String {
@@ -15,7 +15,7 @@ pub fn float(value: f64) -> String {
     }
 }
 
-/// A finite number with an exponent of at least two digits, `1.5e-07`: what Go's formats `e` and `g` write with the fewest digits.
+/// A finite number with an exponent of at least two digits, `1.5e-07`: Go's formats `e` and `g` with the fewest digits.
 #[must_use]
 pub fn scientific(value: f64) -> String {
     let mut text = format!("{value:e}");
@@ -39,18 +39,18 @@ pub fn scientific(value: f64) -> String {
     }
 }
 
-/// Whether the shortest text of a number, with so many decimals, may lie as far from it as another one of that length. Then Go ends
-/// in an even digit, and Rust above.
+/// Whether the shortest text of a number, with this many decimals, may have the same distance from it as another text
+/// of that length. Then Go prefers an even digit, and Rust rounds up.
 fn may_tie(value: f64, decimals: usize) -> bool {
     let bits = value.to_bits();
     let (fraction, exponent) = (bits & ((1 << 52) - 1), (bits >> 52) & 0x7ff);
     let (whole, exponent) = if exponent == 0 { (fraction, 1) } else { (fraction | 1 << 52, exponent) };
-    // The number is an odd number times two to this power, so that it has as many decimals as the power is below zero.
+    // The number is an odd integer times two to this power. If the power is negative, it has as many decimals.
     let power = i64::try_from(exponent).unwrap_or(0) - 1075 + i64::from(whole.trailing_zeros());
     power > 0 || usize::try_from(-power).is_ok_and(|exact| exact == decimals + 1)
 }
 
-/// The number rounded to as many digits as the text has, ties to even, if that reads back as the same number.
+/// The number rounded to as many digits as the text has, ties to even, if that parses back to the same number.
 fn closest(value: f64, text: &str) -> Option<String> {
     let rounded = match text.split_once('.') {
         Some((_, decimals)) => format!("{value:.*}", decimals.len()),
@@ -67,10 +67,10 @@ fn closest(value: f64, text: &str) -> Option<String> {
     (rounded.parse() == Ok(value)).then_some(rounded)
 }
 
-/// From this exponent on Go's `%g` writes one.
+/// From this exponent on Go's `%g` uses exponent notation.
 const LEAST_EXPONENT: i32 = 6;
 
-/// A number as Go's `%g` writes it: with an exponent if that is below -4 or at least 6, `1e+06`.
+/// A number as Go's `%g`: with an exponent if that is below -4 or at least 6, `1e+06`.
 #[must_use]
 pub fn general(value: f64) -> String {
     with_exponent_from(value, LEAST_EXPONENT)
@@ -85,13 +85,13 @@ fn with_exponent_from(value: f64, least: i32) -> String {
     if (-4..least).contains(&exponent) { float(value) } else { text }
 }
 
-/// A number as Go's `%.Ng` writes it: rounded to so many digits, without zeros at the end.
+/// A number as Go's `%.Ng`: rounded to `digits` digits, without trailing zeros.
 pub fn general_rounded(value: f64, digits: usize) -> String {
     let rounded = format!("{value:.*e}", digits.saturating_sub(1)).parse().unwrap_or(value);
     with_exponent_from(rounded, i32::try_from(digits).unwrap_or(LEAST_EXPONENT))
 }
 
-/// A number as OpenMetrics writes it in labels: with a point at least, `1.0`.
+/// A number as in OpenMetrics labels: always with a point, `1.0`.
 pub fn open_metrics(value: f64) -> String {
     let text = general(value);
     if value.is_finite() && !text.contains(['.', 'e']) { text + ".0" } else { text }

@@ -1,6 +1,6 @@
-//! Samples: what a series is made of, what it is read from and written to, and native histograms.
+//! Samples, traits for sources and sinks of samples, and native histograms.
 //!
-//! Below query languages, stores and protocols, which meet here: none of them has to know another.
+//! Query languages, stores and protocols depend on this crate, so that they need not depend on each other.
 
 pub mod format;
 pub mod histogram;

@@ -1,4 +1,4 @@
-//! One sample, and the value that ends a series.
+//! Samples, and stale markers.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use labels::Labels;
 
 use crate::histogram::Histogram;
 
-/// How far in the future a sample that others have timed may lie, as in Prometheus: beyond it a clock is wrong.
+/// Maximum time in the future of samples with others' timestamps, as in Prometheus: beyond it a clock is wrong.
 pub const MAX_AHEAD_MS: i64 = 10 * 60 * 1_000;
 
-/// The NaN by which a series says that it ended (Prometheus `value.StaleNaN`). Compare bits, not values.
+/// The NaN that marks the end of a series (Prometheus `value.StaleNaN`). Compare bits, not values.
 pub const STALE_NAN: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
 
-/// True for the staleness marker alone, not for an ordinary NaN.
+/// True only for the stale marker, not for an ordinary NaN.
 #[must_use]
 pub fn is_stale_marker(value: f64) -> bool {
     value.to_bits() == STALE_NAN.to_bits()
@@ -32,7 +32,7 @@ pub struct Point {
 /// The value of a sample.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Sample {
-    /// An ordinary number.
+    /// A float.
     Float(f64),
     /// A native histogram.
     Histogram(Arc<Histogram>),

@@ -1,27 +1,28 @@
-//! What samples are written to.
+//! The sink for samples.
 
 use crate::{sample::Point, source::SourceError};
 
-/// Where scrapes, derived series and remote writes go.
+/// Receives the samples of scrapes, derived series and remote writes.
 pub trait SampleSink: Send + Sync {
-    /// Appends points of any series. A point that is too old or a duplicate is counted, not fatal.
+    /// Appends points of any series. A point that is too old or a duplicate is counted, not an error.
     ///
     /// # Errors
-    /// Nothing of the batch is stored: the disk is full, the sink is closed.
+    ///
+    /// Nothing of the batch is stored: the disk is full, or the sink is closed.
     fn append(&self, points: &[Point]) -> Result<AppendOutcome, SourceError>;
 }
 
-/// What became of a batch.
+/// Result for a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct AppendOutcome {
-    /// Points stored.
+    /// Number of stored points.
     pub stored: usize,
-    /// Points older than the newest of their series by more than what is accepted.
+    /// Number of points that are too old.
     pub out_of_order: usize,
-    /// Points whose time is taken by another value.
+    /// Number of points whose series had another value at their time.
     pub duplicate: usize,
-    /// Points of new series beyond what the sink holds.
+    /// Number of points of new series beyond the limit.
     pub over_limit: usize,
-    /// Position in the batch of the first point that was not stored.
+    /// Index in the batch of the first point that was not stored.
     pub first_rejected: Option<usize>,
 }

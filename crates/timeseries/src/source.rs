@@ -1,4 +1,4 @@
-//! What samples are read from. A store implements it, and whatever else has samples.
+//! The source of samples. A store implements it.
 
 use std::sync::Arc;
 
@@ -6,33 +6,36 @@ use labels::{Labels, Matcher};
 
 use crate::histogram::Histogram;
 
-/// Stored samples of one series in a range, as columns, timestamps rising strictly. Staleness markers are included.
+/// Stored samples of one series in a range, as columns with strictly increasing timestamps. Stale markers are included.
 #[derive(Debug, Clone, Default)]
 pub struct SeriesSamples {
     /// The series.
     pub labels: Labels,
     /// Milliseconds since the Unix epoch.
     pub timestamps: Vec<i64>,
-    /// One value a timestamp.
+    /// One value per timestamp.
     pub values: Vec<f64>,
-    /// Native histograms with their times, which rise strictly and differ from all `timestamps`. Empty in most series.
+    /// Native histograms with their times, strictly increasing and different from all `timestamps`. Empty for most
+    /// series.
     pub histograms: Vec<(i64, Arc<Histogram>)>,
 }
 
-/// Where the engine gets its samples.
+/// Selects samples for the engine.
 pub trait SeriesSource: Send + Sync {
-    /// All series that fulfil every matcher, with their samples of `start_ms..=end_ms`. Series without a sample there may be left out.
+    /// All series that match all matchers, with their samples in `start_ms..=end_ms`. Series without a sample there may
+    /// be left out.
     ///
     /// # Errors
+    ///
     /// The source could not be read.
     fn select(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Result<Vec<SeriesSamples>, SourceError>;
 }
 
-/// A source or sink that failed.
+/// Error of a source or sink.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct SourceError {
-    /// What happened, in words for a person.
+    /// The error message.
     pub message: String,
     /// The cause.
     #[source]

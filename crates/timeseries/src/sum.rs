@@ -1,6 +1,6 @@
-//! Sums that do not lose small numbers beside large ones.
+//! Sums without loss of small numbers beside large ones.
 
-/// A sum with the rounding errors kept apart (Kahan's method in Neumaier's form).
+/// A sum with a separate rounding error (Kahan-Neumaier).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CompensatedSum {
     sum: f64,
@@ -13,7 +13,7 @@ impl CompensatedSum {
     pub fn add(&mut self, value: f64) {
         let total = self.sum + value;
         if total.is_infinite() {
-            // The errors mean nothing any more, and would make a NaN of it.
+            // The rounding error has no meaning any more, and would make the sum NaN.
             self.lost = 0.0;
         } else if self.sum.abs() >= value.abs() {
             self.lost += (self.sum - total) + value;
@@ -23,13 +23,13 @@ impl CompensatedSum {
         self.sum = total;
     }
 
-    /// The sum and what it lost, each changed.
+    /// Applies a function to the sum and the rounding error.
     #[must_use]
     pub fn map(self, change: impl Fn(f64) -> f64) -> Self {
         CompensatedSum { sum: change(self.sum), lost: change(self.lost) }
     }
 
-    /// True if the sum is beyond all numbers.
+    /// True if the sum is infinite.
     #[must_use]
     pub fn is_infinite(self) -> bool {
         self.sum.is_infinite()

@@ -1,14 +1,14 @@
-//! Reads a YAML file into a type, with errors that say where, what, and what was probably meant.
+//! Parses YAML files into types, with errors that contain the position, the problem, and a suggestion.
 
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde_saphyr::Location;
 
-/// Names closer than this are offered as what was meant: 1 is equal, 0 has nothing in common.
+/// Minimum similarity of a suggested name: 1 is equal, 0 has nothing in common.
 const NEAR_ENOUGH: f64 = 0.65;
 
-/// Something wrong in a text, and where.
+/// A problem in a text, and its position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{line}:{column}: {message}")]
 pub struct Problem {
@@ -16,17 +16,17 @@ pub struct Problem {
     pub line: u64,
     /// From 1.
     pub column: u64,
-    /// What is wrong and how to mend it.
+    /// What is wrong and how to fix it.
     pub message: String,
 }
 
 impl Problem {
-    /// A problem at a place in a text.
+    /// A problem at a position in a text.
     pub fn at(location: Location, message: impl Into<String>) -> Self {
         Problem { line: location.line(), column: location.column(), message: message.into() }
     }
 
-    /// The same with the file that it is in. What has no place is said to be at its begin.
+    /// Adds the file. A problem without a position is reported at the start of the file.
     #[must_use]
     pub fn in_file(self, file: &Path) -> YamlError {
         let Problem { line, column, message } = self;
@@ -42,10 +42,10 @@ pub enum YamlError {
     File {
         /// The file.
         file: PathBuf,
-        /// What the system says.
+        /// The system's error.
         reason: std::io::Error,
     },
-    /// It is not what it should be.
+    /// It is invalid.
     #[error("{}:{line}:{column}: {message}", file.display())]
     Content {
         /// The file.
@@ -54,7 +54,7 @@ pub enum YamlError {
         line: u64,
         /// From 1.
         column: u64,
-        /// What is wrong and how to mend it.
+        /// What is wrong and how to fix it.
         message: String,
     },
 }
@@ -94,7 +94,7 @@ pub fn parse_text<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
     })
 }
 
-/// The library's message without the position, which we say ourselves.
+/// The library's message without its position: we report the position separately.
 fn plain(error: &serde_saphyr::Error) -> String {
     let message = error.to_string();
     match message.find(" at line ") {
@@ -103,7 +103,7 @@ fn plain(error: &serde_saphyr::Error) -> String {
     }
 }
 
-/// Says that `key` is none, and which of `known` was probably meant.
+/// The message for an unknown key. It suggests the most similar of the `known` keys.
 fn unknown_key(key: &str, known: &[&str]) -> String {
     match nearest(key, known.iter().copied()) {
         Some(near) => format!("unknown key `{key}`: did you mean `{near}`?"),
@@ -111,7 +111,7 @@ fn unknown_key(key: &str, known: &[&str]) -> String {
     }
 }
 
-/// The name of `known` that is nearest to `name`, if one is near.
+/// The name in `known` that is most similar to `name`, if one is similar enough.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase().replace('-', "_");
     known
@@ -121,7 +121,8 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
         .map(|(_, candidate)| candidate)
 }
 
-/// How alike two names are: the better of a measure for long names and one for letters that changed places in short ones.
+/// Similarity of two names: the higher of two measures. The first suits long names, the second swapped letters in short
+/// names.
 fn likeness(one: &str, other: &str) -> f64 {
     strsim::jaro_winkler(one, other).max(strsim::normalized_damerau_levenshtein(one, other))
 }

@@ -1,4 +1,4 @@
-//! `hyperscope bundle`: the files that a browser needs, for who serves them without us.
+//! `hyperscope bundle`: writes the browser bundle, for programs that serve it without us.
 
 use std::{fs, path::PathBuf};
 
@@ -11,7 +11,7 @@ use crate::http::assets::Assets;
 /// `hyperscope bundle`
 #[derive(Debug, Args)]
 pub(super) struct BundleCommand {
-    /// Directory to write to; files of the same names are replaced
+    /// Output directory; existing files with the same names are overwritten
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }

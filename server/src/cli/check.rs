@@ -1,4 +1,4 @@
-//! `hyperscope check`: looks a file or a store over.
+//! `hyperscope check`: checks a file or a store.
 
 use std::path::{Path, PathBuf};
 
@@ -17,26 +17,26 @@ pub(super) struct CheckCommand {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// A configuration file, of this program or of Alertmanager
+    /// Check a configuration file of this program or of Alertmanager
     Config {
         /// The file
         file: PathBuf,
     },
-    /// A dashboard of your own
+    /// Check a dashboard file
     Dashboard {
         /// The file
         file: PathBuf,
     },
-    /// Files of alert and recording rules
+    /// Check rule files
     Rules {
-        /// The files; may have wildcards
+        /// Rule files; may contain wildcards
         #[arg(required_unless_present = "test")]
         files: Vec<PathBuf>,
-        /// File of unit tests of rules, in the format of `promtool test rules`; repeatable
+        /// Unit test file in the format of `promtool test rules`; repeatable
         #[arg(long, value_name = "FILE")]
         test: Vec<PathBuf>,
     },
-    /// The stored series: reads all of them, changes nothing, also while a server runs
+    /// Check the stored series: reads all, changes nothing, works while a server runs
     Store(CheckStore),
 }
 
@@ -68,7 +68,7 @@ impl CheckCommand {
     }
 }
 
-/// Looks each file of rules over and runs each file of tests, and tells of all that are wrong.
+/// Checks each rule file and runs each test file, and reports all failures.
 fn check_rules(patterns: &[PathBuf], tests: &[PathBuf]) -> anyhow::Result<()> {
     let mut wrong = Vec::new();
     for file in alerting::expand(patterns)? {

@@ -1,4 +1,4 @@
-//! `hyperscope check store`: reads every byte of a store and says what is damaged.
+//! `hyperscope check store`: reads every byte of a store and reports damage.
 
 use std::{
     path::{Path, PathBuf},
@@ -16,16 +16,16 @@ use crate::{
     storage::{DEMO_SERIES, SERIES},
 };
 
-/// What a running server was just writing is complete after this.
+/// After this time a running server's current write is complete.
 const SECOND_LOOK: Duration = Duration::from_millis(500);
 
 /// `hyperscope check store`
 #[derive(Debug, Args)]
 pub(super) struct CheckStore {
-    /// A data directory, or a store in one [default: the data directory of `serve`]
+    /// Data directory, or a store inside one [default: the data directory of `serve`]
     #[arg(value_name = "DIR", conflicts_with = "data_dir")]
     directory: Option<PathBuf>,
-    /// The same
+    /// The same as DIR
     #[arg(long, env = "HYPERSCOPE_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
@@ -53,7 +53,7 @@ impl CheckStore {
         if damaged > 0 {
             let places = if damaged == 1 { "1 place is".to_owned() } else { format!("{damaged} places are") };
             bail!(
-                "{}: {places} damaged; the server sets that aside at its next start and goes on with everything else",
+                "{}: {places} damaged; the server moves the damaged data aside at its next start and continues with the rest",
                 directory.display()
             );
         }
@@ -61,9 +61,9 @@ impl CheckStore {
     }
 }
 
-/// The stores of a data directory, or the directory itself if it is one.
+/// The stores in a data directory, or the directory itself if it is a store.
 fn stores(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    // Without its format it is one too, but not every directory that has a folder of logs is.
+    // A store without its format file still counts, but not every directory with a folder of logs does.
     let is_store = |directory: &Path| {
         let has = |name: &str| directory.join(name).exists();
         has("FORMAT") || (has("log") && has("chunks"))
@@ -79,7 +79,7 @@ fn stores(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Checks a store. What a server is just writing looks torn, and is not: it is looked at twice.
+/// Checks a store. A server's current write looks torn although it is not, so damage is checked twice.
 fn look(store: &Path) -> Result<Verification, tsdb::OpenError> {
     let first = verify(store)?;
     if !first.in_use || first.damage.is_empty() {

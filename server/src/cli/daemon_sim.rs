@@ -1,4 +1,4 @@
-//! `hyperscope daemon-sim`: a simulated daemon by itself.
+//! `hyperscope daemon-sim`: a simulated daemon.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

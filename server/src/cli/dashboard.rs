@@ -1,4 +1,4 @@
-//! `hyperscope dashboard`: the dashboards that a server would have.
+//! `hyperscope dashboard`: lists the dashboards of a server.
 
 use std::path::PathBuf;
 
@@ -18,11 +18,11 @@ pub(super) struct DashboardCommand {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// List the dashboards: uid, number of panels, title
+    /// List the dashboards: UID, number of panels, title
     List {
         #[command(flatten)]
         config: ConfigFile,
-        /// Directory of dashboards of your own, YAML; they replace built-in ones of the same uid
+        /// Directory of your own dashboards, YAML; they override built-in ones with the same UID
         #[arg(long, env = "HYPERSCOPE_DASHBOARDS_DIR", value_name = "DIR")]
         dashboards_dir: Option<PathBuf>,
     },

@@ -1,4 +1,4 @@
-//! `hyperscope healthcheck`: for containers and service managers that ask a command.
+//! `hyperscope healthcheck`: a health check command for containers and service managers.
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
     config::{Config, Listen, Options, Tls, default_data_dir},
 };
 
-/// A server that takes longer is as good as dead.
+/// A server that takes longer counts as down.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `hyperscope healthcheck`
@@ -22,7 +22,7 @@ pub(super) struct HealthcheckCommand {
     /// Address the server listens on [default: 127.0.0.1:3030]
     #[arg(long, env = "HYPERSCOPE_LISTEN", value_name = "ADDRESS:PORT")]
     listen: Option<Listen>,
-    /// Certificate of the server: if it has one, it is asked by HTTPS
+    /// Certificate of the server; if set, the check uses HTTPS
     #[arg(long, env = "HYPERSCOPE_TLS_CERT", value_name = "FILE")]
     tls_cert: Option<PathBuf>,
 }
@@ -33,7 +33,7 @@ impl HealthcheckCommand {
         let is_tls = self.tls_cert.is_some() || given.tls.cert.is_some();
         given.tls = Tls::default();
         let url = health_url(Config::resolve(given, default_data_dir())?.listen, is_tls);
-        // It is asked on this machine, by address: no certificate names that.
+        // The check connects by local address, which no certificate contains.
         let client = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .no_proxy()

@@ -1,4 +1,4 @@
-//! How the log writes what a line tells: one line an event, whatever is told.
+//! Formats log events: one line per event, regardless of the values.
 
 use std::{
     fmt::Write as _,
@@ -10,8 +10,9 @@ use tracing_subscriber::{
     fmt::{FormatFields, format},
 };
 
-/// Writes the message as it is and the rest as `name=value`. What others chose (queries, names, paths, errors) may hold line breaks and
-/// escape sequences: they are written as their codes, so that nobody forges a line or moves the terminal's cursor.
+/// Writes the message as it is, and the fields as `name=value`. Values from others (queries, names, paths, errors) may
+/// contain line breaks and escape sequences; these are escaped, so that nobody can forge a line or move the terminal's
+/// cursor.
 pub(super) fn on_one_line() -> impl for<'writer> FormatFields<'writer> + 'static {
     format::debug_fn(|writer, field, value| {
         let text = format!("{value:?}");
@@ -23,7 +24,7 @@ pub(super) fn on_one_line() -> impl for<'writer> FormatFields<'writer> + 'static
     .delimited(" ")
 }
 
-/// A text without what breaks a line or moves a cursor.
+/// Escapes characters that break a line or move the cursor.
 struct OneLine<'a>(&'a str);
 
 impl std::fmt::Display for OneLine<'_> {
@@ -39,8 +40,8 @@ impl std::fmt::Display for OneLine<'_> {
     }
 }
 
-/// Writes lines of JSON to `inner`. Its writer leaves those control characters as they are that JSON allows in strings, and nothing else
-/// of a line but strings holds them: they are written as JSON's escapes.
+/// Writes JSON lines to `inner`. The JSON formatter does not escape some control characters that JSON allows in
+/// strings; they can only occur in strings, so this escapes them.
 pub(super) struct PlainJson<W>(pub(super) W);
 
 impl<W: Write> Write for PlainJson<W> {
@@ -57,7 +58,7 @@ impl<W: Write> Write for PlainJson<W> {
     }
 }
 
-/// What is [moving](is_moving), but for the end of a line.
+/// Whether a character is [moving](is_moving), except for the end of a line.
 fn is_hidden(character: char) -> bool {
     character != '\n' && is_moving(character)
 }
@@ -66,7 +67,7 @@ fn escaped(line: &str) -> String {
     let mut escaped = String::with_capacity(line.len() + 16);
     for character in line.chars() {
         if is_hidden(character) {
-            // Writing to a string cannot fail; each of them is below 16 bits.
+            // Writing to a string cannot fail; all of these fit in 16 bits.
             let _ = write!(escaped, "\\u{:04x}", u32::from(character));
         } else {
             escaped.push(character);
@@ -75,7 +76,7 @@ fn escaped(line: &str) -> String {
     escaped
 }
 
-/// Control characters, and those of Unicode that begin a line or turn the direction of the text after them.
+/// Control characters, and Unicode characters that start a line or change the direction of text.
 fn is_moving(character: char) -> bool {
     character.is_control()
         || matches!(

@@ -1,4 +1,4 @@
-//! The log: on stderr, as text or JSON, as much as `RUST_LOG` says.
+//! The log: on stderr, as text or JSON, filtered by `RUST_LOG`.
 
 use std::io::IsTerminal;
 
@@ -8,15 +8,16 @@ use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, fmt, layer::Subscr
 use super::log_fields::{PlainJson, on_one_line};
 use crate::config::LogFormat;
 
-/// What is logged unless `RUST_LOG` says otherwise: what we do, and what goes wrong below us.
-/// Our crates by name: a target is a module's path.
+/// The default filter: our own events, and problems in libraries. Our crates are listed by name, because a target is a
+/// module path.
 const DEFAULT_FILTER: &str = "warn,hyperscope=info,audit=info,access=info,alerting=info,budget=info,collect=info,daemon_sim=info,dashboards=info,\
     database=info,datasource=info,hypervisord=info,live=info,notify=info,redact=info,render=info,telemetry=info,tsdb=info";
 
-/// Where the socket library writes whole requests at `trace`, with the daemons' keys in them. Not to be had, whatever `RUST_LOG` says.
+/// The target at which the WebSocket library logs whole requests at `trace`, including the daemons' keys. Never logged,
+/// regardless of `RUST_LOG`.
 const REQUESTS: &str = "tungstenite::handshake::client";
 
-/// Starts the log. Only the first call counts.
+/// Starts the log. Only the first call has an effect.
 pub(crate) fn init(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
@@ -31,11 +32,12 @@ pub(crate) fn init(format: LogFormat) {
         }
     };
     if started.is_err() {
-        tracing::debug!("the log was started before");
+        tracing::debug!("the log is already started");
     }
 }
 
-/// What `filter` lets through, but no requests. A directive of the filter itself would not do: it would show what is less verbose, too.
+/// Applies `filter`, but never logs requests. A directive in the filter would not work: it would enable less verbose
+/// levels of that target.
 fn without_requests<S: Subscriber>(filter: EnvFilter) -> impl Layer<S> {
     let is_request = |about: &Metadata| about.target().starts_with(REQUESTS) && *about.level() == Level::TRACE;
     filter.and_then(filter_fn(move |about| !is_request(about)))

@@ -1,4 +1,4 @@
-//! The command line: what was asked for, handed to the module that does it.
+//! The command line: parses it and runs the command's module.
 
 mod bundle;
 mod check;
@@ -19,7 +19,7 @@ use clap::{Parser, Subcommand};
 
 use crate::config::{ConfigError, Options};
 
-/// Live dashboards for HyperSDK's daemon and anything that speaks Prometheus.
+/// Live dashboards for HyperSDK's daemon and any Prometheus-compatible source.
 #[derive(Debug, Parser)]
 #[command(name = "hyperscope", version, propagate_version = true, after_help = AFTER_HELP)]
 pub(crate) struct Cli {
@@ -28,31 +28,31 @@ pub(crate) struct Cli {
 }
 
 const AFTER_HELP: &str = "Every option of `serve` and `demo` has a flag, a HYPERSCOPE_* variable and a key of the configuration file; a flag \
-lies over the variable, the variable over the file. RUST_LOG chooses what is logged, for example RUST_LOG=debug or RUST_LOG=info,audit=off.";
+overrides the variable, the variable overrides the file. RUST_LOG sets the log levels, for example RUST_LOG=debug or RUST_LOG=info,audit=off.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Watch daemons and show them
+    /// Run the server
     Serve(Box<serve::ServeCommand>),
-    /// Show a simulated daemon with hours of history: a first look, tests, development
+    /// Run the server with a simulated daemon and hours of history, for a first look, tests and development
     Demo(Box<serve::DemoCommand>),
-    /// Simulate a daemon, for tests and development
+    /// Run a simulated daemon, for tests and development
     DaemonSim(daemon_sim::DaemonSimCommand),
-    /// Make, list and revoke tokens; a running server follows within a second
+    /// Create, list and revoke tokens; a running server notices within a second
     Token(token::TokenCommand),
-    /// Look a file or the stored series over and say what is wrong, and where
+    /// Check a file or the stored series, and report errors with their position
     Check(check::CheckCommand),
-    /// Draw a dashboard or a panel into a file
+    /// Render a dashboard or a panel to a file
     Render(Box<render::RenderCommand>),
-    /// Say which dashboards there are
+    /// List the dashboards
     Dashboard(dashboard::DashboardCommand),
-    /// Write the browser bundle, for a daemon that serves it by itself
+    /// Write the browser bundle, for a daemon that serves it itself
     Bundle(bundle::BundleCommand),
-    /// Ask a server on this machine whether it is alive
+    /// Check whether a server on this machine is alive
     Healthcheck(healthcheck::HealthcheckCommand),
 }
 
-/// Where settings are that no flag and no variable gives.
+/// The configuration file, for settings without flag and variable.
 #[derive(Debug, Clone, clap::Args)]
 struct ConfigFile {
     /// Configuration file, YAML
@@ -61,12 +61,12 @@ struct ConfigFile {
 }
 
 impl ConfigFile {
-    /// `given` over what the file holds, if there is one.
+    /// Merges `given` with the file, if there is one; `given` has priority.
     fn under(&self, given: Options) -> Result<Options, ConfigError> {
         self.with_secret_files(given).map(|(options, _)| options)
     }
 
-    /// The same, and the files that hold its secrets.
+    /// The same, with the list of files that hold its secrets.
     fn with_secret_files(&self, given: Options) -> Result<(Options, Vec<PathBuf>), ConfigError> {
         let mut files = given.secret_files();
         let given = given.with_secrets()?;
@@ -79,9 +79,10 @@ impl ConfigFile {
 }
 
 impl Cli {
-    /// Does what was asked for.
+    /// Runs the command.
     ///
     /// # Errors
+    ///
     /// What went wrong, as one sentence with its cause.
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         match self.command {
@@ -98,7 +99,7 @@ impl Cli {
     }
 }
 
-/// Writes one line to stdout, where a pipe that is closed is an error like any other.
+/// Writes one line to stdout; a closed pipe is an error like any other.
 fn say(line: impl std::fmt::Display) -> std::io::Result<()> {
     use std::io::Write;
     writeln!(std::io::stdout().lock(), "{line}")
@@ -139,7 +140,7 @@ mod tests {
         let keys: Vec<_> = keys.flat_map(|cell| cell.split(", ")).map(|key| key.trim_matches('`')).collect();
         assert!(keys.len() > 35, "{keys:?}");
         for key in keys.into_iter().filter(|key| !key.trim().is_empty()) {
-            // A value that no key takes: only a key that does not exist is told as unknown.
+            // The value is invalid for any key, so that the error of a known key differs from that of an unknown one.
             let text = match key.split_once('.') {
                 Some((group, key)) => format!("{group}: {{ {key}: [[]] }}"),
                 None => format!("{key}: [[]]"),

@@ -1,7 +1,7 @@
-//! `hyperscope render`: a dashboard or a panel as a picture in a file.
+//! `hyperscope render`: writes an image of a dashboard or a panel to a file.
 //!
-//! A running server draws it: the one at `--url`, or else the one on the data directory, which lets this command in by a token
-//! that it makes there for a minute. Where none runs, the stored series are opened and drawn here.
+//! A running server draws it: the one at `--url`, or the one on the data directory, for which this command creates a
+//! temporary token. If no server runs, the image is drawn here from the stored series.
 
 use std::{
     path::{Path, PathBuf},
@@ -22,58 +22,58 @@ use crate::{
     config::{Config, LogFormat, Options, default_data_dir},
 };
 
-/// A picture takes no longer than this.
+/// Timeout for an image.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// How long the token holds that this command makes for itself.
+/// Lifetime of the temporary token.
 const TOKEN_MS: i64 = 60_000;
-/// Within this, a running server knows a new token.
+/// A running server knows a new token within this time.
 const TOKEN_WAIT: Duration = Duration::from_secs(3);
 const TOKEN_PAUSE: Duration = Duration::from_millis(200);
 
 /// `hyperscope render`
 #[derive(Debug, Args)]
 pub(super) struct RenderCommand {
-    /// A dashboard by its uid, or one of its panels, as in hypersdk-overview/memory-usage
+    /// Dashboard UID, or one of its panels, for example hypersdk-overview/memory-usage
     #[arg(value_name = "DASHBOARD[/PANEL]")]
     what: String,
-    /// File to write; the end of its name, .png or .svg, says what it becomes
+    /// File to write; its extension, .png or .svg, selects the format
     #[arg(long, value_name = "FILE", value_parser = picture_file)]
     out: PathBuf,
-    /// Start of the time shown: now-6h, 2026-11-20T08:00 or milliseconds since 1970
+    /// Start of the time range: now-6h, 2026-11-20T08:00 or milliseconds since 1970
     #[arg(long, default_value = "now-1h", value_name = "TIME")]
     from: Instant,
-    /// End of the time shown
+    /// End of the time range
     #[arg(long, default_value = "now", value_name = "TIME")]
     to: Instant,
     /// Width in pixels [default: 1280 for a dashboard, 1000 for a panel]
     #[arg(long, value_name = "PIXELS")]
     width: Option<u32>,
-    /// Height in pixels [default: what a dashboard needs, 500 for a panel]
+    /// Height in pixels [default: as needed for a dashboard, 500 for a panel]
     #[arg(long, value_name = "PIXELS")]
     height: Option<u32>,
-    /// Colours
+    /// Colour theme
     #[arg(long, default_value = "light", value_parser = ["light", "dark"])]
     theme: String,
-    /// Zone of the times in the picture: a name of the IANA database, or minutes east of UTC
+    /// Time zone of the image: an IANA name, or minutes east of UTC
     #[arg(long, default_value = "UTC", value_name = "ZONE")]
     tz: String,
-    /// Server to ask, if not the one on the data directory
+    /// Server to use instead of the one on the data directory
     #[arg(long, env = "HYPERSCOPE_URL", value_name = "URL")]
     url: Option<Url>,
-    /// Token for the server at --url; better given by the variable or a file than by this flag
+    /// Token for the server at --url; prefer the variable or a file over this flag
     #[arg(long, env = "HYPERSCOPE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     token: Option<Secret>,
-    /// File that holds the token
+    /// File with the token
     #[arg(long, env = "HYPERSCOPE_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
-    /// The server's data directory [default: as of `serve`]
+    /// The server's data directory [default: that of `serve`]
     #[arg(long, env = "HYPERSCOPE_DATA_DIR", value_name = "DIR")]
     data_dir: Option<PathBuf>,
     #[command(flatten)]
     file: ConfigFile,
 }
 
-/// A path whose end says what kind of picture it is.
+/// A path with an extension that selects the format.
 fn picture_file(text: &str) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
     match format_of(&path) {
@@ -121,9 +121,9 @@ impl RenderCommand {
         alone::draw(&config, &wanted).await
     }
 
-    /// The server on this machine, which may let us in by a token of ours.
+    /// Uses the server on this machine, with a temporary token if necessary.
     async fn ask_neighbour(&self, data_dir: &Path, url: &Url, token: Option<Secret>) -> anyhow::Result<Vec<u8>> {
-        // It is asked on this machine, by address: no certificate names that.
+        // We connect by local address, which no certificate contains.
         let client = client(true)?;
         if token.is_some() {
             return self.ask(&client, url, token.as_ref()).await;
@@ -149,14 +149,14 @@ impl RenderCommand {
                 tokio::time::sleep(TOKEN_PAUSE).await;
             }
         };
-        // A server that does not know it then says so itself.
+        // If the server does not know the token by then, it responds with an error.
         let _ = tokio::time::timeout(TOKEN_WAIT, known).await;
         let picture = self.ask(&client, url, Some(&secret)).await;
         store.revoke(&made.id).await?;
         picture
     }
 
-    /// Asks a server for the picture.
+    /// Requests the image from a server.
     async fn ask(&self, client: &Client, server: &Url, token: Option<&Secret>) -> anyhow::Result<Vec<u8>> {
         let extension = format_of(&self.out).map_or("png", Format::extension);
         let mut url = server.clone();
@@ -182,12 +182,12 @@ impl RenderCommand {
         if status == StatusCode::UNAUTHORIZED {
             bail!("{server} asks for a token: give one by HYPERSCOPE_TOKEN or --token-file");
         }
-        let told = serde_json::from_slice::<serde_json::Value>(&body).ok();
-        let told = told.as_ref().and_then(|body| body.pointer("/error/message")?.as_str());
-        bail!("{server} answers {status}: {}", told.unwrap_or("no picture"))
+        let message = serde_json::from_slice::<serde_json::Value>(&body).ok();
+        let message = message.as_ref().and_then(|body| body.pointer("/error/message")?.as_str());
+        bail!("{server} answers {status}: {}", message.unwrap_or("no picture"))
     }
 
-    /// The query of a picture's URL.
+    /// The query string of an image's URL.
     fn parameters(&self) -> String {
         let mut pairs = form_urlencoded::Serializer::new(String::new());
         pairs.append_pair("from", &self.from.to_string()).append_pair("to", &self.to.to_string());
@@ -207,7 +207,7 @@ fn client(is_neighbour: bool) -> anyhow::Result<Client> {
     builder.build().context("cannot make a request")
 }
 
-/// Where the server on a data directory answers, if one runs.
+/// The URL of the server on a data directory, if one runs.
 async fn running(data_dir: &Path) -> anyhow::Result<Option<Url>> {
     let Some(noted) = address::noted(data_dir).filter(|_| data_dir.join(database::FILE).exists()) else {
         return Ok(None);

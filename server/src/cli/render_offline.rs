@@ -1,4 +1,4 @@
-//! A picture without a server: from the stored series, or from the engines elsewhere.
+//! Draws an image without a server: from the stored series, or from remote engines.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -19,17 +19,17 @@ use render::{Format, PANEL, RenderRequest, Subject, params};
 
 use crate::{config::Config, serve::store_options, storage};
 
-/// What is wanted.
+/// An image to draw.
 pub(crate) struct Wanted {
     /// `DASHBOARD` or `DASHBOARD/PANEL`.
     pub(crate) what: String,
-    /// As in the URL of a picture.
+    /// As in the URL of an image.
     pub(crate) parameters: String,
-    /// What it becomes.
+    /// Image format.
     pub(crate) format: Format,
 }
 
-/// Draws it.
+/// Draws the image.
 pub(crate) async fn draw(config: &Config, wanted: &Wanted) -> anyhow::Result<Vec<u8>> {
     let now_ms = now_ms();
     let parameters = params::RenderParams::parse(&wanted.parameters, now_ms)?;
@@ -71,7 +71,7 @@ pub(crate) async fn draw(config: &Config, wanted: &Wanted) -> anyhow::Result<Vec
     let order = RenderRequest { what, setting, size, zoom: 1.0 };
     let most = u64::try_from(config.limits.picture_pixels).unwrap_or(u64::MAX);
     let format = wanted.format;
-    Ok(tokio::task::spawn_blocking(move || order.draw(format, most)).await.context("the drawing broke off")??)
+    Ok(tokio::task::spawn_blocking(move || order.draw(format, most)).await.context("drawing panicked")??)
 }
 
 async fn engines(config: &Config) -> anyhow::Result<Engines> {
@@ -97,7 +97,7 @@ async fn engines(config: &Config) -> anyhow::Result<Engines> {
     )?)
 }
 
-/// The data of a panel. What only a server knows is said to be missing.
+/// The data of a panel. What only a running server knows is reported as missing.
 async fn feed(engines: &Engines, panel: &Panel, range: model::range::TimeRange, now_ms: i64) -> PanelData {
     match panel.kind {
         PanelKind::Jobs => PanelData::Jobs(Vec::new()),

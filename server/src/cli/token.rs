@@ -1,4 +1,4 @@
-//! `hyperscope token`: works on the data directory, whether or not a server runs on it.
+//! `hyperscope token`: works on the data directory, with or without a running server.
 
 use std::path::PathBuf;
 
@@ -17,48 +17,48 @@ const MINUTE_MS: i64 = 60_000;
 pub(super) struct TokenCommand {
     #[command(subcommand)]
     action: Action,
-    /// The server's data directory [default: as of `serve`]
+    /// The server's data directory [default: that of `serve`]
     #[arg(long, env = "HYPERSCOPE_DATA_DIR", value_name = "DIR", global = true)]
     data_dir: Option<PathBuf>,
-    /// The server's configuration file, which names the data directory
+    /// The server's configuration file, to read the data directory from
     #[arg(long, env = "HYPERSCOPE_CONFIG", value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Make a token; its secret goes to stdout and is never shown again
+    /// Create a token; its secret is printed to stdout once and never shown again
     Create(Create),
     /// List all tokens, without their secrets
     List,
-    /// Let a token that was to end hold for good, such as the first one that a server made and printed
+    /// Remove the expiry of a token, for example of the first one that a server created and printed
     Keep {
-        /// As in the list
+        /// ID as in the list
         id: String,
     },
-    /// End a token and its sessions for good
+    /// Revoke a token and its sessions permanently
     Revoke {
-        /// As in the list
+        /// ID as in the list
         id: String,
     },
 }
 
 #[derive(Debug, Args)]
 struct Create {
-    /// Who or what will hold it
+    /// Name of the person or program that will use it
     #[arg(long)]
     name: String,
-    /// What it may do: viewer reads, kiosk reads its dashboards, operator also cancels jobs and silences alerts, admin also
-    /// manages tokens and dashboards, ingest only writes samples
+    /// Role: viewer reads, kiosk reads its dashboards, operator also cancels jobs and silences alerts, admin also
+    /// manages tokens and dashboards, ingest only writes samples, scrape only reads /metrics and /federate
     #[arg(long, value_name = "viewer|kiosk|operator|admin|ingest|scrape")]
     role: Role,
-    /// How long it holds, as in 30d [default: for ever]
+    /// Lifetime, for example 30d [default: unlimited]
     #[arg(long, value_name = "DURATION")]
     expires: Option<Period>,
-    /// Dashboards that a kiosk is limited to, by uid
+    /// UIDs of the dashboards of a kiosk token
     #[arg(long, value_name = "UID", value_delimiter = ',')]
     dashboards: Vec<String>,
-    /// Matcher that every series it reads must fulfil, as in provider="aws"; repeatable, and all must hold
+    /// Matcher that each visible series must match, for example provider="aws"; repeatable, all must match
     #[arg(long = "match", value_name = "MATCHER")]
     matchers: Vec<String>,
 }
@@ -142,7 +142,7 @@ fn row(token: &TokenInfo, now_ms: i64) -> [String; 8] {
     ]
 }
 
-/// How far `at_ms` is from `now_ms`, to the minute.
+/// The distance from `now_ms` to `at_ms`, in minutes precision.
 fn distance(at_ms: Option<i64>, now_ms: i64) -> String {
     let Some(at_ms) = at_ms else { return "never".to_owned() };
     let apart_ms = now_ms.abs_diff(at_ms).min(i64::MAX.unsigned_abs()).cast_signed();

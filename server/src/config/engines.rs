@@ -1,4 +1,4 @@
-//! Engines that answer queries instead of the embedded store: how they are named and reached.
+//! Settings of the remote engines that evaluate queries instead of the embedded store.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -13,57 +13,57 @@ use super::{
     resolve::{secret, url, wrong},
 };
 
-/// Name of the only engine where none is given.
+/// Name of the only engine if it has none.
 const DEFAULT_NAME: &str = "prometheus";
-/// Header by which Mimir, Loki and Thanos tell tenants apart.
+/// Header that selects a tenant in Mimir, Loki and Thanos.
 const ORG_ID_HEADER: &str = "x-scope-orgid";
 
 /// An engine in the configuration file.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EngineEntry {
-    /// Names it in dashboards and requests.
+    /// Name in dashboards and requests.
     pub name: Option<String>,
-    /// Where it answers.
+    /// URL.
     pub url: String,
-    /// Before `/api/v1`, added to the URL's own path.
+    /// Path before `/api/v1`, appended to the path of the URL.
     pub path_prefix: Option<String>,
-    /// A user's name and password.
+    /// Basic authentication.
     pub basic_auth: Option<BasicAuthEntry>,
     /// Sent as `Authorization: Bearer`.
     pub bearer_token: Option<Secret>,
     /// File that holds the bearer token.
     pub bearer_token_file: Option<PathBuf>,
-    /// Variable of the environment that holds the bearer token.
+    /// Environment variable that holds the bearer token.
     pub bearer_token_env: Option<String>,
     /// Certificates.
     pub tls: EngineTls,
-    /// Sent with each request. Their values are not shown.
+    /// Headers to send with each request. Their values are secret.
     pub headers: BTreeMap<String, Secret>,
     /// Sent as `X-Scope-OrgID`.
     pub org_id: Option<String>,
-    /// Labels that it names otherwise: our name, and its own. In addition to those of all engines.
+    /// Labels with other names: our name to the engine's. Added to those of all engines.
     pub labels: BTreeMap<String, String>,
-    /// Longest wait for an answer; by default that of queries.
+    /// Timeout; by default that of queries.
     pub timeout: Option<Period>,
 }
 
-/// A user of an engine.
+/// Basic authentication of an engine.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BasicAuthEntry {
-    /// The user.
+    /// User name.
     pub username: String,
     /// The password.
     pub password: Option<Secret>,
     /// File that holds the password.
     pub password_file: Option<PathBuf>,
-    /// Variable of the environment that holds the password.
+    /// Environment variable that holds the password.
     pub password_env: Option<String>,
 }
 
 impl EngineEntry {
-    /// All paths in it, which are relative to the file that names them.
+    /// All its paths, which are relative to the configuration file.
     pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let password = self.basic_auth.as_mut().and_then(|basic| basic.password_file.as_mut());
         [self.bearer_token_file.as_mut(), self.tls.ca.as_mut(), self.tls.cert.as_mut(), self.tls.key.as_mut(), password]
@@ -72,7 +72,7 @@ impl EngineEntry {
     }
 }
 
-/// The engines given by flag, or else those of the file. What is missing of their certificates is that of `common`.
+/// The engines given by flag, or otherwise those of the file. Missing TLS settings come from `common`.
 pub(super) fn engines(
     flags: Option<Vec<String>>,
     file: Option<Vec<EngineEntry>>,
@@ -83,7 +83,7 @@ pub(super) fn engines(
         (Some(flags), None) => ("prometheus_url", flags.iter().map(|flag| of_flag(flag)).collect()),
         (None, file) => ("engines", file.unwrap_or_default()),
         (Some(flags), Some(mut file)) => {
-            // A flag gives an engine another URL, and its settings stay those of the file.
+            // A flag overrides the URL of an engine in the file; its other settings stay.
             for flag in flags.iter().map(|flag| of_flag(flag)) {
                 match file.iter_mut().find(|entry| flag.name.is_some() && entry.name == flag.name) {
                     Some(entry) => entry.url = flag.url,
@@ -107,7 +107,7 @@ pub(super) fn engines(
     Ok(engines)
 }
 
-/// The certificates for the engines that have none of their own.
+/// The TLS settings of engines without their own.
 fn certificates(given: &options::Engine) -> Result<EngineTls, ConfigError> {
     match (&given.cert, &given.key) {
         (Some(_), None) => Err(wrong("engine.key", "a certificate is given without its private key")),
@@ -127,7 +127,7 @@ fn of_flag(flag: &str) -> EngineEntry {
     EngineEntry { name, url: url.to_owned(), ..EngineEntry::default() }
 }
 
-/// Reads `OURS=THEIRS`, for engines that say nothing else of a label.
+/// Parses `OURS=THEIRS`.
 fn label_names<'a>(given: impl Iterator<Item = &'a String>) -> Result<BTreeMap<String, String>, ConfigError> {
     let read = |text: &String| match text.split_once('=') {
         Some((ours, theirs)) => Ok((ours.to_owned(), theirs.to_owned())),
@@ -187,7 +187,7 @@ fn engine(
     }
     let timeout = entry.timeout.map(|period| period.0);
     if timeout.is_some_and(|timeout| timeout.is_zero()) {
-        return Err(wrong("engines.timeout", "must be longer than nothing"));
+        return Err(wrong("engines.timeout", "must be longer than 0s"));
     }
     let mut labels = labels.clone();
     labels.extend(entry.labels);
@@ -195,7 +195,7 @@ fn engine(
     Ok(EngineConfig { name, url, auth, headers, tls: entry.tls, labels, timeout })
 }
 
-/// A secret given as it is or as the name of a variable of the environment.
+/// A secret given as text or by an environment variable.
 fn from_environment(
     setting: &'static str,
     given: Option<Secret>,

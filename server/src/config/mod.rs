@@ -1,6 +1,7 @@
 //! Settings: flag, then `HYPERSCOPE_*` variable, then key of the configuration file, then default.
 //!
-//! [`Options`] is what was given, [`Config`] what holds: complete, checked, and with the secrets read from their files.
+//! [`Options`] are the given settings; [`Config`] are the effective ones: complete, checked, with secrets read from
+//! their files.
 
 mod engines;
 mod options;
@@ -23,85 +24,85 @@ pub(crate) use self::{
     value::{ByteSize, Listen, LogFormat, Network, Period},
 };
 
-/// The settings of a server that runs.
+/// The effective settings of a server.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where it listens; port 0 means any free one.
+    /// Address to listen on; port 0 is any free one.
     pub listen: SocketAddr,
-    /// Directory of everything it keeps.
+    /// Data directory.
     pub data_dir: PathBuf,
-    /// Shape of the log.
+    /// Format of the log.
     pub log_format: LogFormat,
-    /// Where browsers reach it, if said.
+    /// URL at which browsers reach the server, if set.
     pub public_url: Option<Url>,
-    /// Nobody is asked for a token; only ever true on loopback.
+    /// Whether requests need no token; only possible on loopback.
     pub insecure_no_auth: bool,
-    /// The first token, if it was chosen by the operator.
+    /// The first token, if the operator chose one.
     pub admin_token: Option<Secret>,
-    /// Proxies whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-*` headers are trusted.
     pub trusted_proxies: Vec<Network>,
-    /// How long a login lasts.
+    /// Maximum lifetime of a session.
     pub session_lifetime: Duration,
-    /// How long a login may go unused.
+    /// Maximum idle time of a session.
     pub session_idle: Duration,
-    /// How long browsers are told to come by HTTPS alone, if they are told.
+    /// `max-age` of HSTS, if set.
     pub hsts: Option<Duration>,
     /// Sources of the CSP directive `frame-ancestors`.
     pub frame_ancestors: Vec<String>,
-    /// Daemons that are watched; their names are distinct.
+    /// Daemons; their names are distinct.
     pub daemons: Vec<DaemonConfig>,
-    /// Whether daemons are reached through the proxy that the environment names.
+    /// Whether daemons are reached through the proxy of the environment.
     pub daemon_env_proxy: bool,
-    /// Engines that answer queries instead of the embedded store; the first answers what names none.
+    /// Remote engines; the first one is the default for queries.
     pub engines: Vec<EngineConfig>,
-    /// What holds for all engines.
+    /// Settings of all remote engines.
     pub engine: EngineSettings,
-    /// Alertmanagers that are told of alerts instead of the built-in notifier.
+    /// Alertmanagers that get the alerts instead of the built-in notifier.
     pub alertmanagers: Vec<notify::AlertmanagerConfig>,
     /// The built-in notifier.
     pub notify: notify::Options,
-    /// Files of rules; may have wildcards.
+    /// Rule files; may contain wildcards.
     pub rules: Vec<PathBuf>,
-    /// Whether the rules that come with the program are evaluated, if said.
+    /// Whether to evaluate the built-in rules, if set.
     pub rules_builtin: Option<bool>,
-    /// Groups of rules that are switched off, by name.
+    /// Names of disabled rule groups.
     pub rules_off: Vec<String>,
-    /// How often rules are evaluated whose group does not say it.
+    /// Evaluation interval of rule groups that do not set one.
     pub evaluation_interval: Duration,
-    /// Labels that tell this server's alerts from another's.
+    /// Labels that identify this server's alerts.
     pub external_labels: Vec<(String, String)>,
-    /// Directory of the operator's own dashboards.
+    /// Directory of the operator's dashboards.
     pub dashboards_dir: Option<PathBuf>,
-    /// Whether queries may use what Prometheus calls experimental.
+    /// Whether queries may use Prometheus' experimental features.
     pub promql_experimental: bool,
-    /// How long samples are kept.
+    /// Retention of samples.
     pub retention: Duration,
-    /// Most disk that samples take before the oldest go, in bytes, if there is a limit.
+    /// Maximum disk size of samples in bytes; beyond it the oldest are removed.
     pub retention_bytes: Option<u64>,
-    /// How much later than newer samples of its series a sample may come; zero refuses all that are late.
+    /// How much older than the last sample of its series a sample may be; zero rejects all out-of-order samples.
     pub out_of_order_window: Duration,
-    /// Most series that are stored at once.
+    /// Maximum number of stored series.
     pub max_series: usize,
-    /// HTTPS, if set up.
+    /// HTTPS, if set.
     pub tls: Option<TlsConfig>,
-    /// Reading of the daemons' metrics.
+    /// Scraping of the daemons.
     pub scrape: ScrapeConfig,
-    /// Whether `/metrics` asks for no token.
+    /// Whether `/metrics` needs no token.
     pub metrics_public: bool,
-    /// Whether the user names that daemons report are hidden.
+    /// Whether to hide the user names that daemons report.
     pub redact_user_names: bool,
-    /// What one request, socket or address may take.
+    /// Limits per request, socket and address.
     pub limits: Limits,
-    /// The simulated world of `demo`.
+    /// The simulation of `demo`.
     pub demo: DemoConfig,
 }
 
-/// A daemon that is watched.
+/// A daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DaemonConfig {
-    /// Labels its series.
+    /// Value of the label `daemon` of its series.
     pub name: String,
-    /// Where it answers.
+    /// URL.
     pub url: Url,
     /// Sent as `X-API-Key`.
     pub key: Option<Secret>,
@@ -116,69 +117,69 @@ pub struct TlsConfig {
     pub key: PathBuf,
 }
 
-/// How daemons' metrics are read.
+/// Scraping of daemons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScrapeConfig {
-    /// From one reading to the next.
+    /// Scrape interval.
     pub interval: Duration,
-    /// Longest reading; at most the interval.
+    /// Scrape timeout; at most the interval.
     pub timeout: Duration,
 }
 
-/// What one request, socket or address may take.
+/// Limits per request, socket and address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Most memory of the process, in bytes, from which the budgets for viewers are derived.
+    /// Maximum memory of the process, in bytes, from which the budgets for viewers are derived.
     pub memory: u64,
-    /// Most queries and other reads that run at a time.
+    /// Maximum number of concurrent queries and other reads.
     pub reads: usize,
-    /// Longest time that one of them waits for its turn.
+    /// Maximum time that a read waits for its turn.
     pub read_wait: Duration,
-    /// Most live queries that a token starts in a minute.
+    /// Maximum number of live queries that a token starts per minute.
     pub query_starts: u32,
-    /// Longest run of one query.
+    /// Query timeout.
     pub query_time: Duration,
-    /// Most points of a series in one answer.
+    /// Maximum number of points per series in a response.
     pub points: usize,
-    /// Most series one query may touch.
+    /// Maximum number of series in a query.
     pub series: usize,
-    /// Longest answer to a query, in bytes.
+    /// Maximum size of a query's response, in bytes.
     pub response_bytes: usize,
-    /// Longest body of a request, in bytes.
+    /// Maximum size of a request body, in bytes.
     pub body_bytes: usize,
-    /// Longest body of a remote write, in bytes.
+    /// Maximum size of a remote write body, in bytes.
     pub write_body_bytes: usize,
-    /// Longest body of a remote write once it is unpacked, in bytes.
+    /// Maximum size of a decompressed remote write body, in bytes.
     pub write_unpacked_bytes: usize,
-    /// Most exemplars held in memory.
+    /// Maximum number of exemplars in memory.
     pub exemplars: usize,
-    /// Most live sockets in all.
+    /// Maximum number of live sockets.
     pub sockets: usize,
-    /// Most live sockets of one token, but for kiosks and admins.
+    /// Maximum number of live sockets per token, except for kiosks and admins.
     pub token_sockets: usize,
-    /// Most live sockets of one kiosk's token, which many displays may share.
+    /// Maximum number of live sockets per kiosk token, which many displays may share.
     pub kiosk_sockets: usize,
-    /// Most subscriptions of one socket.
+    /// Maximum number of subscriptions per socket.
     pub subscriptions: usize,
-    /// Most wrong logins a minute from one address.
+    /// Maximum number of failed logins per minute and address.
     pub wrong_logins: u32,
-    /// Longest head of a request, in bytes.
+    /// Maximum size of a request head, in bytes.
     pub header_bytes: usize,
-    /// Longest time until a request's head is there or a socket is upgraded.
+    /// Maximum time until a request head is received, or a socket is upgraded.
     pub upgrade_time: Duration,
-    /// Most connections in all.
+    /// Maximum number of connections.
     pub connections: usize,
-    /// Most connections of one address.
+    /// Maximum number of connections per address.
     pub address_connections: usize,
-    /// Longest time from the beginning of a connection to its first request.
+    /// Maximum time from the start of a connection to its first request.
     pub first_request_time: Duration,
-    /// Longest time that a connection stays without a request.
+    /// Maximum time of a connection without a request.
     pub idle_time: Duration,
-    /// Longest time in which a client takes nothing of what is sent.
+    /// Maximum time in which a client reads nothing of what is sent.
     pub stalled_write_time: Duration,
-    /// Most pictures that are drawn at a time.
+    /// Maximum number of images drawn concurrently.
     pub pictures: usize,
-    /// Most pixels of one picture.
+    /// Maximum number of pixels per image.
     pub picture_pixels: usize,
 }
 
@@ -215,13 +216,13 @@ impl Default for Limits {
     }
 }
 
-/// The simulated world of `demo`.
+/// The simulation of `demo`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DemoConfig {
-    /// Equal seeds make equal worlds.
+    /// Seed: the same seed gives the same simulation.
     pub seed: u64,
-    /// How much history there is at the start.
+    /// Length of the history at the start.
     pub history: Duration,
-    /// How many jobs are submitted a minute.
+    /// Number of jobs submitted per minute.
     pub jobs_per_minute: f64,
 }

@@ -1,7 +1,7 @@
-//! Every setting as it may be given: by flag, by variable, or by key of the configuration file.
+//! Settings as given: by flag, variable, or key of the configuration file.
 //!
-//! One field is all three: clap reads the flag and the variable, serde the key, and [`Options::or`] lays the first over
-//! the second. A field that is `None` was not given; defaults and checks are [`super::Config`]'s.
+//! One field is all three: clap reads the flag and the variable, serde the key, and [`Options::or`] merges them. `None`
+//! means not given; defaults and checks are in [`super::Config`].
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use super::{
     value::{ByteSize, Listen, LogFormat, Network, Period},
 };
 
-/// Declares a set of settings, each an `Option` or another such set, with `or` to lay one over another.
+/// Declares a set of settings, each an `Option` or another such set, with `or` to merge two of them.
 macro_rules! options {
     ($(#[$outer:meta])* pub struct $name:ident { $($(#[$meta:meta])* pub $field:ident: $kind:ty,)* }) => {
         #[derive(Debug, Clone, Default, clap::Args, Deserialize)]
@@ -23,7 +23,7 @@ macro_rules! options {
         pub struct $name { $($(#[$meta])* pub $field: $kind,)* }
 
         impl $name {
-            /// What is given here, and for the rest what is given in `under`.
+            /// Merges two sets; `self` has priority over `under`.
             #[must_use]
             pub fn or(self, under: Self) -> Self {
                 Self { $($field: self.$field.or(under.$field),)* }
@@ -38,111 +38,114 @@ options! {
         /// Address to listen on; port 0 takes any free one [default: 127.0.0.1:3030]
         #[arg(long, env = "HYPERSCOPE_LISTEN", value_name = "ADDRESS:PORT")]
         pub listen: Option<Listen>,
-        /// Directory of tokens, series and dashboards [default: hyperscope in the user's data directory]
+        /// Data directory: tokens, series and dashboards [default: hyperscope in the user's data directory]
         #[arg(long, env = "HYPERSCOPE_DATA_DIR", value_name = "DIR")]
         pub data_dir: Option<PathBuf>,
-        /// Shape of the log on stderr [default: text]
+        /// Format of the log on stderr [default: text]
         #[arg(long, env = "HYPERSCOPE_LOG_FORMAT")]
         pub log_format: Option<LogFormat>,
-        /// Where browsers reach this server, if not where it listens; decides the cookie and the origins that are ours
+        /// URL at which browsers reach this server, if it differs from the listen address; determines cookies and
+        /// allowed origins
         #[arg(long, env = "HYPERSCOPE_PUBLIC_URL", value_name = "URL")]
         pub public_url: Option<String>,
-        /// Ask for no token at all; refused unless listening on loopback
+        /// Require no token; only allowed when listening on loopback
         #[arg(long, env = "HYPERSCOPE_INSECURE_NO_AUTH", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
         pub insecure_no_auth: Option<bool>,
-        /// The first token, 32 to 128 URL-safe characters; better given by the variable or a file than by this flag
+        /// The first token, 32 to 128 URL-safe characters; prefer the variable or a file over this flag
         #[arg(long, env = "HYPERSCOPE_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
         pub admin_token: Option<Secret>,
-        /// File that holds the first token
+        /// File with the first token
         #[arg(long, env = "HYPERSCOPE_ADMIN_TOKEN_FILE", value_name = "FILE")]
         pub admin_token_file: Option<PathBuf>,
-        /// Proxies, by address or network, whose X-Forwarded-* and Forwarded headers are believed
+        /// Proxies (addresses or networks) whose X-Forwarded-* and Forwarded headers are trusted
         #[arg(long, env = "HYPERSCOPE_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',')]
         pub trusted_proxies: Option<Vec<Network>>,
-        /// How long a login lasts [default: 30d]
+        /// Maximum lifetime of a session [default: 30d]
         #[arg(long, env = "HYPERSCOPE_SESSION_LIFETIME", value_name = "DURATION")]
         pub session_lifetime: Option<Period>,
-        /// How long a login may go unused; a kiosk's does not end [default: 7d]
+        /// Maximum idle time of a session; kiosk sessions have none [default: 7d]
         #[arg(long, env = "HYPERSCOPE_SESSION_IDLE", value_name = "DURATION")]
         pub session_idle: Option<Period>,
-        /// How long browsers shall reach this host by HTTPS alone (Strict-Transport-Security), said over HTTPS; 0s takes it back [default: nothing is said]
+        /// max-age of HSTS (Strict-Transport-Security), sent over HTTPS only; 0s makes browsers forget it [default: not
+        /// sent]
         #[arg(long, env = "HYPERSCOPE_HSTS", value_name = "DURATION")]
         pub hsts: Option<Period>,
-        /// Who may show our pages in a frame, as in the CSP directive [default: 'self']
+        /// Sites that may show our pages in a frame, as in the CSP directive frame-ancestors [default: 'self']
         #[arg(long, env = "HYPERSCOPE_FRAME_ANCESTORS", value_name = "SOURCE", value_delimiter = ',')]
         #[serde(deserialize_with = "one_or_several")]
         pub frame_ancestors: Option<Vec<String>>,
-        /// A daemon to watch, repeatable; the name defaults to the URL's host and port
+        /// A daemon to watch, repeatable; its name defaults to the URL's host and port
         #[arg(long, env = "HYPERSCOPE_DAEMON_URL", value_name = "[NAME=]URL", value_delimiter = ',')]
         #[serde(skip)]
         pub daemon_url: Option<Vec<String>>,
-        /// API key of the daemons that have none of their own
+        /// API key for daemons without their own
         #[arg(long, env = "HYPERSCOPE_DAEMON_KEY", value_name = "KEY", hide_env_values = true)]
         pub daemon_key: Option<Secret>,
-        /// File that holds the API key of the daemons that have none of their own
+        /// File with the API key for daemons without their own
         #[arg(long, env = "HYPERSCOPE_DAEMON_KEY_FILE", value_name = "FILE")]
         pub daemon_key_file: Option<PathBuf>,
-        /// Reach daemons through the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name
+        /// Reach daemons through the proxy in HTTP_PROXY, HTTPS_PROXY and NO_PROXY
         #[arg(long, env = "HYPERSCOPE_DAEMON_ENV_PROXY", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
         pub daemon_env_proxy: Option<bool>,
-        /// The file's way to name daemons, each with a key of its own if need be.
+        /// Daemons in the file, each optionally with its own key.
         #[arg(skip)]
         pub daemons: Option<Vec<DaemonEntry>>,
-        /// Prometheus, Thanos, Mimir or VictoriaMetrics to query instead of the embedded store, repeatable; the first answers what names no engine
+        /// Prometheus, Thanos, Mimir or VictoriaMetrics to query instead of the embedded store, repeatable; the first
+        /// one is the default engine
         #[arg(long, env = "HYPERSCOPE_PROMETHEUS_URL", value_name = "[NAME=]URL", value_delimiter = ',')]
         #[serde(deserialize_with = "one_or_several")]
         pub prometheus_url: Option<Vec<String>>,
-        /// The file's way to name engines, with how they are reached.
+        /// Engines in the file, with all settings.
         #[arg(skip)]
         pub engines: Option<Vec<EngineEntry>>,
-        /// Alertmanager that is told of alerts and keeps the silences, instead of the built-in notifier; repeatable for the
-        /// members of a cluster
+        /// Alertmanager that gets the alerts and stores the silences, instead of the built-in notifier; repeatable for
+        /// the members of a cluster
         #[arg(long, env = "HYPERSCOPE_ALERTMANAGER_URL", value_name = "URL", value_delimiter = ',')]
         #[serde(deserialize_with = "one_or_several")]
         pub alertmanager_url: Option<Vec<String>>,
-        /// The file's way to name Alertmanagers, each with what lets us in.
+        /// Alertmanagers in the file, with credentials.
         #[arg(skip)]
         pub alertmanagers: Option<Vec<AlertmanagerEntry>>,
-        /// Webhooks of the short form; only in the file.
+        /// Short-form webhooks; only in the file.
         #[arg(skip)]
         pub webhooks: Option<Vec<alertmanager::hook::HookFile>>,
         #[command(flatten)]
         #[allow(missing_docs, reason = "a doc comment here would become the help's heading")]
         pub notify: Notify,
-        /// File of alert and recording rules in Prometheus' format, repeatable; may have wildcards. Read again when it changes, and on SIGHUP
+        /// Rule file in Prometheus' format, repeatable; may contain wildcards. Reloaded when it changes, and on SIGHUP
         #[arg(long, env = "HYPERSCOPE_RULES", value_name = "FILE", value_delimiter = ',')]
         pub rules: Option<Vec<PathBuf>>,
-        /// Evaluate the rules for daemons that come with the program [default: true where a daemon is watched]
+        /// Evaluate the built-in rules for daemons [default: true if there is a daemon]
         #[arg(long, env = "HYPERSCOPE_RULES_BUILTIN", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
         pub rules_builtin: Option<bool>,
-        /// A group of rules to switch off, by its name; repeatable
+        /// Name of a rule group to disable; repeatable
         #[arg(long, env = "HYPERSCOPE_RULES_OFF", value_name = "GROUP", value_delimiter = ',')]
         pub rules_off: Option<Vec<String>>,
-        /// How often rules are evaluated whose group does not say it [default: 15s]
+        /// Evaluation interval of rule groups that do not set one [default: 15s]
         #[arg(long, env = "HYPERSCOPE_EVALUATION_INTERVAL", value_name = "DURATION")]
         pub evaluation_interval: Option<Period>,
-        /// A label that tells this server's alerts from another's, repeatable; templates see it as $externalLabels
+        /// External label that identifies this server's alerts, repeatable; available in templates as $externalLabels
         #[arg(long, env = "HYPERSCOPE_EXTERNAL_LABELS", value_name = "NAME=VALUE", value_delimiter = ',')]
         pub external_labels: Option<Vec<String>>,
-        /// Directory of dashboards of your own, YAML; they replace built-in ones of the same uid
+        /// Directory of your own dashboards, YAML; they override built-in ones with the same UID
         #[arg(long, env = "HYPERSCOPE_DASHBOARDS_DIR", value_name = "DIR")]
         pub dashboards_dir: Option<PathBuf>,
         /// Database for tokens and dashboards [default: SQLite in the data directory]
         #[arg(long, env = "HYPERSCOPE_DATABASE_URL", value_name = "URL", hide_env_values = true)]
         pub database_url: Option<Secret>,
-        /// Allow what Prometheus calls experimental in PromQL, such as limitk and info [default: true]
+        /// Allow Prometheus' experimental PromQL features, such as limitk and info [default: true]
         #[arg(long, env = "HYPERSCOPE_PROMQL_EXPERIMENTAL", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
         pub promql_experimental: Option<bool>,
-        /// How long samples are kept [default: 15d]
+        /// Retention of samples [default: 15d]
         #[arg(long, env = "HYPERSCOPE_RETENTION", value_name = "DURATION")]
         pub retention: Option<Period>,
-        /// Most disk that samples take before the oldest go; 0 for no limit [default: 0]
+        /// Maximum disk size of samples; beyond it the oldest are removed; 0 means unlimited [default: 0]
         #[arg(long, env = "HYPERSCOPE_RETENTION_SIZE", value_name = "SIZE")]
         pub retention_size: Option<ByteSize>,
-        /// How much later than newer samples of its series a sample may come [default: 10m]
+        /// How much older than the last sample of its series a sample may be [default: 10m]
         #[arg(long, env = "HYPERSCOPE_OUT_OF_ORDER_WINDOW", value_name = "DURATION")]
         pub out_of_order_window: Option<Period>,
-        /// Most series that are stored at once; samples of further ones are refused [default: 1000000]
+        /// Maximum number of stored series; samples of further series are rejected [default: 1000000]
         #[arg(long, env = "HYPERSCOPE_MAX_SERIES", value_name = "N")]
         pub max_series: Option<usize>,
         #[command(flatten)]
@@ -176,9 +179,9 @@ options! {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DaemonEntry {
-    /// Labels its series; by default the URL's host and port.
+    /// Value of the label `daemon`; by default the URL's host and port.
     pub name: Option<String>,
-    /// Where it answers.
+    /// URL.
     pub url: String,
     /// Its API key.
     pub key: Option<Secret>,
@@ -190,15 +193,15 @@ pub struct DaemonEntry {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AlertmanagerEntry {
-    /// Where it answers.
+    /// URL.
     pub url: String,
-    /// Who asks, with `password`.
+    /// User name, with `password`.
     pub username: Option<String>,
-    /// What lets us in, with `username`.
+    /// Password, with `username`.
     pub password: Option<Secret>,
     /// File that holds the password.
     pub password_file: Option<PathBuf>,
-    /// What lets us in, by itself.
+    /// Bearer token.
     pub bearer_token: Option<Secret>,
     /// File that holds the bearer token.
     pub bearer_token_file: Option<PathBuf>,
@@ -208,32 +211,32 @@ options! {
     /// Settings under `notify`.
     #[command(next_help_heading = "Notifications")]
     pub struct Notify {
-        /// Alertmanager's configuration file: whom the built-in notifier tells of alerts
+        /// Alertmanager configuration file: routes and receivers of the built-in notifier
         #[arg(id = "notify_config", long = "alertmanager-config", env = "HYPERSCOPE_ALERTMANAGER_CONFIG", value_name = "FILE")]
         pub config: Option<PathBuf>,
         /// Deliver to private, loopback and link-local addresses too
         #[arg(long = "notify-allow-private", env = "HYPERSCOPE_NOTIFY_ALLOW_PRIVATE", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
         pub allow_private: Option<bool>,
-        /// Longest try of one delivery [default: 10s]
+        /// Timeout of one delivery attempt [default: 10s]
         #[arg(long = "notify-timeout", env = "HYPERSCOPE_NOTIFY_TIMEOUT", value_name = "DURATION")]
         pub timeout: Option<Period>,
-        /// How long a delivery is tried again before it is given up [default: 6h]
+        /// How long a failed delivery is retried before it is given up [default: 6h]
         #[arg(long = "notify-give-up", env = "HYPERSCOPE_NOTIFY_GIVE_UP", value_name = "DURATION")]
         pub give_up: Option<Period>,
-        /// Deliveries at a time to one receiver [default: 4]
+        /// Maximum concurrent deliveries per receiver [default: 4]
         #[arg(long = "notify-concurrency", env = "HYPERSCOPE_NOTIFY_CONCURRENCY", value_name = "N")]
         pub concurrency: Option<usize>,
-        /// Deliveries a minute to one receiver, of which a quarter may come at once [default: 240]
+        /// Maximum deliveries per minute and receiver, a quarter of which may come at once [default: 240]
         #[arg(long = "notify-rate", env = "HYPERSCOPE_NOTIFY_RATE", value_name = "N")]
         pub rate: Option<u32>,
-        /// Send a picture of the panel behind an alert along, by mail and to Discord [default: true]
+        /// Attach an image of the related panel to mails and Discord messages [default: true]
         #[arg(long = "notify-pictures", env = "HYPERSCOPE_NOTIFY_PICTURES", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
         pub pictures: Option<bool>,
-        /// How long a message waits for its picture before it goes without [default: 3s]
+        /// How long a message waits for its image before it is sent without [default: 3s]
         #[arg(long = "notify-picture-time", env = "HYPERSCOPE_NOTIFY_PICTURE_TIME", value_name = "DURATION")]
         pub picture_time: Option<Period>,
-        /// Show the picture in messages to Slack by a signed link under --public-url, which needs no login and holds for so long;
-        /// without it there are no such links
+        /// Show the image in Slack messages by a signed link below --public-url, which needs no login and is valid for
+        /// this long; without this setting there are no such links
         #[arg(long = "notify-picture-links", env = "HYPERSCOPE_NOTIFY_PICTURE_LINKS", value_name = "DURATION")]
         pub picture_links: Option<Period>,
     }
@@ -254,10 +257,10 @@ options! {
 options! {
     /// Settings under `scrape`.
     pub struct Scrape {
-        /// How often the daemons' metrics are read [default: 15s]
+        /// Scrape interval of the daemons [default: 15s]
         #[arg(id = "scrape_interval", long = "scrape-interval", env = "HYPERSCOPE_SCRAPE_INTERVAL", value_name = "DURATION")]
         pub interval: Option<Period>,
-        /// How long one reading may take [default: 10s]
+        /// Scrape timeout [default: 10s]
         #[arg(id = "scrape_timeout", long = "scrape-timeout", env = "HYPERSCOPE_SCRAPE_TIMEOUT", value_name = "DURATION")]
         pub timeout: Option<Period>,
     }
@@ -266,7 +269,7 @@ options! {
 options! {
     /// Settings under `metrics`.
     pub struct Metrics {
-        /// Answer /metrics without a token
+        /// Serve /metrics without a token
         #[arg(long = "metrics-public", env = "HYPERSCOPE_METRICS_PUBLIC", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
         pub public: Option<bool>,
     }
@@ -275,50 +278,51 @@ options! {
 options! {
     /// Settings under `redact`.
     pub struct Redact {
-        /// Hide the user names that daemons report, beside the secrets that are always hidden
+        /// Hide the user names that daemons report, besides the secrets that are always hidden
         #[arg(long = "redact-user-names", env = "HYPERSCOPE_REDACT_USER_NAMES", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
         pub user_names: Option<bool>,
     }
 }
 
 options! {
-    /// Settings under `engine`: of all engines that are not the embedded store.
+    /// Settings under `engine`: of all remote engines.
     #[command(next_help_heading = "Engines")]
     pub struct Engine {
-        /// Memory for answers to range queries, of which only what is new is asked for again; 0 keeps none [default: 64MiB]
+        /// Memory of the range query cache, which lets us query only new steps; 0 disables it [default: 64MiB]
         #[arg(id = "engine_cache", long = "engine-cache", env = "HYPERSCOPE_ENGINE_CACHE", value_name = "SIZE")]
         pub cache: Option<ByteSize>,
-        /// Steps younger than this can still change and are asked for each time [default: 1m]
+        /// Steps newer than this may still change and are queried each time [default: 1m]
         #[arg(id = "engine_fresh", long = "engine-fresh", env = "HYPERSCOPE_ENGINE_FRESH", value_name = "DURATION")]
         pub fresh: Option<Period>,
-        /// An answer for given times is given again for so long to whoever asks the same; 0s asks each time [default: 1s]
+        /// How long identical fixed-time responses are served from cache; 0s disables [default: 1s]
         #[arg(id = "engine_hold", long = "engine-hold", env = "HYPERSCOPE_ENGINE_HOLD", value_name = "DURATION")]
         pub hold: Option<Period>,
-        /// Requests that one engine gets at a time; further ones wait [default: 20]
+        /// Maximum concurrent requests per engine; further ones wait [default: 20]
         #[arg(id = "engine_concurrency", long = "engine-concurrency", env = "HYPERSCOPE_ENGINE_CONCURRENCY", value_name = "N")]
         pub concurrency: Option<usize>,
-        /// Further tries of a request that an engine could not answer (502, 503, 504, no connection), while few fail [default: 2]
+        /// Maximum retries of a request that failed with 502, 503, 504 or no connection, while few requests fail
+        /// [default: 2]
         #[arg(id = "engine_retries", long = "engine-retries", env = "HYPERSCOPE_ENGINE_RETRIES", value_name = "N")]
         pub retries: Option<u32>,
-        /// Failures in a row after which an engine is left alone for a while [default: 5]
+        /// Consecutive failures after which requests to an engine are paused [default: 5]
         #[arg(id = "engine_failures", long = "engine-failures", env = "HYPERSCOPE_ENGINE_FAILURES", value_name = "N")]
         pub failures: Option<u32>,
-        /// A label that engines name otherwise, by our name and theirs, repeatable: theirs is sent, ours is shown
+        /// A label with another name in the engines, repeatable: their name is sent, ours is shown
         #[arg(id = "engine_labels", long = "engine-labels", env = "HYPERSCOPE_ENGINE_LABELS", value_name = "OURS=THEIRS", value_delimiter = ',')]
         pub labels: Option<Vec<String>>,
-        /// Authority that signed the certificates of the engines that name none of their own, PEM [default: those that the machine trusts]
+        /// CA of the certificates of engines without their own setting, PEM [default: the CAs that the machine trusts]
         #[arg(id = "engine_ca", long = "engine-ca", env = "HYPERSCOPE_ENGINE_CA", value_name = "FILE")]
         pub ca: Option<PathBuf>,
-        /// Our certificate for engines that ask for one, PEM; with --engine-key
+        /// Client certificate for engines that require one, PEM; with --engine-key
         #[arg(id = "engine_cert", long = "engine-cert", env = "HYPERSCOPE_ENGINE_CERT", value_name = "FILE")]
         pub cert: Option<PathBuf>,
-        /// Its private key, PEM
+        /// Private key of the client certificate, PEM
         #[arg(id = "engine_key", long = "engine-key", env = "HYPERSCOPE_ENGINE_KEY", value_name = "FILE")]
         pub key: Option<PathBuf>,
     }
 }
 
-/// Reads a text, or a list of them.
+/// Parses a text, or a list of texts.
 fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -336,82 +340,83 @@ options! {
     /// Settings under `limits`.
     #[command(next_help_heading = "Limits")]
     pub struct Limits {
-        /// Memory of the process, from which the budgets for viewers are derived [default: three quarters of the machine's or the container's]
+        /// Memory limit of the process, from which the budgets for viewers are derived [default: three quarters of the
+        /// machine's or the container's]
         #[arg(long = "memory-limit", env = "HYPERSCOPE_MEMORY_LIMIT", value_name = "SIZE")]
         pub memory: Option<ByteSize>,
-        /// Most queries and other reads that run at a time [default: two for each processor]
+        /// Maximum concurrent queries and other reads [default: two per CPU]
         #[arg(long = "limit-reads", env = "HYPERSCOPE_LIMIT_READS", value_name = "N")]
         pub reads: Option<usize>,
-        /// Longest time that one of them waits for its turn [default: 10s]
+        /// Maximum time that a query waits for its turn [default: 10s]
         #[arg(long = "limit-read-wait", env = "HYPERSCOPE_LIMIT_READ_WAIT", value_name = "DURATION")]
         pub read_wait: Option<Period>,
-        /// Most live queries that a token starts in a minute [default: 600]
+        /// Maximum live queries that a token starts per minute [default: 600]
         #[arg(long = "limit-query-starts", env = "HYPERSCOPE_LIMIT_QUERY_STARTS", value_name = "N")]
         pub query_starts: Option<u32>,
-        /// Longest run of one query [default: 30s]
+        /// Query timeout [default: 30s]
         #[arg(long = "limit-query-time", env = "HYPERSCOPE_LIMIT_QUERY_TIME", value_name = "DURATION")]
         pub query_time: Option<Period>,
-        /// Most points of a series in one answer [default: 11000]
+        /// Maximum points per series in a response [default: 11000]
         #[arg(long = "limit-points", env = "HYPERSCOPE_LIMIT_POINTS", value_name = "N")]
         pub points: Option<usize>,
-        /// Most series one query may touch [default: 50000]
+        /// Maximum series in a query [default: 50000]
         #[arg(long = "limit-series", env = "HYPERSCOPE_LIMIT_SERIES", value_name = "N")]
         pub series: Option<usize>,
-        /// Longest answer to a query [default: 64MiB]
+        /// Maximum size of a query's response [default: 64MiB]
         #[arg(long = "limit-response", env = "HYPERSCOPE_LIMIT_RESPONSE", value_name = "SIZE")]
         pub response: Option<ByteSize>,
-        /// Longest body of a request [default: 1MiB]
+        /// Maximum size of a request body [default: 1MiB]
         #[arg(long = "limit-body", env = "HYPERSCOPE_LIMIT_BODY", value_name = "SIZE")]
         pub body: Option<ByteSize>,
-        /// Longest body of a remote write [default: 16MiB]
+        /// Maximum size of a remote write body [default: 16MiB]
         #[arg(long = "limit-write-body", env = "HYPERSCOPE_LIMIT_WRITE_BODY", value_name = "SIZE")]
         pub write_body: Option<ByteSize>,
-        /// Longest body of a remote write once it is unpacked [default: 64MiB]
+        /// Maximum size of a decompressed remote write body [default: 64MiB]
         #[arg(long = "limit-write-unpacked", env = "HYPERSCOPE_LIMIT_WRITE_UNPACKED", value_name = "SIZE")]
         pub write_unpacked: Option<ByteSize>,
-        /// Most exemplars held in memory; 0 holds none [default: 100000]
+        /// Maximum exemplars in memory; 0 disables them [default: 100000]
         #[arg(long = "limit-exemplars", env = "HYPERSCOPE_LIMIT_EXEMPLARS", value_name = "N")]
         pub exemplars: Option<usize>,
-        /// Most live sockets in all [default: 20000]
+        /// Maximum live sockets [default: 20000]
         #[arg(long = "limit-sockets", env = "HYPERSCOPE_LIMIT_SOCKETS", value_name = "N")]
         pub sockets: Option<usize>,
-        /// Most live sockets of one token; admins have no such limit [default: 50]
+        /// Maximum live sockets per token; admins have no such limit [default: 50]
         #[arg(long = "limit-token-sockets", env = "HYPERSCOPE_LIMIT_TOKEN_SOCKETS", value_name = "N")]
         pub token_sockets: Option<usize>,
-        /// Most live sockets of one kiosk's token, which many displays may share [default: 500]
+        /// Maximum live sockets per kiosk token, which many displays may share [default: 500]
         #[arg(long = "limit-kiosk-sockets", env = "HYPERSCOPE_LIMIT_KIOSK_SOCKETS", value_name = "N")]
         pub kiosk_sockets: Option<usize>,
-        /// Most subscriptions of one socket [default: 256]
+        /// Maximum subscriptions per socket [default: 256]
         #[arg(long = "limit-subscriptions", env = "HYPERSCOPE_LIMIT_SUBSCRIPTIONS", value_name = "N")]
         pub subscriptions: Option<usize>,
-        /// Most wrong logins a minute from one address [default: 10]
+        /// Maximum failed logins per minute and address [default: 10]
         #[arg(long = "limit-wrong-logins", env = "HYPERSCOPE_LIMIT_WRONG_LOGINS", value_name = "N")]
         pub wrong_logins: Option<u32>,
-        /// Longest head of a request: address and header fields, cookies among them [default: 64KiB]
+        /// Maximum size of a request head: request line and header fields, including cookies [default: 64KiB]
         #[arg(long = "limit-header", env = "HYPERSCOPE_LIMIT_HEADER", value_name = "SIZE")]
         pub header: Option<ByteSize>,
-        /// Longest time until a request's head is there or a socket is upgraded [default: 10s]
+        /// Maximum time until a request head is received, or a socket is upgraded [default: 10s]
         #[arg(long = "limit-upgrade-time", env = "HYPERSCOPE_LIMIT_UPGRADE_TIME", value_name = "DURATION")]
         pub upgrade_time: Option<Period>,
-        /// Most connections in all; fewer where the system allows fewer open files [default: 30000]
+        /// Maximum connections; fewer if the system allows fewer open files [default: 30000]
         #[arg(long = "limit-connections", env = "HYPERSCOPE_LIMIT_CONNECTIONS", value_name = "N")]
         pub connections: Option<usize>,
-        /// Most connections of one address; loopback and trusted proxies have no such limit [default: 1000]
+        /// Maximum connections per address; loopback and trusted proxies have no such limit [default: 1000]
         #[arg(long = "limit-address-connections", env = "HYPERSCOPE_LIMIT_ADDRESS_CONNECTIONS", value_name = "N")]
         pub address_connections: Option<usize>,
-        /// Longest time from the beginning of a connection to its first request [default: 10s]
+        /// Maximum time from the start of a connection to its first request [default: 10s]
         #[arg(long = "limit-first-request-time", env = "HYPERSCOPE_LIMIT_FIRST_REQUEST_TIME", value_name = "DURATION")]
         pub first_request_time: Option<Period>,
-        /// Longest time that a connection stays without a request [default: 60s]
+        /// Maximum time of a connection without a request [default: 60s]
         #[arg(long = "limit-idle-time", env = "HYPERSCOPE_LIMIT_IDLE_TIME", value_name = "DURATION")]
         pub idle_time: Option<Period>,
-        /// Longest time in which a client takes nothing of what is sent to it [default: 30s]
+        /// Maximum time in which a client reads nothing of what is sent to it [default: 30s]
         #[arg(long = "limit-stalled-write-time", env = "HYPERSCOPE_LIMIT_STALLED_WRITE_TIME", value_name = "DURATION")]
         pub stalled_write_time: Option<Period>,
-        /// Most pictures that are drawn at a time [default: 2]
+        /// Maximum images drawn concurrently [default: 2]
         #[arg(id = "limit_pictures", long = "limit-pictures", env = "HYPERSCOPE_LIMIT_PICTURES", value_name = "N")]
         pub pictures: Option<usize>,
-        /// Most pixels of one picture, width times height [default: 16000000]
+        /// Maximum pixels per image, width times height [default: 16000000]
         #[arg(id = "limit_picture_pixels", long = "limit-picture-pixels", env = "HYPERSCOPE_LIMIT_PICTURE_PIXELS", value_name = "N")]
         pub picture_pixels: Option<usize>,
     }
@@ -420,13 +425,13 @@ options! {
 options! {
     /// Settings under `demo`.
     pub struct Demo {
-        /// Seed of the simulated world: equal seeds make equal worlds [default: 1]
+        /// Seed: the same seed gives the same simulation [default: 1]
         #[arg(long, env = "HYPERSCOPE_SEED", value_name = "N")]
         pub seed: Option<u64>,
-        /// How much history there is at the start [default: 6h]
+        /// Length of the history at the start [default: 6h]
         #[arg(long, env = "HYPERSCOPE_HISTORY", value_name = "DURATION")]
         pub history: Option<Period>,
-        /// How many jobs are submitted a minute [default: 2]
+        /// Number of jobs submitted per minute [default: 2]
         #[arg(long, env = "HYPERSCOPE_JOBS_PER_MINUTE", value_name = "N")]
         pub jobs_per_minute: Option<f64>,
     }
@@ -438,30 +443,30 @@ options! {
         /// Address to listen on; port 0 takes any free one [default: 127.0.0.1:8080]
         #[arg(long, env = "HYPERSCOPE_DAEMON_SIM_LISTEN", value_name = "ADDRESS:PORT")]
         pub listen: Option<Listen>,
-        /// Which daemon it behaves like [default: stock]
+        /// Dialect of the daemon [default: stock]
         #[arg(long, env = "HYPERSCOPE_DAEMON_SIM_DIALECT")]
         pub dialect: Option<Dialect>,
-        /// Seed of the simulated world: equal seeds make equal worlds [default: 1]
+        /// Seed: the same seed gives the same simulation [default: 1]
         #[arg(long, env = "HYPERSCOPE_DAEMON_SIM_SEED", value_name = "N")]
         pub seed: Option<u64>,
-        /// How many jobs are submitted a minute [default: 2]
+        /// Number of jobs submitted per minute [default: 2]
         #[arg(long, env = "HYPERSCOPE_DAEMON_SIM_JOBS_PER_MINUTE", value_name = "N")]
         pub jobs_per_minute: Option<f64>,
-        /// Key that clients must send; the dialects `custom` and `documented` ask for it
+        /// API key that clients must send; required by the dialects `custom` and `documented`
         #[arg(long, env = "HYPERSCOPE_DAEMON_SIM_API_KEY", value_name = "KEY", hide_env_values = true)]
         pub api_key: Option<Secret>,
     }
 }
 
-/// What a simulated daemon speaks.
+/// Dialect of a simulated daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Dialect {
-    /// The daemon as released: no key, no metrics, everything over its socket.
+    /// The daemon as released: no key, no metrics, all data over its socket.
     #[default]
     Stock,
-    /// The daemon as its code can be set up: API key, origin check, `/metrics`.
+    /// The daemon with all options of its code: API key, origin check, `/metrics`.
     Custom,
-    /// The daemon as the HyperSDK documents describe it.
+    /// The daemon as in the HyperSDK documentation.
     Documented,
 }

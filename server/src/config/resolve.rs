@@ -1,4 +1,4 @@
-//! From what was given to what holds: files of secrets read, defaults filled in, contradictions refused.
+//! Resolves the given settings: reads secret files, fills in defaults, rejects contradictions.
 
 use std::{
     collections::HashSet,
@@ -38,36 +38,37 @@ const DEFAULT_NOTIFY_CONCURRENCY: usize = 4;
 const DEFAULT_NOTIFY_RATE: u32 = 240;
 const DEFAULT_NOTIFY_PICTURE_TIME: Duration = Duration::from_secs(3);
 
-/// Least memory that budgets are made of, in bytes.
+/// Minimum memory limit, in bytes.
 const MIN_MEMORY_BYTES: usize = 256 << 20;
-/// Least room for the head of a request, in bytes.
+/// Minimum limit of a request head, in bytes.
 const MIN_HEADER_BYTES: usize = 8 << 10;
 
-/// Lengths that a chosen first token may have, in characters.
+/// Allowed lengths of a chosen first token, in characters.
 const ADMIN_TOKEN_LENGTHS: std::ops::RangeInclusive<usize> = 32..=128;
 
-/// Why the settings do not hold.
+/// Why the settings are invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The configuration file cannot be read.
+    /// The configuration file cannot be read or parsed.
     #[error(transparent)]
     File(#[from] YamlError),
-    /// A setting is wrong, by itself or beside another.
+    /// A setting is invalid, by itself or together with another.
     #[error("{setting}: {message}")]
     Setting {
         /// Its key in the configuration file.
         setting: &'static str,
-        /// What is wrong and how to mend it.
+        /// What is wrong and how to fix it.
         message: String,
     },
 }
 
-/// A setting that is wrong.
+/// An error about a setting.
 pub(super) fn wrong(setting: &'static str, message: impl ToString) -> ConfigError {
     ConfigError::Setting { setting, message: message.to_string() }
 }
 
-/// Where a server keeps its files unless told: `hyperscope` in the user's data directory, or `/var/lib/hyperscope` for a user without one.
+/// The default data directory: `hyperscope` in the user's data directory, or `/var/lib/hyperscope` for a user without
+/// one.
 #[must_use]
 pub(crate) fn default_data_dir() -> PathBuf {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
@@ -78,18 +79,20 @@ pub(crate) fn default_data_dir() -> PathBuf {
 }
 
 impl Options {
-    /// Reads a configuration file. Paths in it are relative to where it lies.
+    /// Reads a configuration file and its secrets. Paths in it are relative to its directory.
     ///
     /// # Errors
-    /// The file cannot be read or holds what it should not, or a file of a secret that it names cannot be read.
+    ///
+    /// The file or one of its secret files is unreadable or invalid.
     pub fn from_file(file: &Path) -> Result<Self, ConfigError> {
         Options::read(file)?.with_secrets()
     }
 
-    /// The same, with its secrets still in the files that it names.
+    /// Reads a configuration file without its secret files.
     ///
     /// # Errors
-    /// The file cannot be read or holds what it should not.
+    ///
+    /// The file is unreadable or invalid.
     pub fn read(file: &Path) -> Result<Self, ConfigError> {
         let mut options: Options = yaml::read(file)?;
         let directory = file.parent().unwrap_or(Path::new(""));
@@ -124,7 +127,7 @@ impl Options {
         Ok(options)
     }
 
-    /// The files that it names and that hold secrets, before those are read.
+    /// The secret files that it names, before they are read.
     #[must_use]
     pub fn secret_files(&self) -> Vec<PathBuf> {
         let own = [&self.admin_token_file, &self.daemon_key_file, &self.tls.key, &self.engine.key, &self.notify.config];
@@ -136,10 +139,11 @@ impl Options {
         own.into_iter().chain(daemons).chain(alertmanagers).chain(hooks).chain(engines).flatten().cloned().collect()
     }
 
-    /// Reads the secrets that are given as files, so that a secret given by flag lies over a file of it given elsewhere.
+    /// Reads secrets from their files, so that a secret given by flag overrides a secret file given by another source.
     ///
     /// # Errors
-    /// A file that cannot be read, or a secret given both ways at once.
+    ///
+    /// A file is unreadable, or a secret is given both ways by one source.
     pub fn with_secrets(mut self) -> Result<Self, ConfigError> {
         self.admin_token = secret("admin_token", self.admin_token.take(), self.admin_token_file.take())?;
         self.daemon_key = secret("daemon_key", self.daemon_key.take(), self.daemon_key_file.take())?;
@@ -155,7 +159,7 @@ impl Options {
     }
 }
 
-/// A secret given as it is or as a file.
+/// A secret given as text or as a file.
 pub(super) fn secret(
     setting: &'static str,
     given: Option<Secret>,
@@ -174,10 +178,11 @@ pub(super) fn secret(
 }
 
 impl Config {
-    /// Fills in the defaults and checks what was given; `data_dir` is where files are kept if nothing was said.
+    /// Fills in the defaults and checks the settings; `data_dir` is the default data directory.
     ///
     /// # Errors
-    /// The first setting that is wrong, by its key.
+    ///
+    /// The first invalid setting, by its key.
     pub fn resolve(given: Options, data_dir: PathBuf) -> Result<Self, ConfigError> {
         let given = given.with_secrets()?;
         let listen =
@@ -193,7 +198,8 @@ impl Config {
         }
         let alertmanagers = alertmanagers(given.alertmanager_url, given.alertmanagers)?;
         if !alertmanagers.is_empty() && given.notify.config.is_some() {
-            let message = "given beside an Alertmanager, which tells people by its own file: leave one of the two out";
+            let message =
+                "given beside an Alertmanager, which notifies by its own configuration: leave one of the two out";
             return Err(wrong("notify.config", message));
         }
         Ok(Config {
@@ -241,20 +247,20 @@ impl Config {
         })
     }
 
-    /// The path below which browsers reach this server, without a slash at its end; empty at the root of its host.
+    /// The path below which browsers reach this server, without a trailing slash; empty for the root.
     #[must_use]
     pub fn base_path(&self) -> &str {
         self.public_url.as_ref().map_or("", |url| url.path().trim_end_matches('/'))
     }
 
-    /// Whether browsers reach this server by HTTPS, so that cookies are for HTTPS alone.
+    /// Whether browsers reach this server by HTTPS, so that cookies are `Secure`.
     #[must_use]
     pub fn is_https(&self) -> bool {
         self.public_url.as_ref().map_or(self.tls.is_some(), |url| url.scheme() == "https")
     }
 }
 
-/// Reads a URL of HTTP. One with a password is refused unquoted, since URLs are logged and shown.
+/// Parses an HTTP URL. One with a password is rejected without quoting it, because URLs are logged and displayed.
 pub(super) fn url(setting: &'static str, text: Option<&str>) -> Result<Option<Url>, ConfigError> {
     let Some(text) = text else { return Ok(None) };
     let unreadable = || wrong(setting, WrongValue::Url(text.to_owned()));
@@ -269,7 +275,7 @@ pub(super) fn url(setting: &'static str, text: Option<&str>) -> Result<Option<Ur
     if matches!(url.scheme(), "http" | "https") && url.has_host() { Ok(Some(url)) } else { Err(unreadable()) }
 }
 
-/// Where browsers reach this server: a host, and perhaps a path below which it is.
+/// The public URL: a host, and optionally a path below which the server is.
 fn public_url(text: Option<&str>) -> Result<Option<Url>, ConfigError> {
     const SETTING: &str = "public_url";
     let Some(url) = url(SETTING, text)? else { return Ok(None) };
@@ -292,16 +298,16 @@ fn public_url(text: Option<&str>) -> Result<Option<Url>, ConfigError> {
     Ok(Some(url))
 }
 
-/// The period given, which must not be nothing, or the default.
+/// The given period, which must be positive, or the default.
 fn positive(setting: &'static str, given: Option<Period>, default: Duration) -> Result<Duration, ConfigError> {
     match given {
-        Some(Period(Duration::ZERO)) => Err(wrong(setting, "must be longer than nothing")),
+        Some(Period(Duration::ZERO)) => Err(wrong(setting, "must be longer than 0s")),
         Some(Period(period)) => Ok(period),
         None => Ok(default),
     }
 }
 
-/// A first token chosen by the operator: long enough not to be guessed, and safe to carry in a URL.
+/// Checks a first token chosen by the operator: too long to be guessed, and URL-safe.
 fn admin_token(token: Secret) -> Result<Secret, ConfigError> {
     let text = token.expose();
     let safe = text.chars().all(|character| character.is_ascii_alphanumeric() || "-_.~".contains(character));
@@ -314,7 +320,7 @@ fn admin_token(token: Secret) -> Result<Secret, ConfigError> {
     }
 }
 
-/// Reads `NAME=VALUE`, for labels.
+/// Parses `NAME=VALUE` as labels.
 fn external_labels(given: Vec<String>) -> Result<Vec<(String, String)>, ConfigError> {
     given
         .into_iter()
@@ -325,10 +331,10 @@ fn external_labels(given: Vec<String>) -> Result<Vec<(String, String)>, ConfigEr
         .collect()
 }
 
-/// Sources of `frame-ancestors`, none of which may break out of the directive.
+/// Checks the sources of `frame-ancestors`, none of which may end the directive.
 fn frame_ancestors(given: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
     let given = given.unwrap_or_else(|| vec!["'self'".to_owned()]);
-    // In one text they are separated as in the directive.
+    // One text may contain several, separated as in the directive.
     let sources: Vec<String> = given.iter().flat_map(|text| text.split(' ')).map(str::to_owned).collect();
     let broken = |source: &&String| {
         source.is_empty() || source.chars().any(|character| !character.is_ascii_graphic() || ";,\"".contains(character))
@@ -342,7 +348,7 @@ fn frame_ancestors(given: Option<Vec<String>>) -> Result<Vec<String>, ConfigErro
     }
 }
 
-/// The daemons given by flag, or else those of the file.
+/// The daemons given by flag, or otherwise those of the file.
 fn daemons(
     flags: Option<Vec<String>>,
     file: Option<Vec<DaemonEntry>>,
@@ -388,7 +394,7 @@ fn daemon_flag(flag: &str) -> DaemonEntry {
     }
 }
 
-/// The Alertmanagers given by flag, or else those of the file.
+/// The Alertmanagers given by flag, or otherwise those of the file.
 fn alertmanagers(
     urls: Option<Vec<String>>,
     file: Option<Vec<AlertmanagerEntry>>,
@@ -489,7 +495,7 @@ fn limits(given: &options::Limits) -> Result<Limits, ConfigError> {
         return Err(wrong("limits.pictures", "0 would draw none: use at least 1"));
     }
     if given.connections == Some(0) || given.address_connections == Some(0) {
-        return Err(wrong("limits.connections", "0 would let nobody in: use at least 1"));
+        return Err(wrong("limits.connections", "0 would reject every connection: use at least 1"));
     }
     if given.header.is_some_and(|header| header.0 < MIN_HEADER_BYTES) {
         return Err(wrong("limits.header", "a browser's own headers need 8KiB: use at least that"));

@@ -1,4 +1,4 @@
-//! Settings from files, beside flags: what holds, and what is refused and how.
+//! Settings from files and flags: effective values, and errors.
 
 use std::{path::Path, time::Duration};
 
@@ -13,7 +13,7 @@ fn resolve(options: Options) -> Result<Config, ConfigError> {
     Config::resolve(options, "/data".into())
 }
 
-/// What is said about a file that is wrong.
+/// The error about an invalid file.
 fn complaint(text: &str) -> String {
     match options(text) {
         Ok(options) => resolve(options).unwrap_err().to_string(),

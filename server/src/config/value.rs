@@ -1,4 +1,4 @@
-//! Values of settings: what a flag, a variable or a key of the file may hold, and how it is spelt.
+//! Types of settings' values and their syntax.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -9,7 +9,7 @@ use std::{
 use model::range::{DurationMs, RangeError};
 use serde::Deserialize;
 
-/// A length of time in Prometheus' spelling: `90s`, `5m`, `15d`.
+/// A duration in Prometheus' syntax: `90s`, `5m`, `15d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Period(pub Duration);
@@ -33,7 +33,7 @@ impl TryFrom<String> for Period {
     }
 }
 
-/// A number of bytes: `1MiB`, `16KiB`, or plain digits.
+/// A number of bytes: `1MiB`, `16KiB`, or digits only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct ByteSize(pub usize);
@@ -66,7 +66,7 @@ impl TryFrom<String> for ByteSize {
     }
 }
 
-/// Where to listen: an address and a port; port 0 takes any free one.
+/// Listen address and port; port 0 is any free one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Listen(pub SocketAddr);
@@ -96,12 +96,12 @@ impl TryFrom<String> for Listen {
 #[serde(try_from = "String")]
 pub struct Network {
     address: IpAddr,
-    /// Leading bits that all its addresses share.
+    /// Prefix length.
     prefix: u32,
 }
 
 impl Network {
-    /// Whether `address` is in it.
+    /// Whether `address` is in the network.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
@@ -136,18 +136,18 @@ impl TryFrom<String> for Network {
     }
 }
 
-/// The shape of log lines on stderr.
+/// Format of the log on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// One line to read.
+    /// Human-readable lines.
     #[default]
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// A value that cannot be read. It is quoted, so no type of a secret uses this.
+/// An invalid value. The error quotes it, so no type of a secret uses this.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WrongValue {
     /// Not a number of bytes.
@@ -162,7 +162,7 @@ pub enum WrongValue {
     /// Not an HTTP URL.
     #[error("{0:?} is not a URL of http or https: write for example http://localhost:9090")]
     Url(String),
-    /// A URL that carries a name or password, which would end in logs.
+    /// A URL with a user name or password, which could end up in logs.
     #[error("the URL of {0} carries a user name or password: give the key as a key instead")]
     UrlWithPassword(String),
 }

@@ -33,14 +33,14 @@ use super::{
 };
 use crate::http::slices::AlertState;
 
-/// The Alertmanager whose API this is. Generated clients demand a version; amtool compares its first two numbers with its own at each
-/// command and warns where they differ, and shows all of `versionInfo` without looking whether it is there.
+/// The version of Alertmanager whose API this is. Generated clients require a version; amtool compares major and minor
+/// version with its own at each command, warns if they differ, and expects all fields of `versionInfo`.
 const LIKE_ALERTMANAGER: &str = "0.25.0";
 
-/// Most alerts that an answer names as refused.
+/// Maximum number of rejected alerts that a response lists.
 const MAX_REASONS: usize = 20;
 
-/// An error as Alertmanager's API has it: a text.
+/// An error in Alertmanager's API: a text.
 #[derive(Debug)]
 pub(super) struct Refused(StatusCode, String);
 
@@ -76,7 +76,7 @@ fn bad_request(message: impl ToString) -> Refused {
     Refused(StatusCode::BAD_REQUEST, message.to_string())
 }
 
-/// The query's parameters, of which some come more than once.
+/// Query parameters, some of which may be repeated.
 struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
@@ -86,7 +86,7 @@ impl Parameters {
         Ok(Parameters(pairs.into_owned().collect()))
     }
 
-    /// The matchers of all `filter`s.
+    /// The matchers of all `filter` parameters.
     fn filter(&self) -> Result<Matchers, Refused> {
         let mut all = Gathered::default();
         for (_, text) in self.0.iter().filter(|(name, _)| name == "filter") {
@@ -111,7 +111,7 @@ impl Parameters {
 pub(super) async fn status(State(notifier): State<Notifier>) -> Json<Value> {
     Json(json!({
         "cluster": { "status": "disabled", "peers": [] },
-        // Amtool reads the routes of it: what it holds of secrets stays here.
+        // amtool reads the routes from it. We leave it empty, because it contains secrets.
         "config": { "original": "" },
         "uptime": time(now_ms().saturating_sub(notifier.uptime_ms())),
         "versionInfo": {
@@ -125,7 +125,7 @@ pub(super) async fn status(State(notifier): State<Notifier>) -> Json<Value> {
     }))
 }
 
-/// `GET /api/v2/receivers`: all, or for a token with matchers those that the alerts it sees go to.
+/// `GET /api/v2/receivers`: all; for a token with matchers only the receivers of alerts that it may see.
 pub(super) async fn receivers(State(state): State<AlertState>, principal: Principal) -> Result<Json<Value>, Refused> {
     let mut receivers = state.notifier.receivers();
     if !principal.scope().is_all() {
@@ -135,13 +135,13 @@ pub(super) async fn receivers(State(state): State<AlertState>, principal: Princi
             let seen = alerts.iter();
             seen.flat_map(|alert| state.notifier.status(&alert.labels).receivers).collect()
         };
-        let told = lists.list(Listed::Alerts(&current), make).await?;
-        receivers.retain(|name| told.contains(name));
+        let visible = lists.list(Listed::Alerts(&current), make).await?;
+        receivers.retain(|name| visible.contains(name));
     }
     Ok(Json(receivers.into_iter().map(|name| json!({ "name": name })).collect()))
 }
 
-/// Which alerts the parameters ask for.
+/// Filter for alerts.
 struct Wanted {
     matchers: Matchers,
     receiver: Option<regex::Regex>,
@@ -162,14 +162,14 @@ impl Wanted {
     }
 
     fn takes(&self, status: &alertmanager::dispatch::Status) -> bool {
-        let is_told = |regex: &regex::Regex| status.receivers.iter().any(|name| regex.is_match(name));
+        let is_receiver = |regex: &regex::Regex| status.receivers.iter().any(|name| regex.is_match(name));
         (self.silenced || status.silenced_by.is_empty())
             && (self.inhibited || status.inhibited_by.is_empty())
             && (self.active || status.state != "active")
-            && self.receiver.as_ref().is_none_or(is_told)
+            && self.receiver.as_ref().is_none_or(is_receiver)
     }
 
-    /// The alerts, each as the API shows it with its receivers.
+    /// The selected alerts in the API's JSON, with their receivers.
     fn shown(&self, state: &AlertState, principal: &Principal) -> Vec<(Value, Arc<Alert>)> {
         let alerts = state.notifier.preview(&self.matchers).visible_to(principal.scope());
         let shown = alerts.into_inner().into_iter().filter_map(|alert| {
@@ -210,7 +210,7 @@ pub(super) async fn alerts(
     Ok(lists.answer(Listed::Alerts(&current), make).await?)
 }
 
-/// `GET /api/v2/alerts/groups`: by receiver and by the labels that the routes group by.
+/// `GET /api/v2/alerts/groups`: alerts by receiver and by the labels that the routes group by.
 pub(super) async fn groups(
     State(state): State<AlertState>,
     principal: Principal,
@@ -237,7 +237,8 @@ pub(super) async fn groups(
     Ok(lists.answer(Listed::Alerts(&current), make).await?)
 }
 
-/// A time as clients send it. The end of the year 9999 stands for ever with many: it counts as the last time that can be written.
+/// A time as clients send it. Many use the end of the year 9999 for "forever"; it is converted to the last time that we
+/// can format.
 #[derive(Debug, Clone, Copy)]
 struct Given(Timestamp);
 
@@ -252,7 +253,7 @@ impl<'de> Deserialize<'de> for Given {
     }
 }
 
-/// An alert as it is posted.
+/// A posted alert.
 #[derive(Debug, Deserialize)]
 pub(super) struct AlertPosted {
     labels: Labels,
@@ -266,8 +267,9 @@ pub(super) struct AlertPosted {
     generator_url: String,
 }
 
-/// `POST /api/v2/alerts`: so that a Prometheus can name this server as its Alertmanager. What was answered is kept. As in
-/// Alertmanager, the good alerts of a batch are taken whatever the others are; the answer names those that are not.
+/// `POST /api/v2/alerts`: a Prometheus can use this server as its Alertmanager. Accepted alerts are stored before the
+/// response. As in Alertmanager, the valid alerts of a batch are accepted even if others are invalid; the response
+/// lists the rejected ones.
 pub(super) async fn post_alerts(
     State(alerting): State<Alerting>,
     State(notifier): State<Notifier>,
@@ -293,18 +295,18 @@ pub(super) async fn post_alerts(
     refused.answer(count)
 }
 
-/// Why one alert of a batch is not taken.
+/// Why one alert of a batch is rejected.
 enum WrongPost {
-    /// It makes no sense.
+    /// It is invalid.
     Invalid(String),
-    /// The token's matchers do not take it.
+    /// It does not match the token's matchers.
     Forbidden,
 }
 
-/// Reads one alert of a batch.
+/// Parses one alert of a batch.
 fn read_alert(given: &Value, principal: &Principal, now_ms: i64) -> Result<PostableAlert, WrongPost> {
     let alert = AlertPosted::deserialize(given).map_err(|error| WrongPost::Invalid(error.to_string()))?;
-    // Go's zero time stands for none.
+    // Go's zero time means unset.
     let ms = |time: Option<Given>| time.map(|Given(time)| time.as_millisecond()).filter(|ms| *ms > 0);
     let alert = PostableAlert {
         labels: alert.labels,
@@ -316,18 +318,18 @@ fn read_alert(given: &Value, principal: &Principal, now_ms: i64) -> Result<Posta
     };
     let checked =
         Alert::from_posted(alert.clone(), now_ms, 0).map_err(|error| WrongPost::Invalid(error.to_string()))?;
-    // An alert that names no start begins now: for the list and for the notifier at the same instant.
+    // An alert without a start time starts now; list and notifier must use the same time.
     let alert = PostableAlert { starts_at_ms: Some(checked.starts_at_ms), ..alert };
     if access::is_visible(principal.scope(), &checked) { Ok(alert) } else { Err(WrongPost::Forbidden) }
 }
 
-/// The alerts of a batch that are not taken.
+/// The rejected alerts of a batch.
 #[derive(Default)]
 struct RefusedAlerts {
-    /// What the answer says: place, name and reason.
+    /// Index, name and reason of each, for the response.
     shown: Vec<String>,
     count: usize,
-    /// Those that make no sense, with why.
+    /// The invalid ones, with the reason.
     invalid: Vec<(Labels, String)>,
 }
 
@@ -339,7 +341,7 @@ impl RefusedAlerts {
         let name = labels.get(ALERT_NAME).map_or("", String::as_str);
         let reason = match &error {
             WrongPost::Invalid(reason) => reason,
-            WrongPost::Forbidden => "the matchers of this token do not take it",
+            WrongPost::Forbidden => "this token's matchers do not match it",
         };
         self.count += 1;
         if self.shown.len() < MAX_REASONS {
@@ -350,7 +352,7 @@ impl RefusedAlerts {
         }
     }
 
-    /// What is answered for a batch of `count` alerts of which these were not taken, and the others were.
+    /// The response for a batch of `count` alerts; the alerts that are not in `self` were accepted.
     fn answer(self, count: usize) -> Result<StatusCode, Refused> {
         if self.count == 0 {
             return Ok(StatusCode::OK);
@@ -366,7 +368,7 @@ impl RefusedAlerts {
     }
 }
 
-/// A silence as it is posted.
+/// A posted silence.
 #[derive(Debug, Deserialize)]
 pub(super) struct SilencePosted {
     #[serde(default)]
@@ -402,7 +404,7 @@ pub(super) async fn silences(State(state): State<AlertState>, RawQuery(query): R
     let count = silences.len();
     let lists = state.lists;
     let make = move || -> Json<Value> {
-        // As in Alertmanager: a filter is looked for in the silence's own matchers.
+        // As in Alertmanager, the filter applies to the silence's matchers.
         silences.retain(|silence| {
             let named: Labels =
                 silence.matchers.0.iter().map(|matcher| (matcher.name.clone(), matcher.value.clone())).collect();
@@ -425,7 +427,7 @@ pub(super) async fn post_silence(
     posted: Result<Body<SilencePosted>, ApiError>,
 ) -> Result<Json<Value>, Refused> {
     let Body(posted) = posted?;
-    // Whoever it says made it: the token's name is what is known.
+    // The token's name is authoritative, whatever `createdBy` says.
     let name = &principal.session.name;
     let created_by = match posted.created_by.as_str() {
         "" => name.clone(),

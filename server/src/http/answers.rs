@@ -1,4 +1,4 @@
-//! Answers weigh until the client has taken them.
+//! Charges the memory of responses until the client has received them.
 
 use std::{
     pin::Pin,
@@ -18,26 +18,26 @@ use http_body::{Frame, SizeHint};
 
 use super::auth::Denied;
 
-/// Smaller answers are not weighed: a connection takes more by itself.
+/// Smaller responses are not charged, because a connection itself needs more.
 const LIGHT_BYTES: u64 = 4 << 10;
 
-/// When to come again, if there is no room.
+/// `Retry-After` when the memory limit is reached.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// Charges answers that are held in memory to whoever asked, as the check of tokens says, until they are sent or given up. Where there is no
-/// room, the path's own error is answered instead.
+/// Charges a response in memory to the request's token until it is sent or dropped. If the limit is exceeded, responds
+/// with an error in the format of the path.
 pub(crate) async fn layer(State(budget): State<MemoryBudget>, request: Request, next: Next) -> Response {
     let uri = asked_uri(&request);
     let response = next.run(request).await;
     weighed(&budget, response).unwrap_or_else(|over| refusal(over).for_path(&uri))
 }
 
-/// What was asked for, as it came: a path may have been taken off before routing.
+/// The original URI, before a base path was removed.
 pub(super) fn asked_uri(request: &Request) -> Uri {
     request.extensions().get::<OriginalUri>().map_or_else(|| request.uri().clone(), |uri| uri.0.clone())
 }
 
-/// Why there is no answer, for any path.
+/// The error response, for any path.
 pub(crate) fn refusal(over: OverBudget) -> Denied {
     let (status, code) = match over {
         OverBudget::Token(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),

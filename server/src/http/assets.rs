@@ -1,8 +1,8 @@
-//! The browser bundle: its files, what they are called in this build, and how they go over the wire.
+//! The browser bundle: its files, their names in this build, and how to send them.
 //!
-//! A release build carries the bundle inside itself, compressed beforehand; a debug build reads it from disk,
-//! so that a rebuilt bundle shows at the next request. A build without a bundle serves pages that do not come
-//! alive: [`Assets::names`] is then `None`, and the page has to say so.
+//! A release build embeds the compressed bundle; a debug build reads it from disk, so that a rebuilt bundle is used at
+//! the next request. A build without a bundle serves static pages: [`Assets::names`] is then `None`, and the page has
+//! to say so.
 
 use axum::body::Body;
 use axum::http::header::{
@@ -13,12 +13,12 @@ use bytes::Bytes;
 use model::route::Entry;
 use std::ops::RangeInclusive;
 
-/// How long a hashed name's hash is: Trunk writes 64 bits in hexadecimal, without leading zeros.
+/// Length of a name's hash: Trunk writes 64 bits in hexadecimal, without leading zeros.
 const HASH_DIGITS: RangeInclusive<usize> = 10..=16;
 
-/// For names that carry a hash of the content: never asked for again.
+/// For names with a hash of the content: cached forever.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
-/// For the others: kept, but asked about each time.
+/// For the others: cached, but revalidated each time.
 const REVALIDATE: &str = "no-cache";
 
 /// The bundle of this build.
@@ -32,16 +32,16 @@ pub struct Assets {
 pub struct BundleNames {
     /// The module that loads its program.
     pub js: String,
-    /// The program.
+    /// The WebAssembly program.
     pub wasm: String,
     /// The style sheet.
     pub css: String,
 }
 
-/// How a body is compressed.
+/// Content encoding of a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
-    /// As it is.
+    /// Uncompressed.
     Identity,
     /// gzip.
     Gzip,
@@ -49,24 +49,24 @@ pub enum Encoding {
     Brotli,
 }
 
-/// One file, ready to be sent.
+/// One file to send.
 #[derive(Clone, Debug)]
 pub struct Asset {
-    /// The body, compressed as `encoding` says.
+    /// The body in its `encoding`.
     pub bytes: Bytes,
     /// The media type.
     pub content_type: &'static str,
-    /// How `bytes` are compressed.
+    /// Content encoding of `bytes`.
     pub encoding: Encoding,
-    /// A validator of this body in this encoding, with its quotes.
+    /// The entity tag of this body in this encoding, with its quotes.
     pub etag: String,
-    /// Whether the name carries a hash of the content, so that the file can be kept for ever.
+    /// Whether the name contains a hash of the content, so that the file can be cached forever.
     pub immutable: bool,
 }
 
 impl Assets {
-    /// The bundle inside this binary; in a debug build the one in the directory `HYPERSCOPE_DIST`, or `dist/` beside
-    /// the sources.
+    /// The embedded bundle; in a debug build the one in the directory `HYPERSCOPE_DIST`, or in `dist/` beside the
+    /// sources.
     pub fn load() -> Self {
         Self { source: source::Source::open() }
     }
@@ -83,7 +83,7 @@ impl Assets {
         Some(BundleNames { js: find(program, ".js")?, wasm: find(program, "_bg.wasm")?, css: find("main-", ".css")? })
     }
 
-    /// The paths of all files, relative to the bundle's root, sorted. Compressed variants are not among them.
+    /// The paths of all files, relative to the bundle's root, sorted, without compressed variants.
     pub fn paths(&self) -> Vec<String> {
         let mut paths = self.source.paths();
         paths.retain(|path| !path.ends_with(".br") && !path.ends_with(".gz"));
@@ -91,8 +91,8 @@ impl Assets {
         paths
     }
 
-    /// The file at `path` (relative, no leading slash) in the best encoding that `accept_encoding`, the request
-    /// header's value or the empty string, allows and the bundle has.
+    /// The file at `path` (relative, no leading slash) in the best encoding that the bundle has and that
+    /// `accept_encoding`, the value of the request header or an empty string, allows.
     pub fn get(&self, path: &str, accept_encoding: &str) -> Option<Asset> {
         if path.ends_with(".br") || path.ends_with(".gz") {
             return None;
@@ -113,7 +113,7 @@ impl Assets {
         )
     }
 
-    /// The answer to a request for `path`, or `None` if the bundle has no such file.
+    /// The response to a request for `path`, or `None` if the bundle has no such file.
     pub fn respond(&self, path: &str, request: &HeaderMap) -> Option<Response<Body>> {
         let header = |name| request.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).unwrap_or_default();
         Some(self.get(path, header(ACCEPT_ENCODING))?.into_response(header(IF_NONE_MATCH)))
@@ -121,7 +121,8 @@ impl Assets {
 }
 
 impl Asset {
-    /// The response: 200, or 304 if `if_none_match`, the request header's value or the empty string, names this body.
+    /// The response: 200, or 304 if `if_none_match`, the value of the request header or an empty string, contains this
+    /// entity tag.
     pub fn into_response(self, if_none_match: &str) -> Response<Body> {
         let unchanged = if_none_match.split(',').any(|tag| {
             let tag = tag.trim();
@@ -154,10 +155,10 @@ impl Asset {
     }
 }
 
-/// Whether a request with this `Accept-Encoding` may be answered in `encoding`.
+/// Whether `Accept-Encoding` allows `encoding`.
 fn accepts(accept_encoding: &str, encoding: Encoding) -> bool {
     let wanted = match encoding {
-        // Forbidding it is allowed by the protocol, and nobody does.
+        // The protocol allows clients to forbid it, but none does.
         Encoding::Identity => return true,
         Encoding::Gzip => "gzip",
         Encoding::Brotli => "br",
@@ -172,7 +173,7 @@ fn accepts(accept_encoding: &str, encoding: Encoding) -> bool {
     })
 }
 
-/// The media type of a file of the bundle. `application/wasm` is what lets a browser compile while it downloads.
+/// The media type of a file. `application/wasm` lets browsers compile during the download.
 fn content_type(path: &str) -> &'static str {
     match path.rsplit_once('.').map(|(_, extension)| extension) {
         Some("wasm") => "application/wasm",
@@ -207,7 +208,7 @@ mod source {
 
     use super::Bytes;
 
-    /// Name and content of each file that `build.rs` prepared.
+    /// Names and contents of the files that `build.rs` prepared.
     static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/bundle.rs"));
 
     /// The files by name, each with its hash.

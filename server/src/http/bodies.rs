@@ -1,4 +1,4 @@
-//! Bodies of requests weigh from the moment they arrive until they are answered.
+//! Charges the memory of request bodies from their arrival until the response.
 
 use std::{
     pin::Pin,
@@ -19,15 +19,15 @@ use parking_lot::Mutex;
 
 use super::{answers, auth::Denied};
 
-/// So much of a body is not weighed: it is what a connection's buffers hold anyway.
+/// This part of a body is not charged, because the connection's buffers hold it anyway.
 const LIGHT_BYTES: u64 = 64 << 10;
 
-/// What the bodies of a route are charged to.
+/// To which budget the bodies of a route are charged.
 #[derive(Debug, Clone)]
 pub(crate) enum Bodies {
-    /// To the memory for answers, and to the token's part of it.
+    /// To the memory for responses, and to the token's part of it.
     OfViewers(MemoryBudget),
-    /// To the memory for what is written.
+    /// To the memory for writes.
     OfWriters(MemoryBudget),
 }
 
@@ -37,7 +37,7 @@ impl Bodies {
         budget
     }
 
-    /// Why a body is not taken, for any path.
+    /// The error response, for any path.
     fn refusal(&self, over: OverBudget) -> Denied {
         match self {
             Bodies::OfViewers(_) => answers::refusal(over),
@@ -52,8 +52,8 @@ impl Bodies {
     }
 }
 
-/// Charges the body of a request to whoever the current task works for while it arrives, and until there is an answer. Where there is no room for
-/// all of it, the rest is not read and the path's own error is answered.
+/// Charges the body of a request to the current task's requester while it arrives and until the response. If the limit
+/// is exceeded, the rest is not read, and the response is an error in the format of the path.
 pub(crate) async fn layer(State(bodies): State<Bodies>, request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
@@ -70,7 +70,7 @@ pub(crate) async fn layer(State(bodies): State<Bodies>, request: Request, next: 
     over.map_or(response, |over| bodies.refusal(over).for_path(&uri))
 }
 
-/// What a body is charged, and whose limit it came to.
+/// The charge of a body, and the limit it exceeded, if any.
 struct Held(Arc<Mutex<(Charge, Option<OverBudget>)>>);
 
 /// A body that is charged as it arrives.
@@ -132,7 +132,7 @@ mod tests {
         String::from_utf8(body.to_vec()).unwrap()
     }
 
-    /// A body that never ends, of which so many bytes arrive at once.
+    /// A body that never ends; its first `bytes` bytes arrive at once.
     fn unfinished(bytes: u64) -> Body {
         let begin = Bytes::from(vec![0; usize::try_from(bytes).unwrap()]);
         let begin = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(begin)]);

@@ -1,4 +1,4 @@
-//! Headers that every answer carries, so that a browser helps to keep pages and tokens safe.
+//! Security headers of all responses.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,10 +16,10 @@ use super::{
 };
 use crate::config::Config;
 
-/// Random bytes of a nonce.
+/// Random bytes in a nonce.
 const NONCE_BYTES: usize = 16;
 
-/// Marks the scripts of one page as ours. Handlers inside [`secure_headers`] take it as an argument.
+/// Marks the scripts of one page as ours. An extractor for handlers inside [`secure_headers`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Nonce(Arc<str>);
 
@@ -39,17 +39,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Nonce {
     }
 }
 
-/// What the settings say of headers.
+/// Settings of the headers.
 #[derive(Debug)]
 struct HeaderSettings {
-    /// Sources of the CSP directive `frame-ancestors`: who may show our pages in a frame.
+    /// Sources of the CSP directive `frame-ancestors`: sites that may show our pages in a frame.
     frame_ancestors: Vec<String>,
-    /// `Strict-Transport-Security` (RFC 6797), for answers over HTTPS alone.
+    /// `Strict-Transport-Security` (RFC 6797), for responses over HTTPS only.
     hsts: Option<HeaderValue>,
     https: bool,
 }
 
-/// Gives every answer of `router` its headers, and every request the [`Nonce`] for its page. To be laid on last, over everything.
+/// Adds the headers to each response of `router`, and a [`Nonce`] to each request. Must be the outermost layer.
 pub(crate) fn secure_headers<S: Clone + Send + Sync + 'static>(router: Router<S>, config: &Config) -> Router<S> {
     let hsts = config.hsts.map(|hsts: Duration| format!("max-age={}", hsts.as_secs()));
     let settings = HeaderSettings {
@@ -76,7 +76,8 @@ async fn set_headers(State(settings): State<Arc<HeaderSettings>>, request: Reque
     let mut response = next.run(Request::from_parts(parts, body)).await;
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // Nobody else learns where a visitor comes from. Under `no-referrer` browsers would write `Origin: null` for our own forms.
+    // Hides from other sites where a visitor comes from. With `no-referrer` browsers would send `Origin: null` for our
+    // own forms.
     headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
     if let Some(hsts) = settings.hsts.clone().filter(|_| is_https) {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts);
@@ -87,7 +88,7 @@ async fn set_headers(State(settings): State<Arc<HeaderSettings>>, request: Reque
     response
 }
 
-/// Whether a browser would show it as a page, and so run what is in it.
+/// Whether a browser would show it as a page, and run its scripts.
 fn is_document(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     ["text/html", "image/svg+xml", "application/xhtml+xml"].into_iter().any(|document| kind.starts_with(document))
@@ -97,7 +98,7 @@ fn set_document_headers(headers: &mut HeaderMap, policy: &str, ancestors: &[Stri
     if let Ok(policy) = HeaderValue::from_str(policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
-    // For browsers that do not know the directive; it cannot name others than ourselves.
+    // For browsers without support for the directive; it can only name ourselves.
     if ancestors.iter().all(|source| source == "'self'") {
         headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));
     }
@@ -108,10 +109,10 @@ fn set_document_headers(headers: &mut HeaderMap, policy: &str, ancestors: &[Stri
     headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
 }
 
-/// What a page may load and run: our own files, the scripts that carry its nonce, and WebAssembly.
+/// What a page may load and run: our own files, scripts with its nonce, and WebAssembly.
 fn content_security_policy(nonce: &Nonce, host: Option<&str>, ancestors: &[String]) -> String {
     let is_plain = |host: &&str| host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte));
-    // Older browsers do not count a socket to the same host as 'self'.
+    // In older browsers 'self' does not include a WebSocket to the same host.
     let sockets = host.filter(is_plain).map(|host| format!(" ws://{host} wss://{host}")).unwrap_or_default();
     format!(
         "default-src 'none'; script-src 'self' 'nonce-{}' 'wasm-unsafe-eval'; style-src 'self' 'unsafe-inline'; \

@@ -1,4 +1,4 @@
-//! What is answered where no route is, or none for the method.
+//! Responses for unknown paths and methods.
 
 use axum::{
     Router,
@@ -11,7 +11,7 @@ use tower::ServiceExt;
 use super::{api::error::ApiError, auth::Denied, prometheus::envelope::failure};
 use crate::http::assets::Assets;
 
-/// A method that a path does not have; `OPTIONS` is answered everywhere, and allows no other site anything.
+/// The response to an unknown method. `OPTIONS` works everywhere, and allows nothing to other origins.
 pub(super) async fn other_method(OriginalUri(uri): OriginalUri, request: Request) -> Response {
     if request.method() == Method::OPTIONS {
         return StatusCode::NO_CONTENT.into_response();
@@ -20,7 +20,7 @@ pub(super) async fn other_method(OriginalUri(uri): OriginalUri, request: Request
     Denied::new(StatusCode::METHOD_NOT_ALLOWED, "bad_data", message).for_path(&uri)
 }
 
-/// A file of the bundle, which holds no secrets; else, for those who may see pages, the one that says that there is none.
+/// A bundle file (public); otherwise the 404 page, for readers only.
 pub(super) async fn bundle_or_page(
     State(assets): State<Assets>,
     OriginalUri(uri): OriginalUri,

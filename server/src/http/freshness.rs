@@ -1,4 +1,4 @@
-//! Whether a request asks for a fresh answer.
+//! Whether a request requires a fresh response.
 
 use axum::{
     extract::Request,
@@ -8,7 +8,7 @@ use axum::{
 };
 use datasource::{Freshness, freshness::with};
 
-/// Gives a request that asks for a fresh answer one (RFC 9111, 5.2.1 and 5.4).
+/// Bypasses caches for requests that require a fresh response (RFC 9111, 5.2.1 and 5.4).
 pub(super) async fn layer(request: Request, next: Next) -> Response {
     if asks_for_fresh(request.headers()) {
         with(Freshness::All, next.run(request)).await
@@ -17,8 +17,8 @@ pub(super) async fn layer(request: Request, next: Next) -> Response {
     }
 }
 
-/// Whether a client of the API says so. A page is as fresh as the live queries that it shows, so that reloading it, which browsers do with
-/// `max-age=0` or `no-cache`, asks an engine for nothing.
+/// Whether an API client requires it. Pages are excluded: they show live queries, and browsers send `max-age=0` or
+/// `no-cache` at each reload, which must not cause requests to engines.
 fn asks_for_fresh(headers: &HeaderMap) -> bool {
     let has = |name: header::HeaderName, words: &[&str]| {
         let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());

@@ -1,4 +1,4 @@
-//! `/health` and `/ready`, and the same in Prometheus' spelling.
+//! `/health` and `/ready`, and Prometheus' `/-/healthy` and `/-/ready`.
 
 use axum::{Json, extract::State, http::StatusCode};
 use model::{
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::watched::Watched;
 
-/// A source may be silent for so long before it counts as gone.
+/// A source without data for longer than this counts as down.
 const SILENCE_MS: i64 = 60_000;
 
 pub(super) async fn health() -> Json<Value> {
@@ -27,10 +27,11 @@ pub(super) async fn ready(State(watched): State<Watched>) -> (StatusCode, Json<V
     }
 }
 
-/// Why a source keeps the server from being ready, if it does. Says no more than its name and state: the endpoint is open.
+/// Why a source makes the server not ready, if it does. Contains only its name and state, because the endpoint is
+/// public.
 fn trouble(status: &UpstreamStatus, now_ms: i64) -> Option<String> {
     let silent_ms = now_ms.saturating_sub(status.last_data_ms.unwrap_or(i64::MIN / 2));
-    // The store sends nothing by itself.
+    // The store itself sends no data.
     if status.state.is_fresh() && (silent_ms <= SILENCE_MS || status.kind == UpstreamKind::Store) {
         return None;
     }

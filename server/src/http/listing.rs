@@ -1,4 +1,4 @@
-//! `/api/routes`: what there is to ask for, and who may.
+//! `/api/routes`: lists all routes and who may use them.
 
 use axum::{Json, extract::State};
 use model::role::Role;
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Rights, table};
 use crate::state::AppState;
 
-/// The answer.
+/// The response.
 #[derive(Serialize)]
 pub(super) struct Listing {
     routes: Vec<Listed>,
@@ -20,7 +20,7 @@ struct Listed {
     path: &'static str,
     #[serde(flatten)]
     rights: Rights,
-    /// The roles whose tokens may use it.
+    /// Roles whose tokens may use it.
     roles: Vec<&'static str>,
 }
 

@@ -1,4 +1,4 @@
-//! Counts requests by route, with how long they take.
+//! Counts requests and their duration by route.
 
 use std::time::Instant;
 
@@ -9,11 +9,11 @@ use axum::{
 };
 use telemetry::Telemetry;
 
-/// What is counted of requests that no route takes: files of the bundle, and paths that there are not.
+/// The route of requests that match none: bundle files and unknown paths.
 const OTHER: &str = "other";
 
 pub(super) async fn layer(State(telemetry): State<Telemetry>, request: Request, next: Next) -> Response {
-    // The template of the route: a path would be another series for each job.
+    // The template of the route, because paths would create a series for each job.
     let handler = request.extensions().get::<MatchedPath>().cloned();
     let begun = Instant::now();
     let response = next.run(request).await;

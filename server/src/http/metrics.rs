@@ -1,4 +1,5 @@
-//! `/metrics`: our own series, and those known of the daemons, so that a Prometheus can scrape what a daemon does not expose.
+//! `/metrics`: our own series and those of the daemons, so that a Prometheus can scrape what a daemon itself does not
+//! expose.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -25,12 +26,12 @@ use crate::storage::Storage;
 
 /// Media type of the text format, version 0.0.4.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
-/// The newest sample of every series that a daemon gave or that was derived for it.
+/// Selects all scraped and derived series of daemons.
 const DAEMONS_SERIES: &str = r#"{__name__=~"hypersdk_.+|up", daemon!=""}"#;
-/// What a histogram's or summary's series end in.
+/// Suffixes of a histogram's or summary's series.
 const SUFFIXES: [&str; 4] = ["_bucket", "_sum", "_count", ""];
-/// The series that says how a scrape went, which no page describes, and what it means.
-const SCRAPED: (&str, &str) = ("up", "Whether the last scrape of the target went well.");
+/// `up` has no metadata in a scrape; this is its help text.
+const SCRAPED: (&str, &str) = ("up", "Whether the last scrape of the target succeeded.");
 
 pub(super) async fn own(
     State(storage): State<Storage>,
@@ -39,7 +40,7 @@ pub(super) async fn own(
     State(lists): State<Lists>,
     principal: Option<Extension<Principal>>,
 ) -> Result<Response, ErrorResponse> {
-    // Nobody is asked where the page is public.
+    // If the page is public, there is no principal.
     let scope = principal.map_or_else(Scope::all, |Extension(principal)| principal.scope().clone());
     let mut page = Writer::new();
     let stored = tokio::task::spawn_blocking(move || storage.metrics()).await;
@@ -68,10 +69,10 @@ pub(super) async fn own(
     Ok(lists.answer(Listed::Families(families), write).await?)
 }
 
-/// Our own metrics with labels, which are families of OpenMetrics, as those of the older text.
+/// Writes our labelled metrics, which are OpenMetrics families, in the older text format.
 fn write_labelled(page: &mut Writer, families: &[Family<'_>], scope: &Scope) {
     for family in families {
-        // There a counter's family has no suffix, here it has that of its samples.
+        // In OpenMetrics a counter's family has no suffix; in the text format it has that of its samples.
         let suffix = if family.kind == Kind::Counter { "_total" } else { "" };
         let name = format!("{}{suffix}", family.name);
         let seen = family.samples.iter().filter(|sample| {

@@ -1,4 +1,4 @@
-//! Which path leads where, and who may go there.
+//! The routes and the router.
 
 mod alertmanager;
 pub(crate) mod answers;
@@ -63,19 +63,18 @@ pub(crate) use self::{
     route::Route,
 };
 
-/// Longest time for one request that is not a socket; a long poll is shorter.
+/// Timeout of a request that is not a socket; a long poll is shorter.
 const REQUEST_TIME: Duration = Duration::from_secs(60);
-/// Where live sockets are opened.
+/// Path of live sockets.
 const SOCKET: &str = "/ws";
 
-/// Every route there is, with the rights that it asks for: what the router is made of, and
-/// what `/api/routes` and `docs/security.md` list.
+/// All routes with their rights: the source of the router, of `/api/routes`, and of the list in `docs/security.md`.
 #[must_use]
 pub(crate) fn table(state: &AppState) -> Vec<Route> {
     let mut routes: Vec<Route> =
         PAGES.into_iter().map(|page| Route::get(page.path, Rights::PAGES, pages::page)).collect();
     routes.extend([
-        // Where links of alerts lead, which are made as Prometheus makes them.
+        // Links of alerts lead here; they have Prometheus' format.
         Route::get("/graph", Rights::PAGES, async || Redirect::to("/alerts")),
         Route::get("/fragments/{part}", Rights::PAGES, pages::fragment),
         Route::get("/demo/receivers", Rights::OF_ALL, api::demo_receivers::page),
@@ -105,12 +104,12 @@ fn ingest(state: &AppState) -> Ingest {
     )
 }
 
-/// How the requests of a route are taken.
+/// How requests of a route are processed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Taken {
-    /// With a bounded body, answered in time.
+    /// With a limited body and a timeout.
     Usual,
-    /// Samples: the handler bounds the body itself.
+    /// Remote write: the handler limits the body itself.
     Written,
     /// A live socket.
     Socket,
@@ -126,7 +125,7 @@ impl Taken {
     }
 }
 
-/// Takes those out of `routes` that are taken in one way.
+/// Removes the routes of this kind from `routes`, as a router.
 fn take(routes: &mut Vec<Route>, state: &AppState, taken: Taken) -> Router<AppState> {
     let mut paths: BTreeMap<&'static str, MethodRouter<AppState>> = BTreeMap::new();
     for route in routes.extract_if(.., |route| Taken::of(route) == taken) {
@@ -142,7 +141,7 @@ fn take(routes: &mut Vec<Route>, state: &AppState, taken: Taken) -> Router<AppSt
     paths.into_iter().fold(Router::new(), |router, (path, handler)| router.route(path, handler))
 }
 
-/// The whole server.
+/// The router of the whole server.
 pub(crate) fn router(state: &AppState) -> Router {
     let auth = &state.auth;
     let in_time = || TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME);
@@ -161,7 +160,7 @@ pub(crate) fn router(state: &AppState) -> Router {
         .layer(middleware::from_fn(enveloped_limit))
         .layer(middleware::from_fn(reached::finish))
         .layer(middleware::from_fn_with_state(state.budgets.answers.clone(), answers::layer))
-        // Assets come compressed from the bundle, and what says how it is encoded is left alone.
+        // Assets are already compressed, and responses with a content encoding are not changed.
         .layer(
             CompressionLayer::new()
                 .quality(CompressionLevel::Fastest)
@@ -171,8 +170,8 @@ pub(crate) fn router(state: &AppState) -> Router {
     let others = written
         .merge(take(&mut routes, state, Taken::Socket))
         .layer(middleware::from_fn_with_state(heads, heads::limit));
-    // Without the query, which may hold a token or what somebody asks for.
-    // An answer of 5xx is no line of the log: a log that anybody can fill tells nothing. `/metrics` counts them.
+    // Without the query string, which may contain a token or a user's input. 5xx responses are not logged, because any
+    // client could fill the log with them; `/metrics` counts them.
     let traced = TraceLayer::new_for_http()
         .make_span_with(
             |request: &Request| debug_span!("request", method = %request.method(), path = request.uri().path()),
@@ -184,7 +183,7 @@ pub(crate) fn router(state: &AppState) -> Router {
     reached::below_base(secured, &state.config)
 }
 
-/// Says in Prometheus' envelope that a body is over the limit, where its API is asked.
+/// Reports a body above the limit in Prometheus' envelope, for paths of its API.
 async fn enveloped_limit(request: Request, next: Next) -> Response {
     let is_prometheus = request.uri().path().starts_with("/api/v1/");
     let response = next.run(request).await;

@@ -1,7 +1,7 @@
-//! How a request reached this server: below which path, and whether by HTTPS.
+//! How a request reached this server: below which base path, and whether by HTTPS.
 //!
-//! Paths inside the server know nothing of the one below which a proxy has it: [`below_base`] takes it off before a request is routed,
-//! and [`finish`] puts it on in answers. So no route and no link can forget it.
+//! Routes and links do not know the base path of a proxy: [`below_base`] removes it before routing, and [`finish`] adds
+//! it to responses. So no route and no link can forget it.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -25,10 +25,10 @@ use super::{
 };
 use crate::config::{Config, Network};
 
-/// Longest path that a proxy may say it took off, in bytes.
+/// Maximum length of a base path from a proxy, in bytes.
 const BASE_BYTES: usize = 256;
 
-/// First segments of the paths of this server itself: below one of them, what is ours and what a proxy added could not be told apart.
+/// First segments of our own paths: a base path must not start with one of these, because it would be ambiguous.
 const OWN_SEGMENTS: [&str; 21] = [
     "-",
     "alerts",
@@ -61,19 +61,19 @@ pub(crate) struct Reached {
 }
 
 impl Reached {
-    /// The path below which browsers see this server, without a slash at its end; empty at the root of its host.
+    /// The base path that browsers see, without a trailing slash; empty for the root.
     #[must_use]
     pub(crate) fn base(&self) -> &str {
         &self.base
     }
 
-    /// Whether the browser speaks HTTPS, to us or to a proxy in front of us.
+    /// Whether the browser uses HTTPS, to us or to a proxy before us.
     #[must_use]
     pub(crate) fn is_https(&self) -> bool {
         self.https
     }
 
-    /// How a request was reached that no [`below_base`] has seen.
+    /// The value for a request that did not pass [`below_base`].
     pub(crate) fn of(parts: &Parts, is_https: bool) -> Self {
         parts.extensions.get().cloned().unwrap_or(Reached { base: Arc::from(""), https: is_https })
     }
@@ -87,7 +87,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Reached {
     }
 }
 
-/// What the settings say of it.
+/// Relevant settings.
 #[derive(Debug, Clone)]
 struct Settings {
     base: Arc<str>,
@@ -95,14 +95,14 @@ struct Settings {
     trusted: Arc<[Network]>,
 }
 
-/// `router` as seen from outside: also below the path of `public_url`, or below the one that a trusted proxy says it took off.
+/// Makes `router` available below the path of `public_url`, or below the path that a trusted proxy removed.
 pub(crate) fn below_base(router: Router, config: &Config) -> Router {
     let settings = Settings {
         base: config.base_path().into(),
         https: config.is_https(),
         trusted: config.trusted_proxies.clone().into(),
     };
-    // The path has to change before the router looks at it.
+    // The path must be changed before routing.
     Router::new().fallback_service(router).layer(from_fn_with_state(settings, take_off))
 }
 
@@ -110,7 +110,7 @@ async fn take_off(State(settings): State<Settings>, request: Request, next: Next
     let (mut parts, body) = request.into_parts();
     let said = auth::proxy_says(&parts, &settings.trusted);
     let by_proxy = said.prefix.filter(|prefix| is_base(prefix));
-    // A proxy that says what it took off has taken it off, unless it can be seen that it has not.
+    // A proxy that reports a removed path has removed it, unless the path visibly still has it.
     let is_taken_off = by_proxy.as_deref().is_some_and(|base| own_segment(base).is_some());
     let base = by_proxy.map_or(settings.base, Arc::from);
     if !is_taken_off && let Some(uri) = without(&parts.uri, &base) {
@@ -121,7 +121,7 @@ async fn take_off(State(settings): State<Settings>, request: Request, next: Next
     next.run(Request::from_parts(parts, body)).await
 }
 
-/// `uri` without the path below which we are; `None` if it does not have it.
+/// `uri` without the base path; `None` if it does not have it.
 pub(crate) fn without(uri: &Uri, base: &str) -> Option<Uri> {
     let rest = uri.path_and_query()?.as_str().strip_prefix(base).filter(|_| !base.is_empty())?;
     let rest = match rest.chars().next() {
@@ -134,7 +134,7 @@ pub(crate) fn without(uri: &Uri, base: &str) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// Whether `path` can be one below which we are: segments of unreserved characters, which mean the same to every proxy and browser.
+/// Whether `path` is a valid base path: segments of unreserved characters, which all proxies and browsers treat alike.
 #[must_use]
 pub(crate) fn is_base(path: &str) -> bool {
     let is_segment = |segment: &str| {
@@ -150,11 +150,12 @@ pub(crate) fn own_segment(base: &str) -> Option<&str> {
     base.split('/').nth(1).filter(|segment| OWN_SEGMENTS.contains(segment))
 }
 
-/// Puts the base on what an answer leads to, and the form token into the forms of pages. To be laid on inside of compression.
+/// Adds the base path to the links of a response, and the form token to the forms of pages. Must be inside the
+/// compression layer.
 pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let Reached { base, .. } = Reached::of(&parts, false);
-    // Where the browser says on whose behalf it asks, forms need nothing to show it.
+    // If the browser sends `Sec-Fetch-Site`, forms need no token.
     let needs_token = !parts.headers.contains_key("sec-fetch-site");
     let mut response = next.run(Request::from_parts(parts, body)).await;
     let form_token = response.extensions().get::<FormToken>().cloned().filter(|_| needs_token);
@@ -175,7 +176,7 @@ fn is_html(headers: &HeaderMap) -> bool {
 
 async fn rewritten(response: Response, base: &str, form_token: Option<&FormToken>) -> Response {
     let (mut parts, body) = response.into_parts();
-    // Pages are whole in memory already.
+    // Pages are completely in memory already.
     let Ok(page) = to_bytes(body, usize::MAX).await else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
     let field = form_token.map(|token| (FORM_TOKEN_FIELD, token.as_str()));
     let page = rewrite::html(&String::from_utf8_lossy(&page), Additions { base, field });

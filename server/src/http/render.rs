@@ -1,4 +1,4 @@
-//! `/render/d/{uid}.png`, `/render/d/{uid}/{panel}.png` and the same with `.svg`.
+//! `/render/d/{uid}.png`, `/render/d/{uid}/{panel}.png`, and the same with `.svg`.
 
 use std::time::Duration;
 
@@ -18,14 +18,14 @@ use render::{
 use super::{Rights, Route, Who, api::error::ApiError, pages, slices::PanelState};
 use crate::state::AppState;
 
-/// A picture waits no longer than this for its data.
+/// Maximum time to wait for an image's data.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Pictures of a time that is past may be kept for so long, in seconds.
+/// How long clients may cache images of a past time range, in seconds.
 const PAST_KEPT: i64 = 600;
-/// Those of a time that goes on, at most.
+/// How long clients may cache images of a live time range, at most.
 const LIVE_KEPT: i64 = 60;
 
-/// The routes: pictures for whoever may see the pages, and pictures of alerts for whoever has a signed link.
+/// The routes: images for viewers of pages, and images of alerts by signed links.
 pub(crate) fn routes() -> Vec<Route<AppState>> {
     vec![
         Route::get("/render/d/{file}", Rights::PAGES, dashboard),
@@ -44,7 +44,7 @@ impl From<ParamsError> for ApiError {
     }
 }
 
-/// `DELETE /api/picture-links`: no link that was given until now leads anywhere any more.
+/// `DELETE /api/picture-links`: invalidates all signed links that exist.
 async fn withdraw_links(
     State(picture_links): State<PictureLinks>,
     principal: Principal,
@@ -55,7 +55,7 @@ async fn withdraw_links(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What a signed link leads to.
+/// The image of a signed link.
 async fn alert(
     State(alert_pictures): State<AlertPictures>,
     State(picture_links): State<PictureLinks>,
@@ -133,7 +133,7 @@ fn seen<'a>(library: &'a DashboardRegistry, principal: &Principal, uid: &str) ->
     })
 }
 
-/// Refuses a size before anything is asked for it.
+/// Rejects a size before any data is queried.
 fn check_size(pictures: &Pictures, (width, height): (u32, u32)) -> Result<(), ApiError> {
     let most = pictures.most_pixels();
     if u64::from(width) * u64::from(height) <= most {
@@ -174,7 +174,7 @@ async fn answer(
     Ok((headers, body).into_response())
 }
 
-/// Text of letters, digits and signs that a header may have.
+/// A header value of safe characters.
 fn text(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("inline"))
 }

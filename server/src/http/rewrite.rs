@@ -1,21 +1,21 @@
-//! The last touch to a page of ours, whoever wrote it: links get the path below which the server is reached, forms that change
-//! something get the field that shows that they are ours. Done here, so that no link and no form can forget it.
+//! Post-processes our pages: adds the base path to links, and the form token to forms that change something. It is done
+//! here, so that no link and no form can forget it.
 
-/// Attributes whose value is an address.
+/// Attributes whose value is a URL.
 const ADDRESSES: [&str; 5] = ["href", "src", "action", "formaction", "poster"];
-/// Elements whose content is no markup.
+/// Elements whose content is not markup.
 const RAW: [&str; 4] = ["script", "style", "textarea", "title"];
 
-/// What is added to a page.
+/// What to add to a page.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Additions<'a> {
-    /// Before each path of this server, without a slash at its end; may be empty.
+    /// Base path, without a trailing slash; may be empty.
     pub(crate) base: &'a str,
-    /// Name and value of a field for each form that is posted.
+    /// Name and value of a field for each form with method POST.
     pub(crate) field: Option<(&'a str, &'a str)>,
 }
 
-/// Adds to `html`, which is ours: its attributes are in double quotes, and no text has a `<`.
+/// Processes `html`, which must be ours: attributes are in double quotes, and text contains no `<`.
 pub(crate) fn html(html: &str, additions: Additions) -> String {
     let mut out = String::with_capacity(html.len().saturating_add(html.len() / 16));
     let mut rest = html;
@@ -52,7 +52,7 @@ pub(crate) fn html(html: &str, additions: Additions) -> String {
     out
 }
 
-/// `location` as seen from outside: below `base` if it is a path of this server.
+/// `location` with `base` before it, if it is a path of this server.
 pub(crate) fn location(location: &str, base: &str) -> String {
     if is_local(location) { format!("{base}{location}") } else { location.to_owned() }
 }
@@ -71,19 +71,19 @@ fn tag_name(tag: &str) -> &str {
     name.get(..end.unwrap_or(name.len())).unwrap_or_default()
 }
 
-/// What of the attributes of a tag matters.
+/// The relevant attributes of a tag.
 #[derive(Default)]
 struct Attributes {
     is_posted: bool,
 }
 
-/// Copies a tag into `out`, its addresses below `base`. Returns what follows it.
+/// Copies a tag to `out`, with the base path added to its URLs. Returns the text after it.
 fn copy_tag<'a>(tag: &'a str, name: &str, base: &str, out: &mut String) -> (Attributes, &'a str) {
     let mut attributes = Attributes::default();
     let (start, mut rest) = tag.split_at(name.len().saturating_add(1));
     out.push_str(start);
     loop {
-        // Up to the next value; a tag that ends before has no more of them.
+        // Up to the next value; a tag that ends before has no further values.
         let end = rest.find(['"', '>']).unwrap_or(rest.len());
         let (before, at) = rest.split_at(end);
         out.push_str(before);

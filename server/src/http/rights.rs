@@ -1,4 +1,4 @@
-//! What a route asks of whoever asks for it.
+//! The rights that a route requires.
 
 use access::{Principal, Scope};
 use axum::{
@@ -13,14 +13,14 @@ use serde::Serialize;
 use super::{auth::Denied, limited};
 use crate::state::AppState;
 
-/// The rights that one route asks for. Each route has its own, in the table that the router is made of: see [`super::Route`].
+/// The rights that one route requires. Each route declares its own in the route table: see [`super::Route`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Rights {
-    /// Whose tokens may use it at all.
+    /// Whose tokens may use it.
     pub who: Who,
-    /// What of it a token has that is limited to dashboards.
+    /// What a token that is limited to dashboards gets.
     pub on_dashboards: OnDashboards,
-    /// What of it a token has that is limited by matchers.
+    /// What a token with matchers gets.
     pub within_matchers: WithinMatchers,
 }
 
@@ -28,31 +28,31 @@ pub(crate) struct Rights {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Who {
-    /// Anyone, without a token: it tells nothing of what is watched.
+    /// Anyone without a token: it contains no observed data.
     Anyone,
-    /// Every token that is valid.
+    /// Any valid token.
     AnyToken,
-    /// Those that read pages: kiosk, viewer, operator, admin.
+    /// Roles that read pages: kiosk, viewer, operator, admin.
     Readers,
-    /// Those that read metrics as a scraper does.
+    /// Roles that may scrape metrics.
     Scrapers,
-    /// Those that act on jobs and alerts.
+    /// Roles that act on jobs and alerts.
     Operators,
-    /// Those that manage tokens and the store.
+    /// Roles that manage tokens and the store.
     Admins,
-    /// Those that write samples.
+    /// Roles that write samples.
     Writers,
-    /// Those that report alerts that were found elsewhere.
+    /// Roles that post alerts of other engines.
     AlertSenders,
 }
 
-/// What of a route a token has that is limited to dashboards.
+/// What a token that is limited to dashboards gets from a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum OnDashboards {
-    /// As much as every other.
+    /// The same as other tokens.
     Whole,
-    /// What is on its dashboards; the handler sees to that.
+    /// The part on its dashboards; the handler filters.
     Part,
     /// By GET, the queries of the panels on its dashboards.
     Queries,
@@ -60,46 +60,46 @@ pub(crate) enum OnDashboards {
     Nothing,
 }
 
-/// What of a route a token has that is limited by matchers.
+/// What a token with matchers gets from a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum WithinMatchers {
-    /// As much as every other: it tells of no series, job or alert.
+    /// The same as other tokens: it contains no series, job or alert.
     Whole,
-    /// What its matchers take; the handler sees to that.
+    /// What its matchers match; the handler filters.
     Part,
     /// 403.
     Nothing,
 }
 
 impl Rights {
-    /// For who has no token: health, the login, signed links.
+    /// Without a token: health, login, signed links.
     pub(crate) const OPEN: Rights =
         Rights { who: Who::Anyone, on_dashboards: OnDashboards::Whole, within_matchers: WithinMatchers::Whole };
 
-    /// For each token, whatever it is limited to: what is its own.
+    /// For any token: its own data.
     pub(crate) const OWN: Rights = Rights { who: Who::AnyToken, ..Rights::OPEN };
 
-    /// Pages, and what is made for them: a limited session has its dashboards, one with matchers what they take.
+    /// Pages and their data: a limited session gets its dashboards, a token with matchers what they match.
     pub(crate) const PAGES: Rights =
         Rights { who: Who::Readers, on_dashboards: OnDashboards::Part, within_matchers: WithinMatchers::Part };
 
     /// Lists beside the dashboards: jobs, alerts, sources.
     pub(crate) const LISTS: Rights = Rights { on_dashboards: OnDashboards::Nothing, ..Rights::PAGES };
 
-    /// What tells of everything there is, so that nobody has it who may see some.
+    /// About everything, so not for tokens that may only see a part.
     pub(crate) const OF_ALL: Rights = Rights { within_matchers: WithinMatchers::Nothing, ..Rights::LISTS };
 
-    /// Why a token is too limited by its matchers, if it is.
+    /// The error if a token's matchers exclude it.
     #[must_use]
     pub(crate) fn beyond_matchers(self, scope: &Scope) -> Option<&'static str> {
         let tells_of_all = self.within_matchers == WithinMatchers::Nothing && !scope.is_all();
         tells_of_all.then_some(
-            "this tells of everything that is watched, and a token with matchers sees some of it only: use one without",
+            "this covers everything that is watched, and a token with matchers sees only a part of it: use a token without matchers",
         )
     }
 
-    /// The same rights for somebody else.
+    /// The same rights for other roles.
     #[must_use]
     pub(crate) const fn of(self, who: Who) -> Self {
         Rights { who, ..self }
@@ -107,7 +107,7 @@ impl Rights {
 }
 
 impl Who {
-    /// Whether tokens of a role may.
+    /// Whether a role may use it.
     #[must_use]
     pub(crate) fn allows(self) -> fn(Role) -> bool {
         match self {
@@ -122,7 +122,7 @@ impl Who {
     }
 }
 
-/// Refuses what the token of a request is too limited for. The role is looked at before.
+/// Rejects tokens that are too limited. The role was checked before.
 pub(super) async fn check_limits(
     State((state, rights)): State<(AppState, Rights)>,
     request: Request,

@@ -1,4 +1,4 @@
-//! One route: its methods, its path, the rights that it asks for, and what answers it.
+//! One route: methods, path, rights and handler.
 
 use axum::{
     extract::DefaultBodyLimit,
@@ -15,13 +15,13 @@ use super::{
 };
 use crate::state::AppState;
 
-/// A route that nobody can add without saying who may use it. `S` is the state that its handler takes.
+/// A route; it cannot be created without rights. `S` is the state of its handler.
 pub(crate) struct Route<S = AppState> {
-    /// The methods that it takes; GET takes HEAD as well.
+    /// Its methods; GET includes HEAD.
     pub methods: &'static [Method],
-    /// As axum writes paths: `/api/jobs/{daemon}/{id}`.
+    /// Path in axum's syntax: `/api/jobs/{daemon}/{id}`.
     pub path: &'static str,
-    /// Who may use it, and how much of it.
+    /// The rights it requires.
     pub rights: Rights,
     handler: MethodRouter<S>,
 }
@@ -41,49 +41,49 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
         Route { methods, path, rights, handler: on(filter, handler) }
     }
 
-    /// Reads.
+    /// A reading route.
     pub(crate) fn get<H: Handler<T, S>, T: 'static>(path: &'static str, rights: Rights, handler: H) -> Self {
         const METHODS: &[Method] = &[Method::GET];
         Self::new(METHODS, MethodFilter::GET, path, rights, handler)
     }
 
-    /// Makes or does something.
+    /// A route that creates or does something.
     pub(crate) fn post<H: Handler<T, S>, T: 'static>(path: &'static str, rights: Rights, handler: H) -> Self {
         const METHODS: &[Method] = &[Method::POST];
         Self::new(METHODS, MethodFilter::POST, path, rights, handler)
     }
 
-    /// Reads, with parameters that may be too long for a URL.
+    /// A reading route with parameters that may be too long for a URL.
     pub(crate) fn get_or_post<H: Handler<T, S>, T: 'static>(path: &'static str, rights: Rights, handler: H) -> Self {
         const METHODS: &[Method] = &[Method::GET, Method::POST];
         Self::new(METHODS, MethodFilter::GET.or(MethodFilter::POST), path, rights, handler)
     }
 
-    /// Does something, by either method that clients use for it.
+    /// A route that does something, for clients that use either method.
     pub(crate) fn post_or_put<H: Handler<T, S>, T: 'static>(path: &'static str, rights: Rights, handler: H) -> Self {
         const METHODS: &[Method] = &[Method::POST, Method::PUT];
         Self::new(METHODS, MethodFilter::POST.or(MethodFilter::PUT), path, rights, handler)
     }
 
-    /// Changes a part of something.
+    /// A route that changes a part of something.
     pub(crate) fn patch<H: Handler<T, S>, T: 'static>(path: &'static str, rights: Rights, handler: H) -> Self {
         const METHODS: &[Method] = &[Method::PATCH];
         Self::new(METHODS, MethodFilter::PATCH, path, rights, handler)
     }
 
-    /// Takes something away.
+    /// A route that deletes something.
     pub(crate) fn delete<H: Handler<T, S>, T: 'static>(path: &'static str, rights: Rights, handler: H) -> Self {
         const METHODS: &[Method] = &[Method::DELETE];
         Self::new(METHODS, MethodFilter::DELETE, path, rights, handler)
     }
 
-    /// With a limit of its own for bodies, in bytes.
+    /// Sets a limit for bodies, in bytes.
     #[must_use]
     pub(crate) fn with_body_limit(self, bytes: usize) -> Self {
         Route { handler: self.handler.layer(DefaultBodyLimit::max(bytes)), ..self }
     }
 
-    /// With the state of its handler, to stand among the routes of others.
+    /// Sets the state of its handler, to combine it with other routes.
     #[must_use]
     pub(crate) fn with_state<T>(self, state: S) -> Route<T> {
         let Route { methods, path, rights, handler } = self;
@@ -92,7 +92,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
 }
 
 impl<S: Clone + Send + Sync + 'static> Route<S> {
-    /// What answers it, to those whose role it is for.
+    /// The handler behind the check of the role.
     pub(crate) fn for_roles(self, auth: &Auth) -> MethodRouter<S> {
         match self.rights.who {
             Who::Anyone => self.handler,
@@ -102,9 +102,9 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
 }
 
 impl Route {
-    /// What answers it, behind all its rights.
+    /// The handler behind all its rights.
     pub(super) fn guarded(mut self, state: &AppState) -> MethodRouter<AppState> {
-        // Nobody is asked who they are, so nobody is limited.
+        // Without authentication there is no limited token.
         if self.rights.who == Who::Anyone {
             return self.handler;
         }
@@ -118,7 +118,7 @@ impl Route {
         self.for_roles(&state.auth)
     }
 
-    /// What answers it where a live socket is asked for.
+    /// The handler behind the admission of live sockets.
     pub(super) fn admitted(self, auth: &Auth) -> MethodRouter<AppState> {
         auth::admit_sockets(self.handler, auth)
     }

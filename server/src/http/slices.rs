@@ -1,4 +1,4 @@
-//! What the handlers of a subject take of the state, where it is more than one thing.
+//! Slices of the state for handlers that need more than one part.
 
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub(crate) struct AlertState {
     pub(crate) alerting: Alerting,
     /// Silences, acknowledgements, receivers.
     pub(crate) notifier: Notifier,
-    /// Makes lists of them.
+    /// Builds lists on read threads.
     pub(crate) lists: Lists,
 }
 
@@ -46,11 +46,11 @@ impl FromRef<AppState> for AlertState {
 pub(crate) struct TargetState {
     /// The daemons.
     pub(crate) watched: Watched,
-    /// How they are scraped.
+    /// Settings of scraping.
     pub(crate) config: Arc<Config>,
-    /// Their newest samples.
+    /// Their latest samples.
     pub(crate) embedded: Arc<Embedded>,
-    /// Makes lists of them.
+    /// Builds lists on read threads.
     pub(crate) lists: Lists,
 }
 
@@ -65,16 +65,16 @@ impl FromRef<AppState> for TargetState {
     }
 }
 
-/// What a live socket needs.
+/// The state of a live socket.
 #[derive(Clone)]
 pub(crate) struct LiveState {
-    /// What a limited session may follow.
+    /// The dashboards, for limited sessions.
     pub(crate) library: DashboardRegistry,
-    /// What one socket may take.
+    /// Limits per socket.
     pub(crate) limits: Limits,
-    /// What all may hold.
+    /// Memory budgets.
     pub(crate) budgets: Budgets,
-    /// Counts them.
+    /// Counts sockets.
     pub(crate) telemetry: Telemetry,
     /// The topics.
     pub(crate) hub: Hub,
@@ -95,18 +95,18 @@ impl FromRef<AppState> for LiveState {
     }
 }
 
-/// What panels are drawn from.
+/// The data of panels.
 #[derive(Clone)]
 pub(crate) struct PanelState {
     /// Results of live queries.
     pub(crate) hub: Hub,
-    /// Queries that nobody follows.
+    /// For queries without a live query.
     pub(crate) engines: Engines,
     /// Jobs and sources.
     pub(crate) watched: Watched,
     /// Alerts.
     pub(crate) alerting: Alerting,
-    /// Panels that were drawn.
+    /// The cache of rendered panels.
     pub(crate) drawn: PanelHtmlCache,
 }
 
@@ -122,20 +122,20 @@ impl FromRef<AppState> for PanelState {
     }
 }
 
-/// What pages are made of.
+/// The state of pages.
 #[derive(Clone)]
 pub(crate) struct PageState {
     /// Panels.
     pub(crate) panels: PanelState,
     /// Alerts.
     pub(crate) alerts: AlertState,
-    /// The dashboards that there are.
+    /// The dashboards.
     pub(crate) library: DashboardRegistry,
     /// The bundle.
     pub(crate) assets: Assets,
-    /// Lets pages be drawn.
+    /// Schedules the rendering of pages.
     pub(crate) page_drawing: ReadScheduler,
-    /// Counts them.
+    /// Counts pages.
     pub(crate) telemetry: Telemetry,
     /// Sessions and tokens.
     pub(crate) auth: Auth,

@@ -1,4 +1,4 @@
-//! Jobs and sources as handlers get them: nothing of them comes out without the scope of a token.
+//! Jobs and sources for handlers: they can only be read with the scope of a token.
 
 use access::Restricted;
 use axum::extract::FromRef;
@@ -11,7 +11,7 @@ use model::{
 
 use crate::{source_list::SourceList, state::AppState};
 
-/// What the daemons and other sources are and do. A cheap handle.
+/// Jobs and sources. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Watched {
     upstreams: Upstreams,
@@ -25,12 +25,12 @@ impl FromRef<AppState> for Watched {
 }
 
 impl Watched {
-    /// The jobs of all daemons, youngest first.
+    /// The jobs of all daemons, latest first.
     pub(crate) fn jobs(&self) -> Restricted<Vec<Job>> {
         Restricted::new(self.upstreams.jobs())
     }
 
-    /// How many there are, which says nothing about any.
+    /// The number of jobs, which reveals nothing about any of them.
     pub(crate) fn job_count(&self) -> usize {
         self.upstreams.job_count()
     }
@@ -45,25 +45,26 @@ impl Watched {
         Restricted::new(self.upstreams.job_detail(daemon, id).await)
     }
 
-    /// Asks a daemon to cancel a job that the caller has seen.
+    /// Requests the cancellation of a job that the caller has seen.
     ///
     /// # Errors
+    ///
     /// As [`Upstreams::cancel`].
     pub(crate) async fn cancel(&self, job: &Job) -> Result<CancelAnswer, CancelError> {
         self.upstreams.cancel(&job.daemon, &job.id).await
     }
 
-    /// The processes of the daemons.
+    /// State of the daemons' processes.
     pub(crate) fn system(&self) -> Restricted<Vec<SystemMetrics>> {
         Restricted::new(self.upstreams.system())
     }
 
-    /// The daemons, and how they are doing.
+    /// Status of the daemons.
     pub(crate) fn daemons(&self) -> Restricted<Vec<UpstreamStatus>> {
         Restricted::new(self.upstreams.statuses())
     }
 
-    /// All sources, and how they are doing.
+    /// Status of all sources.
     pub(crate) fn sources(&self) -> Restricted<Vec<UpstreamStatus>> {
         Restricted::new(self.sources.statuses())
     }

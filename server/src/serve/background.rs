@@ -1,4 +1,4 @@
-//! What goes on beside the requests. Each task is owned here, and ends when the server stops.
+//! Background tasks. Each is owned here, and ends when the server stops.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -40,21 +40,22 @@ const STORE_INTERVAL: Duration = Duration::from_secs(60);
 /// Label `job` of our own metrics.
 const OWN_JOB: &str = "hyperscope";
 
-/// Threads for the tasks of rules. The evaluations themselves have further ones.
+/// Threads for the tasks of rules. The evaluations have their own threads.
 const RULE_THREADS: usize = 2;
 
-/// What rules run on.
+/// The runtime of rules.
 ///
 /// # Errors
-/// The system gives no threads.
+///
+/// The system cannot start threads.
 pub(super) fn rule_runtime() -> std::io::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(RULE_THREADS).thread_name("rules").enable_all().build()
 }
 
-/// The tasks of a server.
+/// The background tasks of a server.
 pub(super) struct Background {
     tasks: JoinSet<()>,
-    /// What each task is called in the log.
+    /// Name of each task in the log.
     names: HashMap<task::Id, &'static str>,
     stop: CancellationToken,
 }
@@ -64,7 +65,7 @@ impl Background {
         Background { tasks: JoinSet::new(), names: HashMap::new(), stop }
     }
 
-    /// Runs a task, which ends when the server stops.
+    /// Starts a task, which ends when the server stops.
     fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let handle = self.tasks.spawn(task.instrument(tracing::debug_span!("task", name)));
         self.names.insert(handle.id(), name);
@@ -90,12 +91,12 @@ impl Background {
         });
     }
 
-    /// Hands what happens at the daemons to those who look.
+    /// Publishes events of the daemons.
     pub(super) fn forward_events(&mut self, hub: Hub, events: broadcast::Receiver<Event>) {
         self.spawn("daemon events", async move { hub.forward(events).await });
     }
 
-    /// Tells those who look at data of the daemons when it is not current.
+    /// Publishes whether the daemons' data is fresh.
     pub(super) fn watch_freshness(&mut self, hub: Hub, upstreams: Upstreams) {
         self.every("freshness", FRESHNESS_INTERVAL, move || {
             hub.publish_freshness(trouble(&upstreams.statuses()));
@@ -103,7 +104,7 @@ impl Background {
         });
     }
 
-    /// Tells at intervals how old the data of each source is; that its state changed, the links tell at once.
+    /// Publishes the age of each source's data at intervals; changes of state are published at once.
     pub(super) fn publish_sources(&mut self, hub: Hub, sources: SourceList) {
         self.every("sources", SOURCES_INTERVAL, move || {
             for status in sources.statuses() {
@@ -113,7 +114,7 @@ impl Background {
         });
     }
 
-    /// Evaluates rules, takes in the alerts of daemons, and remembers what alerts did.
+    /// Evaluates rules, records the alerts of daemons, and writes the alert history.
     pub(super) fn evaluate_rules(
         &mut self,
         alerting: Alerting,
@@ -121,14 +122,14 @@ impl Background {
         history: history::Writer,
         runtime: Runtime,
     ) {
-        // On threads of their own: what is asked of the others delays no evaluation.
+        // On its own threads, so that other work does not delay evaluations.
         let stop = self.stop.clone();
         let rules = self.tasks.spawn_blocking(move || runtime.block_on(alerting.run(events, stop)));
         self.names.insert(rules.id(), "rules");
         self.spawn("alert history", history.run(self.stop.clone()));
     }
 
-    /// Asks each engine whether it is there.
+    /// Checks the health of each engine.
     pub(super) fn probe_engines(&mut self, engines: &Engines) {
         for engine in engines.elsewhere().map(Arc::clone) {
             self.every("engine probes", PROBE_INTERVAL, move || {
@@ -138,7 +139,7 @@ impl Background {
         }
     }
 
-    /// Follows the alerts of the engines' own rules.
+    /// Polls the alerts of the engines' own rules.
     pub(super) fn poll_alerts(&mut self, alerting: Alerting, engines: Engines) {
         if engines.elsewhere().next().is_none() {
             return;
@@ -152,7 +153,7 @@ impl Background {
         });
     }
 
-    /// Keeps our own metrics in the store, beside the daemons'.
+    /// Stores our own metrics, beside the daemons'.
     pub(super) fn sample_ourselves(&mut self, telemetry: Telemetry, samples: Arc<dyn SampleSink>, interval: Duration) {
         self.every("own metrics", interval, move || {
             let (telemetry, samples) = (telemetry.clone(), Arc::clone(&samples));
@@ -166,7 +167,7 @@ impl Background {
                     });
                     let page = telemetry.labelled_page();
                     let families = parse(&page, Format::OpenMetrics, Limits::default()).unwrap_or_else(|error| {
-                        tracing::error!(%error, "our own metrics with labels cannot be read");
+                        tracing::error!(%error, "cannot read our own labelled metrics");
                         Vec::new()
                     });
                     let labelled = families.iter().flat_map(|family| &family.samples).map(|sample| {
@@ -183,14 +184,14 @@ impl Background {
                 .await;
                 match appended {
                     Ok(Ok(_)) => {}
-                    Ok(Err(error)) => tracing::warn!(%error, "our own metrics could not be stored"),
-                    Err(error) => tracing::error!(%error, "reading our own metrics broke off"),
+                    Ok(Err(error)) => tracing::warn!(%error, "cannot store our own metrics"),
+                    Err(error) => tracing::error!(%error, "reading our own metrics panicked"),
                 }
             }
         });
     }
 
-    /// Looks how near the limit of memory is, and lets reads run that wait for it.
+    /// Checks the memory limit, and admits waiting reads.
     pub(super) fn watch_memory(&mut self, admissions: Vec<Admission>) {
         self.every("memory", MEMORY_INTERVAL, move || {
             admissions.iter().for_each(Admission::look);
@@ -198,21 +199,21 @@ impl Background {
         });
     }
 
-    /// Drops what is older than the retention.
+    /// Runs the store's maintenance.
     pub(super) fn keep_store(&mut self, store: Store) {
         self.every("store maintenance", STORE_INTERVAL, move || {
             let store = store.clone();
             async move {
                 match tokio::task::spawn_blocking(move || store.run_retention(now_ms())).await {
                     Ok(Ok(_)) => {}
-                    Ok(Err(error)) => tracing::warn!(%error, "old samples could not be dropped"),
-                    Err(error) => tracing::error!(%error, "dropping old samples broke off"),
+                    Ok(Err(error)) => tracing::warn!(%error, "cannot remove old samples"),
+                    Err(error) => tracing::error!(%error, "removing old samples panicked"),
                 }
             }
         });
     }
 
-    /// Hands what rules raise to the notifier.
+    /// Passes alerts of rules to the notifier.
     pub(super) fn hand_alerts_over(
         &mut self,
         mut raised: broadcast::Receiver<Arc<[rules::Notification]>>,
@@ -228,7 +229,7 @@ impl Background {
                 match batch {
                     Ok(batch) => notifier.post(batch.iter().map(posted).collect()),
                     Err(broadcast::error::RecvError::Lagged(lost)) => {
-                        tracing::warn!(lost, "alerts came faster than they could be taken in: they are told of again");
+                        tracing::warn!(lost, "the notifier lags: skipped alerts, which rules will send again");
                     }
                     Err(broadcast::error::RecvError::Closed) => return,
                 }
@@ -236,7 +237,7 @@ impl Background {
         });
     }
 
-    /// Tells people of alerts and jobs, and reads the file of receivers again on SIGHUP.
+    /// Sends notifications, and reloads the receivers' configuration on SIGHUP.
     pub(super) fn notify(&mut self, notifier: Notifier, inbox: Inbox, events: broadcast::Receiver<Event>) {
         if let Some(file) = notifier.config_file().cloned() {
             let (notifier, stop) = (notifier.clone(), self.stop.clone());
@@ -244,13 +245,13 @@ impl Background {
                 let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
                 loop {
                     tokio::select! {
-                        told = hangups.recv() => if told.is_none() { return },
+                        hangup = hangups.recv() => if hangup.is_none() { return },
                         () = stop.cancelled() => return,
                     }
                     match notifier.reload() {
-                        Ok(()) => tracing::info!(file = %file.display(), "the file of receivers was read again"),
+                        Ok(()) => tracing::info!(file = %file.display(), "reloaded the receiver configuration"),
                         Err(error) => {
-                            tracing::error!(%error, "the file of receivers is wrong: the one before holds on")
+                            tracing::error!(%error, "invalid receiver configuration; keeping the previous one")
                         }
                     }
                 }
@@ -265,7 +266,7 @@ impl Background {
         self.spawn("stop signal", async move {
             tokio::select! {
                 () = stop_signal() => {
-                    tracing::info!("told to stop");
+                    tracing::info!("stopping");
                     stop.cancel();
                 }
                 () = stop.cancelled() => {}
@@ -273,7 +274,7 @@ impl Background {
         });
     }
 
-    /// Waits for all tasks after the server was stopped, and says which of them did not end as they should.
+    /// Waits for all tasks after the server was stopped, and logs tasks that failed or did not end.
     pub(super) async fn ended(mut self) {
         let Background { tasks, names, .. } = &mut self;
         let all = async {
@@ -284,7 +285,7 @@ impl Background {
                 };
                 let name = names.remove(&id).unwrap_or_default();
                 if panicked {
-                    tracing::error!(task = name, "a background task broke off");
+                    tracing::error!(task = name, "a background task panicked");
                 }
             }
         };
@@ -295,7 +296,7 @@ impl Background {
     }
 }
 
-/// Since when and why the daemons' data is not current: the oldest trouble, with all that have any.
+/// Since when and why the daemons' data is stale: the oldest problem, with all daemons that have one.
 fn trouble(statuses: &[UpstreamStatus]) -> Option<(i64, String)> {
     let troubled: Vec<&UpstreamStatus> =
         statuses.iter().filter(|status| !status.state.is_fresh() && status.last_data_ms.is_some()).collect();
@@ -310,7 +311,7 @@ fn trouble(statuses: &[UpstreamStatus]) -> Option<(i64, String)> {
     Some((since, reasons.join("; ")))
 }
 
-/// Keeps what scrapes tell of metric families in the store.
+/// Stores the metadata of scraped metric families.
 pub(super) struct StoreMetadata(pub(super) Store);
 
 impl collect::MetadataSink for StoreMetadata {
@@ -327,7 +328,7 @@ impl collect::MetadataSink for StoreMetadata {
             })
             .collect();
         if let Err(error) = self.0.set_metadata(&families) {
-            tracing::warn!(%error, "what scrapes tell of their metrics could not be stored");
+            tracing::warn!(%error, "cannot store metadata of scraped metrics");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The listening socket: bound early, so that a port in use is told before anything is opened, and served with limits.
+//! The listening socket: bound early, so that a port in use is reported before anything is opened, and served with
+//! limits.
 
 use std::{
     net::{SocketAddr, TcpListener},
@@ -26,13 +27,13 @@ use crate::{
 /// How long open requests may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// How many times the limit a head of HTTP/2 may take before it is refused without words.
+/// By which factor an HTTP/2 head may exceed the limit before it is rejected without an error message.
 const HTTP2_HEADS: usize = 4;
-/// How often a peer of HTTP/2 is asked whether it is there, and how long it may take to say so.
+/// Interval of HTTP/2 pings, and timeout of their response.
 const HTTP2_PING: Duration = Duration::from_secs(20);
-/// Most requests of one connection at a time.
+/// Maximum number of concurrent requests on one connection.
 const HTTP2_STREAMS: u32 = 128;
-/// What an answer may leave in a buffer of HTTP/2, in bytes: it is charged to nobody any more.
+/// Maximum size of a response's rest in an HTTP/2 buffer, in bytes: this part is no longer charged.
 const HTTP2_SEND_BYTES: usize = 32 << 10;
 
 /// Binds the address.
@@ -53,7 +54,7 @@ pub(super) fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     Ok(listener)
 }
 
-/// Serves until `stop` is cancelled. Calls `ready` with the address as a URL once requests are answered.
+/// Serves until `stop` is cancelled. Calls `ready` with the URL once requests are served.
 pub(super) async fn serve(
     listener: TcpListener,
     app: Router,
@@ -72,8 +73,8 @@ pub(super) async fn serve(
     });
     let make_service = app.into_make_service_with_connect_info::<SocketAddr>();
     let scheme = if config.tls.is_some() { "https" } else { "http" };
-    // The last part of an answer on a connection that is kept does not wait until its reader has confirmed the part before, which
-    // takes readers 40 ms.
+    // Without Nagle's algorithm: otherwise the last part of a response waits until the client has acknowledged the
+    // previous one, which takes 40 ms.
     let plain = ReadAcceptor::new(NoDelayAcceptor::new(), config.limits.stalled_write_time);
     let serving = async {
         match &config.tls {
@@ -110,16 +111,16 @@ pub(super) async fn serve(
     Ok(())
 }
 
-/// What one connection may take before it has said what it wants.
+/// Limits of a connection before its request is known.
 fn limit(builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>, config: &Config) {
     builder
         .http1()
         .timer(TokioTimer::new())
-        // It runs between requests too; the first one has a limit of its own.
+        // This also runs between requests; the first one has its own limit.
         .header_read_timeout(config.limits.upgrade_time.max(config.limits.idle_time))
-        // hyper wants at least 8 KiB.
+        // hyper requires at least 8 KiB.
         .max_buf_size(config.limits.header_bytes.max(8 << 10));
-    // What is not far above the limit becomes a request, and is refused in words.
+    // A head slightly above the limit becomes a request, which is rejected with an error message.
     let http2_bytes = config.limits.header_bytes.saturating_mul(HTTP2_HEADS);
     builder
         .http2()

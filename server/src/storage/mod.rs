@@ -1,4 +1,4 @@
-//! The care of the embedded store: opening it, copying it, and telling how it is doing.
+//! Care of the embedded store: opening, snapshots, status.
 
 mod metrics;
 mod snapshot;
@@ -17,9 +17,9 @@ use model::{
 use tokio::sync::Mutex;
 use tsdb::{Store, StoreOptions};
 
-/// Where a server keeps its series, in its data directory.
+/// Directory of a server's series, in the data directory.
 pub(crate) const SERIES: &str = "store";
-/// Where a demo keeps them.
+/// Directory of a demo's series.
 pub(crate) const DEMO_SERIES: &str = "demo-store";
 /// The store's name among the sources.
 const STORE_NAME: &str = "store";
@@ -27,40 +27,42 @@ const STORE_NAME: &str = "store";
 /// Opens the store of a server.
 ///
 /// # Errors
-/// The directory is in use by another process, was written by a later version, or cannot be read or written.
+///
+/// The directory is in use by another process, was written by a later version, or is unreadable or read-only.
 pub(crate) async fn open(data_dir: &Path, options: StoreOptions) -> anyhow::Result<Store> {
     let directory = data_dir.join(SERIES);
     Ok(tokio::task::spawn_blocking(move || Store::open(&directory, options)).await??)
 }
 
-/// Opens the store of a demo, whose history is made at each start: it begins empty.
+/// Opens the store of a demo, empty, because its history is generated at each start.
 ///
 /// # Errors
+///
 /// As [`open`].
 pub(crate) async fn open_for_demo(data_dir: &Path, options: StoreOptions) -> anyhow::Result<Store> {
     let directory = data_dir.join(DEMO_SERIES);
     Ok(tokio::task::spawn_blocking(move || Store::open_emptied(&directory, options)).await??)
 }
 
-/// The care of a store. A cheap handle.
+/// Handle for the care of a store. Cheap to clone.
 #[derive(Clone)]
 pub struct Storage {
     store: Store,
     data_dir: PathBuf,
-    /// One copy at a time.
+    /// Locked during a snapshot, so that there is one at a time.
     copying: Arc<Mutex<()>>,
     health: Arc<parking_lot::Mutex<SourceHealth>>,
 }
 
 impl Storage {
-    /// The care of a store that is in this data directory.
+    /// A handle for a store in this data directory.
     #[must_use]
     pub fn new(store: Store, data_dir: &Path) -> Self {
         let health = Arc::new(parking_lot::Mutex::new(SourceHealth::new(now_ms())));
         Storage { store, data_dir: data_dir.to_owned(), copying: Arc::default(), health }
     }
 
-    /// How the store is doing, as a source of data: it is down while the disk takes nothing.
+    /// Status of the store as a source of data: it is down while disk writes fail.
     #[must_use]
     pub fn source_status(&self) -> UpstreamStatus {
         let now_ms = now_ms();

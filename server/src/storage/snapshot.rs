@@ -1,4 +1,4 @@
-//! Copies of the store while it is in use.
+//! Snapshots of the store while it is in use.
 
 use std::path::Path;
 
@@ -7,27 +7,28 @@ use tsdb::Extent;
 
 use super::{SERIES, Storage};
 
-/// Where copies are made, in the data directory. Each is a data directory itself.
+/// Directory of snapshots in the data directory. Each snapshot is a data directory itself.
 const SNAPSHOTS: &str = "snapshots";
-/// Random bytes of a name, which keep two copies of one second apart.
+/// Random bytes in a name, to distinguish snapshots of the same second.
 const NAME_BYTES: usize = 8;
-/// What a copy is called besides its name until it is complete.
+/// Suffix of an incomplete snapshot.
 const UNFINISHED: &str = "unfinished";
 
-/// A complete copy.
+/// A complete snapshot.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
-    /// The name of its directory.
+    /// Name of its directory.
     pub(crate) name: String,
-    /// How many complete copies there are now, with this one.
+    /// Number of complete snapshots, including this one.
     pub(crate) kept: usize,
 }
 
 impl Storage {
-    /// Copies the store, one copy at a time.
+    /// Takes a snapshot, one at a time.
     ///
     /// # Errors
-    /// The disk does not take the copy; nothing of it is left.
+    ///
+    /// The disk is full or failed; nothing of the snapshot is left.
     pub(crate) async fn snapshot(&self, extent: Extent) -> anyhow::Result<Snapshot> {
         let _one_at_a_time = self.copying.lock().await;
         let name = name()?;
@@ -42,7 +43,7 @@ impl Storage {
                 .and_then(|()| finish(&copy, &named))
                 .map(|()| count(&data_dir));
             if copied.is_err() {
-                // The error that is told is the first one; what is left of the copy is of no use.
+                // The first error is returned; the incomplete copy is removed.
                 let _ = std::fs::remove_dir_all(&copy);
             }
             copied
@@ -51,23 +52,23 @@ impl Storage {
     }
 }
 
-/// How many complete copies there are. They stay until somebody removes them.
+/// Number of complete snapshots. They stay until the operator removes them.
 pub(super) fn count(data_dir: &Path) -> usize {
     let entries = std::fs::read_dir(data_dir.join(SNAPSHOTS)).into_iter().flatten().filter_map(Result::ok);
     entries.filter(|entry| entry.path().extension().is_none()).count()
 }
 
-/// Removes what a server that was killed has left half done.
+/// Removes incomplete snapshots of a server that was killed.
 fn remove_unfinished(directory: &Path) {
     let entries = std::fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
     for path in entries.filter(|path| path.extension().is_some_and(|extension| extension == UNFINISHED)) {
         if let Err(error) = std::fs::remove_dir_all(&path) {
-            tracing::warn!(%error, path = %path.display(), "half a snapshot cannot be removed");
+            tracing::warn!(%error, path = %path.display(), "cannot remove an incomplete snapshot");
         }
     }
 }
 
-/// Gives a complete copy its name, so that under a name there is never half of one.
+/// Renames a complete snapshot to its final name, so that no incomplete one has such a name.
 fn finish(copy: &Path, named: &Path) -> anyhow::Result<()> {
     std::fs::rename(copy, named)?;
     if let Some(parent) = named.parent() {
@@ -76,7 +77,7 @@ fn finish(copy: &Path, named: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// As Prometheus names them: the time in UTC, and something that no other one has.
+/// A name as in Prometheus: the time in UTC, and a random suffix.
 fn name() -> Result<String, getrandom::Error> {
     let mut random = [0_u8; NAME_BYTES];
     getrandom::fill(&mut random)?;

@@ -1,5 +1,6 @@
-//! Attacks on whole servers by holders of tokens, for `make attack`: memory stays below its limit, rules are evaluated in time, and other
-//! viewers are served meanwhile. They take minutes and gigabytes of traffic, so that the ordinary tests leave them out.
+//! Attacks on whole servers by holders of tokens, for `make attack`: memory stays below its limit, rules are evaluated
+//! in time, and other viewers are served. They need minutes and gigabytes of traffic, so the ordinary tests do not run
+//! them.
 
 use std::{
     sync::{
@@ -13,16 +14,16 @@ use crate::common::{Live, Server, eventually, in_memory, now_ms, series, token, 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-/// Series of the metric that everything is asked about.
+/// Series of the metric that all requests read.
 const SERIES: usize = 24_000;
-/// What the server may take, in bytes. It has a million samples and an unoptimised binary beside.
+/// Memory limit of the server in bytes. It also contains a million samples and an unoptimised binary.
 const LIMIT: u64 = 1 << 30;
-/// How often rules are evaluated, in seconds.
+/// Evaluation interval of the rules in seconds.
 const RULE_INTERVAL: f64 = 5.0;
-/// How long each attack goes on.
+/// Duration of each attack.
 const ATTACK: Duration = Duration::from_secs(40);
 
-/// A server under attack, and what is noticed of it.
+/// A server under attack, and its measurements.
 struct Rig {
     server: Server,
     greedy: String,
@@ -87,7 +88,7 @@ impl Rig {
         missed.unwrap_or_else(|| panic!("nothing of missed evaluations in {page}")).parse().unwrap()
     }
 
-    /// Follows a small query as another viewer does, while something goes on; the longest wait for news of it.
+    /// Subscribes to a small query as another viewer during an attack; returns the longest wait for an update.
     async fn beside<T>(&self, attack: impl Future<Output = T>) -> T {
         let mut live = Live::try_open(&self.server, "/ws", Some("hyperscope.v1.json"), &self.honest).await.unwrap();
         live.subscribe_query(1, "vector(time())", 60_000, 1_000).await;
@@ -109,7 +110,7 @@ impl Rig {
         }
     }
 
-    /// Looks what became of it, and ends it.
+    /// Checks the measurements, and stops the server.
     async fn survives(self, attack: &str) {
         let page = self.server.text("/metrics").await;
         for line in page.lines().filter(|line| line.contains("refused") && !line.starts_with('#')) {
@@ -119,7 +120,7 @@ impl Rig {
         println!("{attack}: {} MiB of {} at most, {missed} evaluations of rules missed", peak >> 20, LIMIT >> 20);
         assert!(peak < LIMIT, "{attack}: resident {} MiB", peak >> 20);
         assert!(missed <= 1.0, "{attack}: {missed} evaluations of {RULE_INTERVAL} s missed");
-        // What the attack took is given back.
+        // The memory of the attack was freed.
         let pid = self.server.program.pid();
         eventually("memory is given back", async || {
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -131,7 +132,7 @@ impl Rig {
         let _ = self.server.stop().await;
     }
 
-    /// Asks for a path again and again, so many times at once, and reads all of it.
+    /// Requests a path repeatedly, with this many concurrent requests, and reads the whole answers.
     async fn storm(&self, path: &str, at_once: usize) {
         let until = Instant::now() + ATTACK;
         let one = async || {
@@ -145,7 +146,7 @@ impl Rig {
                         }
                         let _ = answer.bytes().await;
                     }
-                    // A busy server may let a client wait longer than that has patience.
+                    // A busy server may let a client wait longer than the client's timeout.
                     Err(error) => assert!(error.is_timeout(), "{path}: {error}"),
                 }
             }

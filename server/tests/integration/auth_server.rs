@@ -1,4 +1,5 @@
-//! The whole server as a process: who gets in by which path, what the terminal shows, and what it never shows.
+//! The whole server as a process: which credentials are accepted where, what the terminal shows, and what it never
+//! shows.
 
 use std::{
     io::{BufRead, BufReader, Read},
@@ -34,7 +35,7 @@ impl Drop for Server {
     }
 }
 
-/// The program, with nothing set by the surroundings.
+/// The program with an empty environment.
 fn program(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hyperscope"));
     for (name, _) in std::env::vars_os() {
@@ -46,7 +47,7 @@ fn program(home: &Path) -> Command {
     command
 }
 
-/// Adds what is read to `output`, line by line.
+/// Appends the lines of a stream to `output`.
 fn collect(stream: impl Read + Send + 'static, output: &Arc<Mutex<String>>) -> JoinHandle<()> {
     let output = Arc::clone(output);
     std::thread::spawn(move || {
@@ -71,7 +72,7 @@ impl Server {
         server
     }
 
-    /// Waits for a line that begins with `start`, and returns the rest of it.
+    /// Waits for a line that begins with `start`, and returns the rest of the line.
     fn line(&mut self, start: &str) -> String {
         let since = Instant::now();
         while since.elapsed() < PATIENCE {
@@ -86,12 +87,12 @@ impl Server {
         panic!("no line {start:?}: {}", self.output());
     }
 
-    /// All that it wrote so far, to stdout and stderr.
+    /// All output so far, of stdout and stderr.
     fn output(&self) -> String {
         self.output.lock().unwrap().clone()
     }
 
-    /// Asks it to stop, and returns how it ended and all that it wrote.
+    /// Stops it; returns its exit status and all output.
     fn stop(mut self) -> (ExitStatus, String) {
         assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
         let since = Instant::now();
@@ -117,14 +118,14 @@ impl Server {
     }
 }
 
-/// Runs `hyperscope token` beside the server and returns what it prints.
+/// Runs `hyperscope token` beside the server and returns its output.
 fn token(home: &Path, arguments: &[&str]) -> String {
     let output = program(home).arg("token").args(arguments).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// Makes a token beside the server and returns its id and secret once the server takes it.
+/// Creates a token beside the server and returns its id and secret once the server accepts it.
 async fn make_token(server: &Server, home: &Path, arguments: &[&str]) -> (String, String) {
     let secret = token(home, &[&["create", "--name", "test"], arguments].concat());
     let id = token(home, &["list"]).lines().last().unwrap().split(' ').next().unwrap().to_owned();
@@ -137,7 +138,7 @@ async fn make_token(server: &Server, home: &Path, arguments: &[&str]) -> (String
 }
 
 fn client() -> Client {
-    // Only the first call installs it; the others find it there.
+    // Only the first call installs the provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().redirect(Policy::none()).no_proxy().build().unwrap()
 }
@@ -244,7 +245,7 @@ async fn the_chosen_token_lets_in_and_nothing_secret_is_written() {
         let page = client().get(server.url("/jobs")).header("cookie", &cookie).send().await.unwrap();
         assert_eq!(page.status(), StatusCode::OK);
         secrets.push(cookie.split_once('=').unwrap().1.to_owned());
-        // Where it does not belong, it is neither taken nor kept.
+        // On other routes it is neither accepted nor stored.
         let ignored = client().get(server.url(&format!("/api/session?token={secret}"))).send().await.unwrap();
         assert_eq!(ignored.status(), StatusCode::UNAUTHORIZED);
         let mut upgrade = format!("{}/ws", server.url.replace("http", "ws")).into_client_request().unwrap();
@@ -299,7 +300,7 @@ async fn a_token_revoked_on_the_command_line_ends_on_the_running_server() {
 #[tokio::test]
 async fn what_waits_for_an_answer_ends_with_its_token_by_either_method() {
     let home = TempDir::new().unwrap();
-    // An engine that says nothing.
+    // An engine that never answers.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let engine = format!("http://{}", silent.local_addr().unwrap());
     let server = Server::start(home.path(), &[("HYPERSCOPE_PROMETHEUS_URL", &engine)]);
@@ -356,7 +357,7 @@ async fn a_head_that_is_too_long_is_refused_and_the_server_goes_on() {
     let server = Server::start(home.path(), &[]);
     for length in [64 << 10, 1 << 20] {
         let request = client().get(server.url("/api/session")).bearer_auth("a".repeat(length));
-        // The connection may be cut before all is sent.
+        // The connection may be closed before all is sent.
         if let Ok(response) = request.send().await {
             assert_eq!(response.status().as_u16(), 431);
         }

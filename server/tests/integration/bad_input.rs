@@ -1,4 +1,4 @@
-//! What goes wrong around a server gets a clear sentence, and loses nothing.
+//! Every problem around a server gives a clear message and loses no data.
 
 use std::{path::Path, sync::Arc};
 
@@ -11,7 +11,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// What a server says that does not start.
+/// The output of a server that does not start.
 async fn refusal(data_dir: &Path, args: &[&str]) -> String {
     let mut program = launch("serve", data_dir, args);
     let status = program.ended().await;
@@ -20,7 +20,7 @@ async fn refusal(data_dir: &Path, args: &[&str]) -> String {
     let stderr = program.stderr();
     let sentence = stderr.lines().find_map(|line| line.strip_prefix("error: "));
     assert!(!stderr.contains("panicked"), "{stderr}");
-    sentence.unwrap_or_else(|| panic!("no error told: {stderr}")).to_owned()
+    sentence.unwrap_or_else(|| panic!("no error printed: {stderr}")).to_owned()
 }
 
 #[tokio::test]
@@ -65,20 +65,20 @@ async fn a_daemon_url_that_answers_html_is_told_and_harms_nothing() {
     let simulator = Simulator::start("documented", &[]).await;
     let (wrong, right) = (format!("wrong={url}"), simulator.named("right"));
     let server = Server::serve(&["--daemon-url", &wrong, "--daemon-url", &right, "--scrape-interval", "1s"]).await;
-    let told = eventually("the error of the wrong one", async || {
+    let message = eventually("the error of the wrong one", async || {
         let sources = server.json("/api/upstreams").await;
         let wrong = &sources["upstreams"][0];
-        let told = wrong["error"].as_str().map(str::to_owned);
-        (wrong["state"] == "down" && sources["upstreams"][1]["state"] == "live").then_some(told).flatten()
+        let message = wrong["error"].as_str().map(str::to_owned);
+        (wrong["state"] == "down" && sources["upstreams"][1]["state"] == "live").then_some(message).flatten()
     })
     .await;
-    assert!(told.contains(&url) && told.contains("hypervisord"), "{told}");
+    assert!(message.contains(&url) && message.contains("hypervisord"), "{message}");
     let ready = server.get_as_nobody("/ready").send().await.unwrap();
     assert_eq!(ready.status(), 503);
     let ready: Value = ready.json().await.unwrap();
     let reasons = ready["reasons"].as_array().unwrap();
     assert!(reasons.len() == 1 && reasons[0].as_str().unwrap().contains("wrong"), "{ready}");
-    // The page says it as well, and the other daemon's data is there.
+    // The page shows it too, and the other daemon's data is there.
     let html = server.text("/system").await;
     assert!(html.contains("hypervisord"), "{html}");
     eventually("samples of the right one", async || (!server.query("up").await.is_empty()).then_some(())).await;
@@ -108,7 +108,7 @@ async fn a_data_directory_of_a_newer_version_is_left_alone() {
     sqlx::query("DELETE FROM _sqlx_migrations WHERE version = 99").execute(&pool).await.unwrap();
     pool.close().await;
 
-    // Nothing was lost: the version that wrote it still runs on it.
+    // Nothing was lost: the version that wrote the directory can still open it.
     let server = Server::start("serve", directory, &[]).await;
     assert_eq!(server.get("/api/session").send().await.unwrap().status(), 200);
 }
@@ -133,7 +133,7 @@ async fn what_is_no_data_directory_is_named() {
     assert!(said.contains("hyperscope.db") && said.contains("not a database"), "{said}");
 }
 
-/// Starts a server that may write no file longer than so many blocks of 512 bytes, as on a disk that is full.
+/// Starts a server that may write no file longer than this many blocks of 512 bytes, like a full disk.
 async fn start_on_full_disk(data_dir: &Arc<TempDir>, blocks: u32, args: &[&str]) -> Server {
     let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
     let args = [&["-c", &script, HYPERSCOPE][..], &arguments("serve", data_dir.path(), args)].concat();
@@ -144,20 +144,20 @@ async fn start_on_full_disk(data_dir: &Arc<TempDir>, blocks: u32, args: &[&str])
 #[tokio::test]
 async fn on_a_full_disk_the_server_goes_on_and_says_so() {
     let simulator = Simulator::start("documented", &["--jobs-per-minute", "120"]).await;
-    // Under several names, so that there is soon more to write than there is room for.
+    // Several names, so that there is soon more data than space.
     let daemons = ["one", "two", "three"].map(|name| simulator.named(name));
     let [one, two, three] = daemons.each_ref().map(String::as_str);
     let args = ["--daemon-url", one, "--daemon-url", two, "--daemon-url", three, "--scrape-interval", "1s"];
     let data_dir = Arc::new(TempDir::new().unwrap());
-    // The database needs some; the samples soon need more.
+    // The database needs some space; the samples soon need more.
     let server = start_on_full_disk(&data_dir, 640, &args).await;
-    let told = eventually("a word about the disk", async || {
+    let message = eventually("a word about the disk", async || {
         let log = server.program.stderr();
         log.lines().find(|line| line.contains("File too large")).map(str::to_owned)
     })
     .await;
-    assert!(told.contains("WARN") || told.contains("ERROR"), "{told}");
-    // It serves what it has.
+    assert!(message.contains("WARN") || message.contains("ERROR"), "{message}");
+    // It serves the data that it has.
     assert_eq!(server.get_as_nobody("/health").send().await.unwrap().status(), 200);
     server.text("/").await;
     let stored = server.query("count_over_time(up[1h])").await[0].1;
@@ -167,7 +167,7 @@ async fn on_a_full_disk_the_server_goes_on_and_says_so() {
     assert!(!program.stderr().contains("panicked"), "{}", program.stderr());
     assert!(status.code().is_some_and(|code| code <= 1), "{status}");
 
-    // With room again, what was written is there and more comes.
+    // With free space the stored data is there, and new data is accepted.
     let server = Server::start("serve", data_dir, &args).await;
     let kept = server.query("count_over_time(up[1h])").await[0].1;
     assert!(kept >= 1.0, "{kept} of {stored}");
@@ -178,10 +178,10 @@ async fn on_a_full_disk_the_server_goes_on_and_says_so() {
     .await;
 }
 
-/// Sends bytes as they are and gives back the head and body of the answer.
+/// Sends raw bytes and returns the head and body of the answer.
 async fn raw(server: &Server, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
-    // The server may answer and close before it has read all of it.
+    // The server may answer and close before it has read everything.
     let _ = stream.write_all(request).await;
     let mut answer = Vec::new();
     let reading = async {
@@ -206,7 +206,7 @@ async fn requests_that_are_too_large_are_refused() {
         format!("GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Large: {}\r\n\r\n", "a".repeat(4 << 10));
     assert!(raw(&server, small.as_bytes()).await.starts_with("HTTP/1.1 200 "));
 
-    // What will be too much is not even waited for.
+    // A body that will be too large is rejected before it arrives.
     let head = |path: &str, kind: &str| {
         format!(
             "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: {kind}\r\n"
@@ -219,24 +219,24 @@ async fn requests_that_are_too_large_are_refused() {
             assert!(answer.starts_with("HTTP/1.1 413 "), "{path} {kind}: {answer}");
         }
     }
-    // Without saying how much will come.
+    // Without a content length.
     let chunk = format!("{:x}\r\n{}\r\n", 64 << 10, "a".repeat(64 << 10));
     let head = head("/api/v1/query", "application/x-www-form-urlencoded") + "Transfer-Encoding: chunked\r\n\r\n";
     let answer = raw(&server, (head + &chunk.repeat(20) + "0\r\n\r\n").as_bytes()).await;
-    // A connection that is cut may lose the answer.
+    // The answer may be lost on a closed connection.
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{}", answer.lines().next().unwrap_or_default());
     assert_eq!(server.get("/api/session").send().await.unwrap().status(), 200);
 }
 
-/// Short texts that would take gigabytes and minutes once they are compiled.
+/// Short texts that would need gigabytes and minutes to compile.
 #[tokio::test]
 async fn expressions_that_grow_are_refused_wherever_they_are_taken() {
     let server = Server::demo(&[]).await;
     let heavy = r"\\pL{900}";
     let selector = format!("up{{a!~\"{heavy}\"}}");
-    // Simple ones, of which each takes what a machine takes.
+    // Simple expressions, which together exceed the limit.
     let many = format!("up{{{}}}", (0..500).map(|n| format!("a!~\"x.{n}\"")).collect::<Vec<_>>().join(","));
-    // Each is small enough, and all together are not.
+    // Each one is small enough, but all together are not.
     let several =
         |name: &str| (0..9).map(|n| (name.to_owned(), format!("{{b{n}=\"\",a!~\"\\\\pL{{3}}x{n}\"}}"))).collect();
     let one = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];

@@ -1,4 +1,4 @@
-//! What a viewer may take of a server, in memory and in work, and that others have theirs.
+//! How much memory and work a viewer may use, and that other viewers get their share.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-/// A server with a metric `wide` of so many series.
+/// A server with a metric `wide` with this many series.
 async fn wide(count: usize, args: &[&str]) -> Server {
     let server = Server::serve(args).await;
     let now_ms = now_ms();
@@ -50,11 +50,11 @@ async fn a_live_query_over_its_share_is_refused_and_others_go_on() {
         refused.insert(refusal["id"].as_u64().unwrap());
     }
     assert!(metric(&server, "hyperscope_live_memory_refused_total").await >= 5.0);
-    // Who comes to the same is told the same.
+    // A subscriber to the same query gets the same error.
     let mut late = open(&server, &greedy).await;
     late.subscribe_query(1, "wide + 1", 60_000, 1_000).await;
     assert_eq!(late.expect(1, "error").await["code"], "limit");
-    // What fits is served, to them as to others.
+    // Smaller queries are served, to the same token and to others.
     live.subscribe_query(9, "count(wide)", 20_000, 1_000).await;
     live.expect(9, "snapshot").await;
     beside.expect(1, "delta").await;
@@ -90,7 +90,7 @@ async fn a_token_starts_so_many_live_queries_a_minute() {
     let refusal = live.expect(4, "error").await;
     assert_eq!(refusal["code"], "limit", "{refusal}");
     assert!(refusal["message"].as_str().unwrap().contains("within a minute"), "{refusal}");
-    // Those that run already cost nothing.
+    // Running queries cost nothing.
     live.subscribe_query(5, "vector(1)", 20_000, 1_000).await;
     live.expect(5, "snapshot").await;
     let mut other = open(&server, &honest).await;
@@ -120,7 +120,7 @@ async fn polls_count_as_sockets_and_their_answers_are_bounded() {
     .await;
 }
 
-/// Asks for the same many times at once; what came, by status.
+/// Sends the same request many times concurrently; returns the answers by status.
 async fn storm(server: &Server, secret: &str, path: &str, count: usize) -> Vec<(StatusCode, Option<String>, String)> {
     let asked = (0..count).map(async |_| {
         let answer = server.get_as_nobody(path).bearer_auth(secret).send().await.unwrap();
@@ -151,7 +151,7 @@ async fn reads_beyond_the_budget_wait_or_are_refused_in_the_words_of_their_path(
                 other => panic!("{path}: {other} {text}"),
             }
         }
-        // The queue is free again, for anybody.
+        // The queue is free again for every token.
         let count = server.query("count(wide)").await;
         assert_eq!(count[0].1, 20_000.0);
     }
@@ -180,15 +180,15 @@ async fn the_share_of_a_token_alone_refuses_while_there_is_room_for_others() {
     let (greedy, honest) = (viewer(&server, "greedy").await, viewer(&server, "honest").await);
     let mut live = open(&server, &greedy).await;
     let mut followed = 0;
-    // Each is far below what one query may take.
+    // Each is far below the limit of one query.
     let refusal = loop {
         live.subscribe_query(followed + 1, &format!("wide + {followed}"), 20_000, 1_000).await;
-        let told =
+        let message =
             live.until("an answer", |message| message["id"] == followed + 1 && message["type"] != "status").await;
-        if told["type"] == "error" {
-            break told;
+        if message["type"] == "error" {
+            break message;
         }
-        assert_eq!(told["type"], "snapshot", "{told}");
+        assert_eq!(message["type"], "snapshot", "{message}");
         followed += 1;
         assert!(followed < 40, "nothing is ever refused");
     };
@@ -200,7 +200,7 @@ async fn the_share_of_a_token_alone_refuses_while_there_is_room_for_others() {
         metric(&server, "hyperscope_live_memory_limit_bytes ").await,
     );
     assert!(used <= limit / 2.0, "{used} of {limit}");
-    // The same has room where another pays.
+    // The same query fits into the memory of another token.
     let mut other = open(&server, &honest).await;
     other.subscribe_query(1, "wide + 1000", 20_000, 1_000).await;
     other.expect(1, "snapshot").await;
@@ -257,7 +257,7 @@ async fn tokens_in_one_hand_have_no_more_than_all_may_and_rules_and_daemons_go_o
     assert_eq!(metric(&server, "hyperscope_rule_group_iterations_missed_total ").await, 0.0);
 }
 
-/// Our own metrics, asked for as an admin whose turn comes like any other's.
+/// Our own metrics, requested as an admin whose reads are queued like all others.
 async fn own_metrics(server: &Server) -> String {
     eventually("the metrics", async || {
         let answer = server.get("/metrics").send().await.unwrap();
@@ -271,14 +271,14 @@ fn value(page: &str, name: &str) -> f64 {
     line.trim().parse().unwrap()
 }
 
-/// How often a path is asked for.
+/// Number of requests for a path.
 const TIMES: u32 = 8;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_and_pages_wait_for_their_turn_like_queries() {
     let server = Server::serve(&[]).await;
     let viewer = viewer(&server, "viewer").await;
-    // Each look at the metrics has two turns of its own, after it has counted.
+    // Each request for the metrics uses two turns itself, after it has counted.
     let turns = async || metric(&server, "hyperscope_reads_total ").await;
     for path in [
         "/api/alerts",
@@ -305,7 +305,7 @@ async fn lists_and_pages_wait_for_their_turn_like_queries() {
     ] {
         let is_there = if path.starts_with("/no") { StatusCode::NOT_FOUND } else { StatusCode::OK };
         let before = turns().await;
-        // More than what the server reads for itself meanwhile.
+        // More than the server's own reads.
         for _ in 0..TIMES {
             let answer = server.get_as_nobody(path).bearer_auth(&viewer).send().await.unwrap();
             assert_eq!(answer.status(), is_there, "{path}");
@@ -315,7 +315,7 @@ async fn lists_and_pages_wait_for_their_turn_like_queries() {
     }
 }
 
-/// Begins a POST of so many bytes, and sends all but the last.
+/// Begins a POST of this size, and sends all but the last byte.
 async fn all_but_the_end(server: &Server, path: &str, secret: &str, kind: &str, bytes: usize) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let head = format!(
@@ -323,7 +323,7 @@ async fn all_but_the_end(server: &Server, path: &str, secret: &str, kind: &str, 
         server.address
     );
     stream.write_all(head.as_bytes()).await.unwrap();
-    // One that is refused is not read to its end.
+    // The body of a rejected request is not read to its end.
     let _ = stream.write_all(&vec![b'a'; bytes - 1]).await;
     stream
 }

@@ -1,4 +1,4 @@
-//! The program as a person at a terminal meets it: what it prints where, and the code it ends with.
+//! The program at a terminal: its output and its exit codes.
 
 use std::{
     path::Path,
@@ -7,7 +7,7 @@ use std::{
 
 use tempfile::TempDir;
 
-/// Runs the program with nothing set by the surroundings.
+/// Runs the program with an empty environment.
 fn run(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hyperscope"));
     command.args(arguments).current_dir(directory).env("HOME", directory);
@@ -158,7 +158,7 @@ fn dashboards_are_listed() {
 #[test]
 fn a_server_that_is_not_there_is_not_healthy() {
     let home = TempDir::new().unwrap();
-    // Bound and not listened to by anybody once dropped.
+    // A port that was bound, and on which nobody listens after the drop.
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (code, stdout, stderr) = run(home.path(), &["healthcheck", "--listen", &address.to_string()]);
     assert_eq!((code, stdout.as_str()), (1, ""));

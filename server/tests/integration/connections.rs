@@ -1,4 +1,4 @@
-//! Connections end: whoever opens many and asks nothing keeps nobody out, with no token at all.
+//! Connection limits: a client that opens many connections without requests excludes nobody, even without a token.
 
 use std::{
     sync::Arc,
@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::common::{HYPERSCOPE, Live, PATIENCE, Program, Server, TOKEN, client, in_memory};
 
-/// The limits of these tests, so short that nobody waits for them.
+/// The limits of these tests, short so that the tests are fast.
 const SHORT: [&str; 6] =
     ["--limit-first-request-time", "1s", "--limit-idle-time", "2s", "--limit-stalled-write-time", "1s"];
 
@@ -31,7 +31,7 @@ async fn opened(server: &Server, said: &[u8]) -> TcpStream {
 async fn closed(stream: &mut TcpStream, what: &str) -> Vec<u8> {
     let mut read = Vec::new();
     let end = timeout(PATIENCE, stream.read_to_end(&mut read)).await;
-    // A reset is an end as well.
+    // A reset also counts as closed.
     let _ = end.unwrap_or_else(|_| panic!("{what}: still open"));
     read
 }
@@ -72,7 +72,7 @@ async fn a_finished_handshake_is_no_request() {
     let url = program.said("hyperscope ready on https://").await;
     let mut silent = TcpStream::connect(&url).await.unwrap();
     closed(&mut silent, "no handshake").await;
-    // Its input does not end, so it stays until the server closes.
+    // Its input does not end, so it stays until the server closes it.
     let mut shaken = Program::start("openssl", &["s_client", "-connect", &url, "-ign_eof", "-brief"], &[]);
     shaken.ended().await;
     assert!(shaken.stderr().contains("CONNECTION ESTABLISHED"), "{}", shaken.stderr());
@@ -100,7 +100,7 @@ async fn who_reads_nothing_is_closed_and_who_reads_slowly_is_not() {
     );
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let started = Instant::now();
-    // Once the buffers are full, the server reads no more, and then it closes.
+    // Once the buffers are full, the server stops reading, and then closes.
     while timeout(PATIENCE, stream.write_all(ask.as_bytes())).await.expect("the end of it").is_ok() {
         assert!(started.elapsed() < PATIENCE, "answers that nobody reads are still written");
     }
@@ -116,7 +116,7 @@ async fn who_reads_nothing_is_closed_and_who_reads_slowly_is_not() {
 #[tokio::test]
 async fn what_works_is_not_closed() {
     let server = Server::serve(&["--limit-first-request-time", "1s", "--limit-idle-time", "1s"]).await;
-    // A question that is held open longer than a connection may be idle.
+    // A request that takes longer than the idle timeout of a connection.
     let held = server.get("/api/live?topics=jobs&timeout=3&since=").send().await.unwrap();
     assert_eq!(held.status(), 200);
     let body: serde_json::Value = held.json().await.unwrap();
@@ -132,7 +132,7 @@ async fn what_works_is_not_closed() {
     assert_eq!(live.next().await["id"], 9);
 }
 
-/// HTTP/2: of an answer `window` bytes may be sent, and GET /login (RFC 9113, 6.5 and 6.2; RFC 7541).
+/// HTTP/2: `window` bytes of an answer may be sent, and GET /login (RFC 9113, 6.5 and 6.2; RFC 7541).
 fn ask_and_take(window: u8) -> Vec<u8> {
     let settings = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, window];
     let fields = [&[0x82, 0x86, 0x44, 6][..], b"/login", &[0x41, 1], b"h"].concat();
@@ -140,7 +140,7 @@ fn ask_and_take(window: u8) -> Vec<u8> {
     [&HTTP2[..24], &settings, &head, &fields].concat()
 }
 
-/// HTTP/2: POST /login on the second stream, of whose form nothing comes.
+/// HTTP/2: POST /login on the second stream, whose form never arrives.
 fn ask_and_send_nothing() -> Vec<u8> {
     let fields = [&[0x83, 0x86, 0x44, 6][..], b"/login", &[0x41, 1], b"h"].concat();
     let head = [0, 0, u8::try_from(fields.len()).unwrap(), 1, 4, 0, 0, 0, 3];
@@ -156,12 +156,12 @@ async fn who_gives_an_answer_no_room_is_closed() {
     for (what, asked) in asked {
         let mut stream = opened(&server, &asked).await;
         let read = closed(&mut stream, what).await;
-        // A HEADERS frame came: it was answered.
+        // A HEADERS frame arrived: the request was answered.
         assert!(read.windows(2).any(|pair| pair == [1, 4]), "{what}: {read:?}");
     }
 }
 
-/// A server that may have few files and sockets open.
+/// A server with a low limit of open files and sockets.
 async fn cramped(args: &[&str]) -> (Server, Arc<TempDir>) {
     let data_dir = Arc::new(in_memory());
     let all = crate::common::arguments("serve", data_dir.path(), args);

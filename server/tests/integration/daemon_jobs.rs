@@ -1,4 +1,5 @@
-//! Jobs of a released daemon on the panels: counted, not estimated, and the same on each of them. What is asked is what the dashboards ask.
+//! Jobs of a released daemon on the panels: counted, not estimated, and the same on each panel. The queries are those
+//! of the dashboards.
 
 use std::{path::Path, sync::Arc};
 
@@ -7,7 +8,7 @@ use model::dashboard::Dashboard;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Longer than any of these tests: what is there after its start came with the feed.
+/// Longer than any of these tests: all data after the start comes from the feed.
 const NO_MORE_SCRAPES: &str = "1h";
 
 /// The expression of a query of a built-in dashboard.
@@ -18,19 +19,19 @@ fn expr(uid: &str, panel: &str, legend: &str) -> String {
     panel.queries.into_iter().find(|query| query.legend == legend).unwrap_or_else(|| panic!("no {legend}")).expr
 }
 
-/// A daemon as it is released, and a server that follows it.
+/// A daemon like the released one, and a server connected to it.
 struct Rig {
     simulator: Simulator,
     server: Server,
 }
 
 impl Rig {
-    /// In the daemon three exports have ended before the server starts.
+    /// Three exports have ended in the daemon before the server starts.
     async fn after_three() -> Self {
         Rig::after_three_scraped(NO_MORE_SCRAPES).await
     }
 
-    /// The same with scrapes at an interval.
+    /// The same with a scrape interval.
     async fn after_three_scraped(interval: &str) -> Self {
         let simulator = Simulator::start("stock", &["--jobs-per-minute", "0"]).await;
         for (name, ago) in [("first", 1500), ("second", 900), ("third", 300)] {
@@ -46,7 +47,7 @@ impl Rig {
         Server::start("serve", data_dir, &args).await
     }
 
-    /// Submits jobs that run, and waits until the table has them.
+    /// Submits running jobs, and waits until the table contains them.
     async fn submit(&self, count: usize) -> Vec<String> {
         let mut ids = Vec::new();
         for number in 0..count {
@@ -59,7 +60,7 @@ impl Rig {
         ids
     }
 
-    /// Waits until the table shows so many jobs of a status.
+    /// Waits until the table shows this many jobs of a status.
     async fn table(&self, status: &str, count: usize) {
         eventually(&format!("{count} {status} in the table"), async || {
             let jobs = self.server.json(&format!("/api/jobs?status={status}")).await;
@@ -68,7 +69,7 @@ impl Rig {
         .await;
     }
 
-    /// The one value of an expression.
+    /// The only value of an expression.
     async fn value(&self, expr: &str) -> Option<f64> {
         let samples = self.server.query(expr).await;
         assert!(samples.len() < 2, "{expr}: {samples:?}");
@@ -83,7 +84,7 @@ impl Rig {
         .await;
     }
 
-    /// Every panel that counts jobs, in agreement with these numbers.
+    /// Checks that every panel that counts jobs shows these numbers.
     async fn panels_agree(&self, completed: f64, failed: f64) {
         let overview = |panel: &str, legend: &str| expr("hypersdk-overview", panel, legend);
         let jobs = |panel: &str, legend: &str| expr("hypersdk-jobs", panel, legend);
@@ -116,7 +117,7 @@ impl Rig {
         }
     }
 
-    /// No counter of jobs has fallen or begun twice.
+    /// Checks that no counter of jobs has decreased or started twice.
     async fn nothing_fell(&self) {
         let resets = self.value("max(resets({__name__=~\"hypersdk_job.*(total|bucket|count|sum)\"}[6h]))").await;
         assert_eq!(resets, Some(0.0));
@@ -127,7 +128,7 @@ impl Rig {
 async fn jobs_are_counted_the_same_on_every_panel() {
     let rig = Rig::after_three().await;
     let ids = rig.submit(5).await;
-    // What the table shows, the numbers beside it show as well, without a scrape.
+    // The numbers beside the table show the same jobs, without a scrape.
     rig.shows(&expr("hypersdk-overview", "active-jobs", "active"), 5.0).await;
     for id in &ids[1..] {
         rig.simulator.change(id, "complete").await;
@@ -137,7 +138,7 @@ async fn jobs_are_counted_the_same_on_every_panel() {
     rig.table("failed", 1).await;
     rig.panels_agree(7.0, 1.0).await;
     rig.nothing_fell().await;
-    // The first sample came with the first message: the daemon was never down, and no number absent meanwhile.
+    // The first sample came with the first message: the daemon was never down, and no number was missing.
     assert_eq!(rig.value("min(min_over_time(up[1h]))").await, Some(1.0));
     // Each job counts in the hour, or part of it, in which it ended.
     for (range, ended) in [("10m", 6.0), ("20m", 7.0), ("30m", 8.0)] {
@@ -153,7 +154,7 @@ async fn a_restart_of_the_server_counts_nothing_twice() {
     rig.simulator.change(&ids[0], "complete").await;
     rig.shows(&expr("hypersdk-overview", "completed-jobs-24h", "completed"), 4.0).await;
 
-    // Killed, and one ends while nobody listens.
+    // The server is killed, and a job ends meanwhile.
     let data_dir = rig.server.kill().await;
     rig.simulator.change(&ids[1], "complete").await;
     rig.server = Rig::server(&rig.simulator, data_dir).await;
@@ -163,7 +164,7 @@ async fn a_restart_of_the_server_counts_nothing_twice() {
     rig.panels_agree(5.0, 1.0).await;
     rig.nothing_fell().await;
 
-    // Stopped as it should be.
+    // Stopped regularly.
     let data_dir = Arc::clone(&rig.server.data_dir);
     rig.server.stop().await;
     rig.server = Rig::server(&rig.simulator, data_dir).await;
@@ -218,7 +219,7 @@ async fn jobs_that_end_before_a_cut_link_is_noticed_count_each_when_it_ended() {
         (!["live", "polling"].contains(&sources["upstreams"][0]["state"].as_str().unwrap())).then_some(())
     })
     .await;
-    // Its series have ended with its last word.
+    // Its series ended with its last message.
     eventually("the end of its series", async || {
         rig.value("sum(hypersdk_jobs_completed_total)").await.is_none().then_some(())
     })
@@ -251,7 +252,7 @@ async fn count_when_they_ended(rig: Rig) {
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     rig.simulator.heal().await;
     rig.shows(&expr("hypersdk-overview", "completed-jobs-24h", "completed"), 4.0).await;
-    // A second later it was there, though nobody could know it then.
+    // A second later it counts, although nobody could know it at that time.
     #[allow(clippy::cast_precision_loss)]
     let time = ((ended_ms + 1_000) as f64 / 1000.0).to_string();
     let query = [("query", "sum(hypersdk_jobs_completed_total)"), ("time", &time)];

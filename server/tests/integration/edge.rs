@@ -1,4 +1,4 @@
-//! What stands between browsers and the server: long heads of requests, proxies, and a path below which the server is.
+//! The way between browsers and the server: long request heads, proxies, and a path prefix.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -17,14 +17,14 @@ use tokio_tungstenite::{
 
 use crate::common::{HYPERSCOPE, Nginx, PATIENCE, Program, Server, TOKEN, client};
 
-/// All pages that a person finds.
+/// All pages for users.
 const PAGES: [&str; 8] =
     ["/", "/jobs", "/system", "/alerts", "/explore?expr=up", "/settings", "/kiosk/hypersdk-jobs", "/nothing"];
 
-/// Sends bytes as they are, and reads what comes until the connection ends: head and body.
+/// Sends raw bytes, and reads the answer until the connection ends: head and body.
 async fn raw(server: &Server, request: &[u8]) -> (String, String) {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
-    // All of it: what was not read would take the answer with it.
+    // Reads everything: unread input would discard the answer.
     stream.write_all(request).await.unwrap();
     let mut answer = Vec::new();
     timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("an end").unwrap();
@@ -73,7 +73,7 @@ async fn a_head_over_the_limit_is_refused_in_the_words_of_its_path() {
     let log = server.program.stderr();
     assert!(log.contains("its head is over 65536 bytes") && log.contains("object=\"GET /api/v1/query\""), "{log}");
     assert!(!log.contains("xxxx"), "the log holds no query");
-    // The next request on a connection that stays is measured as well.
+    // The next request on a persistent connection is measured too.
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(b"GET /health HTTP/1.1\r\nhost: h\r\n\r\n").await.unwrap();
     let mut first = vec![0; 4 << 10];
@@ -106,7 +106,7 @@ async fn over_http2_a_head_over_the_limit_is_refused_in_the_same_words() {
     }
 }
 
-/// The addresses in a page that lead to a place on this server.
+/// The addresses in a page that point to this server.
 fn addresses(page: &str) -> Vec<String> {
     let values = [" href=\"", " src=\"", " action=\"", "content=\"0;url=", "from '", "module_or_path:'"];
     let found = values.into_iter().flat_map(|start| page.split(start).skip(1));
@@ -114,7 +114,8 @@ fn addresses(page: &str) -> Vec<String> {
     found.filter(|address| address.starts_with('/')).map(|address| address.replace("&amp;", "&")).collect()
 }
 
-/// Follows every link from every page, and checks that none leaves `base`. `ask` makes a GET of an address as a browser sees it.
+/// Follows every link from every page, and checks that none leaves `base`. `ask` makes a GET of an address as a browser
+/// sees it.
 async fn crawl(base: &str, ask: impl Fn(&str) -> RequestBuilder) -> BTreeSet<String> {
     let mut waiting: VecDeque<String> = PAGES.iter().map(|page| format!("{base}{page}")).collect();
     let mut seen: BTreeSet<String> = waiting.iter().cloned().collect();
@@ -131,7 +132,7 @@ async fn crawl(base: &str, ask: impl Fn(&str) -> RequestBuilder) -> BTreeSet<Str
         let page = answer.text().await.unwrap();
         for next in addresses(&page) {
             assert!(next.starts_with(&format!("{base}/")), "{address} has {next}");
-            // Ranges and refreshes of one page lead to the same links.
+            // Time ranges and refreshes of one page lead to the same links.
             let place = next.split(['?', '#']).next().unwrap_or_default().to_owned();
             let acts = next.ends_with("/logout") || next.contains("/do/");
             if !acts && seen.insert(place.clone()) && seen.len() < 60 {
@@ -142,7 +143,7 @@ async fn crawl(base: &str, ask: impl Fn(&str) -> RequestBuilder) -> BTreeSet<Str
     seen
 }
 
-/// What a server below `base` has to do right, as seen through `at`, which makes the address to ask for of one that browsers see.
+/// Requirements on a server below `base`. `at` converts an address that browsers see into the requested address.
 async fn serves_below(base: &str, at: impl Fn(&str) -> String, header: Option<(&'static str, &'static str)>) {
     let client = client();
     let with = |request: RequestBuilder| match header {
@@ -197,12 +198,12 @@ async fn serves_below(base: &str, at: impl Fn(&str) -> String, header: Option<(&
 #[tokio::test]
 async fn the_server_is_served_below_its_path_by_every_kind_of_proxy() {
     let server = Server::demo(&["--public-url", "http://scope.test/scope"]).await;
-    // Asked directly, as a probe does, or through a proxy that takes the path off.
+    // Requested directly, as a probe does, or through a proxy that removes the path.
     assert_eq!(server.get("/health").send().await.unwrap().status(), StatusCode::OK);
     assert_eq!(server.get_as_nobody("/-/healthy").send().await.unwrap().status(), StatusCode::OK);
     serves_below("/scope", |address| server.url(address), None).await;
     serves_below("/scope", |address| server.url(address.strip_prefix("/scope").unwrap()), None).await;
-    // What never becomes a request is answered below the path as well.
+    // Answers to invalid requests are below the path too.
     let cookie = "x".repeat(100_000);
     let (_, page) =
         raw(&server, format!("GET /scope/jobs HTTP/1.1\r\nhost: h\r\ncookie: {cookie}\r\n\r\n").as_bytes()).await;
@@ -235,7 +236,7 @@ async fn nginx_may_take_the_path_off_or_leave_it() {
 #[tokio::test]
 async fn a_trusted_proxy_says_what_it_took_off() {
     let server = Server::demo(&["--trusted-proxies", "127.0.0.1"]).await;
-    // As Traefik's StripPrefix does, also where the path begins like one of ours.
+    // As Traefik's StripPrefix does, also if the path begins like one of our paths.
     for prefix in ["/scope", "/jobs"] {
         let header = Some(("x-forwarded-prefix", if prefix == "/scope" { "/scope" } else { "/jobs" }));
         serves_below(prefix, |address| server.url(address.strip_prefix(prefix).unwrap()), header).await;

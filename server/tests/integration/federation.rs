@@ -1,4 +1,4 @@
-//! What Prometheus' own programs make of our API beyond queries: federation, targets, exemplars, the syntax of a query.
+//! Prometheus' own programs and our API beyond queries: federation, targets, exemplars, the syntax of a query.
 
 use crate::common::{
     Program, Server, Simulator, TOKEN, client, eventually, free_port, now_ms, series, token, with_body, write,
@@ -79,7 +79,7 @@ async fn a_real_prometheus_federates_from_us() {
 
 #[tokio::test]
 async fn promtool_reads_queries_series_and_labels() {
-    // Most of promtool's commands cannot carry a token.
+    // Most of promtool's commands cannot send a token.
     let server = Server::serve(&["--insecure-no-auth"]).await;
     let all = (0..3).map(|n| series("jobs", &[("n", &n.to_string())], &[(0, 1.0), (60_000, f64::from(n))])).collect();
     assert_eq!(write(&server, all).await.status(), 204);

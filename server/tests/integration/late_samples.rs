@@ -1,4 +1,4 @@
-//! Samples that come late: whoever follows a live query ends up with what a range query says, as does who comes after.
+//! Late samples: subscribers of a live query end up with the result of a range query, and so do later subscribers.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,10 +13,11 @@ const STEP_MS: i64 = 15_000;
 const MINUTE_MS: i64 = 60_000;
 const WINDOW_MS: i64 = 30 * MINUTE_MS;
 
-/// Points by series; values as they are written. Followed in the binary form, whose numbers are exact in whatever reads them.
+/// Points by series; values in the format of the API. Received in the binary form, whose numbers are exact in every
+/// parser.
 type Points = BTreeMap<Labels, BTreeMap<i64, String>>;
 
-/// A live query as a client of the protocol holds it.
+/// The state of a live query in a client.
 struct Followed {
     id: u64,
     expr: String,
@@ -49,7 +50,7 @@ impl Followed {
         self.frame.series.iter().map(of_series).collect()
     }
 
-    /// What a range query over the same steps says.
+    /// The result of a range query over the same steps.
     #[allow(clippy::cast_possible_truncation)] // seconds since the Unix epoch
     async fn range(&self, server: &Server) -> Points {
         let (end, start) = (self.frame.end_ms, self.frame.end_ms - WINDOW_MS);
@@ -71,7 +72,7 @@ impl Followed {
     }
 }
 
-/// Reads what comes until each query has what a range query says of the same steps, and `enough` is true.
+/// Reads messages until each query equals a range query over the same steps, and `enough` is true.
 async fn until_all_agree(
     server: &Server,
     live: &mut Live,
@@ -108,7 +109,7 @@ async fn until_all_agree(
     }
 }
 
-/// A sample each 15 s of a counter, from so many minutes ago to so many.
+/// A sample of a counter every 15 s, between these numbers of minutes ago.
 fn samples(now_ms: i64, from_min: i64, to_min: i64) -> Vec<(i64, f64)> {
     let begin = now_ms - 40 * MINUTE_MS;
     let times = (now_ms - from_min * MINUTE_MS..=now_ms - to_min * MINUTE_MS).step_by(15_000);
@@ -119,7 +120,7 @@ fn agent(samples: &[(i64, f64)]) -> remote_write::TimeSeries {
     crate::common::series("lagging", &[("agent", "a")], samples)
 }
 
-/// A page that is loaded now has what a query of the whole range gives, and no hole in it.
+/// Checks that a page loaded now has the points of a query of the whole range, without a gap.
 async fn a_reload_has_no_hole(server: &Server) {
     let mut later = Live::open_binary(server).await;
     let reloaded = Followed::start(&mut later, 1, "lagging").await;
@@ -134,7 +135,7 @@ async fn a_backlog_fills_the_hole_for_all_who_look() {
     let other = crate::common::series("lagging", &[("agent", "other")], &samples(now_ms, 40, 0));
     let both = vec![agent(&samples(now_ms, 40, 16)), other];
     assert!(crate::common::write(&server, both).await.status().is_success());
-    // Fresh samples while the backlog is still to come: what follows is out of order.
+    // New samples before the backlog: the backlog is out of order.
     assert!(crate::common::write(&server, vec![agent(&samples(now_ms, 1, 0))]).await.status().is_success());
 
     let mut live = Live::open_binary(&server).await;
@@ -187,7 +188,7 @@ async fn a_late_sample_changes_an_instant_query_and_rules_results_are_followed()
     let snapshot = live.expect(2, "snapshot").await;
     let evaluated_ms = snapshot["data"]["end_ms"].as_i64().unwrap();
     assert_eq!(snapshot["data"]["series"], json!([]));
-    // The hour's value is from the beginning of the hour, and a sample of a minute before that comes now.
+    // The hour's value is from the beginning of the hour, and a sample from a minute earlier arrives now.
     let late = vec![crate::common::series("lagging", &[], &[(evaluated_ms - MINUTE_MS, 7.0)])];
     assert!(crate::common::write(&server, late).await.status().is_success());
     let delta = live.until("the value", |message| message["id"] == 2).await;
@@ -217,7 +218,7 @@ async fn a_steady_late_sender_causes_few_evaluations() {
         assert!(crate::common::write(&server, vec![agent(&[(late, 1.0)])]).await.status().is_success());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // Three looks fit into the time between, and one more for a slow machine.
+    // Three corrections fit into this time, and one more for a slow machine.
     let most = started.elapsed().as_secs() / 5 + 3;
     let mut corrections = 0;
     until_all_agree(&server, &mut live, &mut followed, |one| {
@@ -236,7 +237,7 @@ async fn a_steady_late_sender_causes_few_evaluations() {
     assert!(corrections <= most, "{corrections}");
 }
 
-/// Follows a query in front of a Prometheus that gets a backlog.
+/// Subscribes to a query over a Prometheus that receives a backlog.
 async fn in_front_of(prometheus: &Prometheus, then: &[(i64, i64)]) {
     let now_ms = now_ms();
     let write = async |samples: &[(i64, f64)]| {

@@ -1,9 +1,9 @@
-//! The program as its users meet it: over real sockets, beside real engines, in the state that crashes and full disks leave it in.
+//! Tests of the whole program: over real sockets, with real engines, and in the state after crashes and full disks.
 //!
-//! A module is a subject; `cargo test --workspace --test integration live::` runs one.
+//! Each subject has a module; `cargo test --workspace --test integration live::` runs one.
 
 #![cfg(test)]
-// Clippy takes helpers of tests for something else.
+// Clippy does not recognise helpers of tests.
 #![allow(
     clippy::cast_precision_loss,
     clippy::expect_used,

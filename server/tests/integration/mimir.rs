@@ -1,4 +1,5 @@
-//! A real Mimir behind the server: its tenants as engines, its limits in its own words. `make test-peers` has one.
+//! A real Mimir behind the server: its tenants as engines, and its limits in its own words. `make test-peers` provides
+//! one.
 
 use crate::common::{Live, Program, Server, body, client, eventually, free_port, now_ms, series, token, with_body};
 use reqwest::StatusCode;
@@ -74,7 +75,7 @@ impl Mimir {
         Mimir { _program: program, _directory: directory, url }
     }
 
-    /// Writes ten series `jobs` of this value to a tenant, up to `until_ms`.
+    /// Writes ten series `jobs` with this value to a tenant, up to `until_ms`.
     async fn fill(&self, tenant: &str, value: f64, until_ms: i64) {
         let samples: Vec<(i64, f64)> = (0..20).rev().map(|step| (until_ms - step * 15_000, value)).collect();
         let all = (0..10).map(|number| {
@@ -87,13 +88,13 @@ impl Mimir {
         eventually("the samples", async || {
             let (_, answer) =
                 self.ask(tenant, &format!("/api/v1/query?query=count(jobs)&time={}", until_ms / 1_000)).await;
-            // A tenant that may not read all of it has it as well.
+            // A tenant that may not read all of them stores them too.
             (answer["data"]["result"][0]["value"][1] == "10" || answer["status"] == "error").then_some(())
         })
         .await;
     }
 
-    /// What it answers to a tenant.
+    /// Its answer to a tenant.
     async fn ask(&self, tenant: &str, path: &str) -> (StatusCode, Value) {
         let request = client().get(format!("{}/prometheus{path}", self.url)).header(TENANT, tenant);
         answered(request).await
@@ -105,7 +106,7 @@ async fn answered(request: reqwest::RequestBuilder) -> (StatusCode, Value) {
     (answer.status(), sorted(answer.json().await.unwrap()))
 }
 
-/// An answer without the order of its series, which is Mimir's to choose.
+/// An answer without the order of its series, which Mimir chooses.
 fn sorted(mut answer: Value) -> Value {
     for list in ["/data/result", "/data"] {
         if let Some(list) = answer.pointer_mut(list).and_then(Value::as_array_mut) {
@@ -115,7 +116,7 @@ fn sorted(mut answer: Value) -> Value {
     answer
 }
 
-/// A server in front of the tenants as engines of their names, and of `nobody`, which names none.
+/// A server with an engine for each tenant, and with the engine `nobody`, which has no tenant.
 async fn in_front_of(mimir: &Mimir, tenants: &[&str]) -> (TempDir, Server) {
     let engine = |name: &str, tenant: &str| {
         format!("- name: {name}\n  url: {}\n  path_prefix: /prometheus\n  {tenant}\n", mimir.url)
@@ -132,7 +133,7 @@ async fn in_front_of(mimir: &Mimir, tenants: &[&str]) -> (TempDir, Server) {
     (directory, server)
 }
 
-/// The same request of the server and of Mimir must have the same answer.
+/// Sends the same request to the server and to Mimir; the answers must be equal.
 async fn same(server: &Server, mimir: &Mimir, tenant: &str, path: &str) -> (StatusCode, Value) {
     let ours = answered(server.get(&format!("{path}&engine={tenant}"))).await;
     let theirs = mimir.ask(tenant, path).await;
@@ -155,7 +156,7 @@ async fn tenants_are_engines_that_see_nothing_of_each_other() {
             same(&server, &mimir, tenant, &format!("/api/v1/query?query=sum(jobs)&time={end}")).await;
         assert_eq!((status, &answer["data"]["result"][0]["value"][1]), (StatusCode::OK, &json!(sum)));
         for path in [
-            // The first is put together of parts, the second passed on.
+            // The first combines cached and new steps, the second is passed on.
             format!("query_range?query=sum%20by%20(team)%20(jobs)&step=60&{range}"),
             format!("query_range?query=jobs&step=7&{range}"),
             format!("query?query=jobs&time={end}"),
@@ -172,9 +173,9 @@ async fn tenants_are_engines_that_see_nothing_of_each_other() {
             same(&server, &mimir, tenant, &format!("/api/v1/{path}")).await;
         }
     }
-    // What names no engine asks the first one.
+    // A query without an engine uses the first one.
     assert_eq!(server.query("max(jobs)").await[0].1, 3.0);
-    // A token's matchers hold here as well.
+    // A token's matchers apply here too.
     let part =
         token(server.data_dir.path(), &["create", "--name", "part", "--role", "viewer", "--match", "team=\"x\""]).await;
     let path = format!("/api/v1/query?query=count(jobs)&time={end}&engine=team-b");
@@ -187,7 +188,7 @@ async fn tenants_are_engines_that_see_nothing_of_each_other() {
     })
     .await;
     assert_eq!(count["data"]["result"][0]["value"][1], "5");
-    // Without a tenant Mimir answers nobody, and what is to be done is said.
+    // Without a tenant Mimir rejects requests, and the error says how to fix it.
     let (status, answer) = answered(server.get(&path.replace("team-b", "nobody"))).await;
     assert_eq!((status, &answer["errorType"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("unavailable")));
     let message = answer["error"].as_str().unwrap();
@@ -236,13 +237,13 @@ async fn limits_of_a_tenant_are_answers_in_its_own_words() {
     }
     // Within the limit there is an answer.
     same(&server, &mimir, "small", &format!("/api/v1/query?query=jobs%7Bteam=%22x%22%7D&time={end}")).await;
-    // A limit is no failure of the engine: others are answered, and the server is ready.
+    // A limit is no failure of the engine: other requests are answered, and the server is ready.
     for number in 0..20 {
         let path = format!("/api/v1/query?query=jobs*{number}&time={end}");
         assert_eq!(server.get(&path).send().await.unwrap().status(), StatusCode::UNPROCESSABLE_ENTITY);
     }
     assert_eq!(server.query("vector(1)").await[0].1, 1.0);
-    // A live query shows the limit where its values would be.
+    // A live query shows the limit in place of its values.
     let mut live = Live::open(&server).await;
     live.subscribe_query(1, "jobs", 60_000, 15_000).await;
     let told = live.until("a reason", |message| message["id"] == 1 && message["type"] != "snapshot").await;

@@ -1,4 +1,4 @@
-//! `/api/openapi.json` is true: each path in it answers as it says, and each route of the JSON API is in it.
+//! `/api/openapi.json` is correct: each of its paths answers as described, and it contains each route of the JSON API.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use crate::common::{Server, eventually};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// Methods and paths of the JSON API, as the server itself lists them. What is under `/api/v1` Prometheus describes.
+/// Methods and paths of the JSON API, as the server itself lists them. Prometheus documents the routes below `/api/v1`.
 async fn routes(server: &Server) -> BTreeSet<(String, String)> {
     let listing = server.json("/api/routes").await;
     let routes = listing["routes"].as_array().unwrap().iter();
@@ -31,7 +31,7 @@ fn described(document: &Value) -> BTreeSet<(String, String)> {
     paths.iter().flat_map(operations).collect()
 }
 
-/// What is wrong with a value by a schema, of which what this document uses is known.
+/// The violations of a schema by a value. Supports the parts of JSON Schema that this document uses.
 fn faults(document: &Value, schema: &Value, value: &Value, place: &str, found: &mut Vec<String>) {
     if let Some(reference) = schema["$ref"].as_str() {
         let target = document.pointer(reference.trim_start_matches('#')).unwrap_or_else(|| panic!("{reference}"));
@@ -92,7 +92,7 @@ async fn each_description_is_true() {
     let mut found = Vec::new();
     for (method, path) in described(&document) {
         let operation = &document["paths"][&path][&method];
-        // Those that change something get a name of nothing.
+        // Routes that change something get a name that does not exist.
         let reads = method == "get";
         let (daemon, id) = if reads { (text(&job["daemon"]), text(&job["id"])) } else { ("no".into(), "none".into()) };
         let uid = "hypersdk-overview";
@@ -134,7 +134,7 @@ async fn each_description_is_true() {
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
 
-    // Parameters that cannot be read are refused in the same shape.
+    // Invalid parameters are rejected in the same shape.
     for path in [
         "/api/jobs?limit=many",
         "/api/alerts/history?since=yesterday",

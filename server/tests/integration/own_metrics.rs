@@ -1,4 +1,4 @@
-//! What the server says of itself: by label, with histograms, on its page and in its store.
+//! The server's own metrics: labels, histograms, on `/metrics` and in its store.
 
 use crate::common::{Server, client, eventually};
 use reqwest::StatusCode;
@@ -21,14 +21,14 @@ async fn requests_rules_and_notifications_are_counted_and_timed() {
         "# TYPE hyperscope_http_requests_total counter",
         r#"hyperscope_http_requests_total{handler="/api/v1/query",code="200"} 2"#,
         r#"hyperscope_http_requests_total{handler="/api/v1/query",code="401"} 1"#,
-        // The template of a route, so that no path makes a series of its own.
+        // The template of a route, so that paths do not create series.
         r#"hyperscope_http_requests_total{handler="/d/{uid}",code="200"} 1"#,
         "# TYPE hyperscope_http_request_duration_seconds histogram",
         r#"hyperscope_http_request_duration_seconds_bucket{le="+Inf",handler="/api/v1/query"} 3"#,
     ] {
         assert!(page.lines().any(|shown| shown == line), "no {line} in {page}");
     }
-    // They are in our own store too, as those of a target.
+    // They are in our own store too, like those of a target.
     eventually("our own histograms in the store", async || {
         let query = "histogram_quantile(0.9, sum by (le) (hyperscope_http_request_duration_seconds_bucket{job=\"hyperscope\"}))";
         let answer = server.get("/api/v1/query").query(&[("query", query)]).send().await.unwrap();

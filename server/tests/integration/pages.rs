@@ -1,4 +1,4 @@
-//! The pages as HTML, as a browser without scripts has them, and the headers around them.
+//! The pages as HTML, as browsers without scripts show them, and their headers.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::common::{Server, Simulator, client, eventually, now_ms, series, token
 use model::dashboard::{Dashboard, PanelKind};
 use reqwest::{Response, header::HeaderMap};
 
-/// Of each page: its path and the file of its dashboard.
+/// Path and dashboard file of each page.
 const PAGES: [(&str, &str); 3] =
     [("/", "hypersdk-overview"), ("/jobs", "hypersdk-jobs"), ("/system", "hypersdk-system")];
 
@@ -15,12 +15,12 @@ fn dashboard(uid: &str) -> Dashboard {
     serde_saphyr::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
 }
 
-/// What stands between two marks, for each time they occur.
+/// The texts between two marks, for each occurrence.
 fn between<'a>(text: &'a str, start: &str, end: &str) -> Vec<&'a str> {
     text.split(start).skip(1).map(|rest| rest.split(end).next().unwrap()).collect()
 }
 
-/// The page without what is in its scripts, and without the marks between its pieces.
+/// The page without its scripts' contents, and without the marks between its pieces.
 fn without_scripts(html: &str) -> String {
     let mut rest = html;
     let mut kept = String::new();
@@ -37,7 +37,7 @@ fn panel<'a>(html: &'a str, id: &str) -> &'a str {
     html[start..].split("</section>").next().unwrap()
 }
 
-/// The text that a person reads.
+/// The visible text.
 fn words(html: &str) -> String {
     html.split('<').filter_map(|piece| piece.split_once('>')).map(|(_, text)| text).collect::<Vec<_>>().join(" ")
 }
@@ -94,7 +94,7 @@ async fn values_of_a_page_are_those_of_its_queries() {
         read.split_whitespace().any(|word| word == "3").then_some(html)
     })
     .await;
-    // Nothing has ended: that is not a rate of 0 or 100 %.
+    // No job has ended: the rate is then neither 0 nor 100 %.
     let rate = words(panel(&html, "job-success-rate"));
     assert!(!rate.contains("0 %") && !rate.contains("NaN"), "{rate}");
     let sources = words(panel(&server.text("/system").await, "sources"));
@@ -143,11 +143,11 @@ async fn ranges_relative_and_absolute_are_shown() {
         })
         .await;
     }
-    // A time before there was anything.
+    // A time before any data.
     let empty = server.text("/jobs?from=1000000000000&to=1000000900000").await;
     let read = words(panel(&empty, "job-throughput"));
     assert!(!read.contains("NaN") && !read.contains(" 0 jobs"), "absent is not zero: {read}");
-    // A range that makes no sense shows the usual one.
+    // An invalid range shows the default one.
     let html = server.text("/jobs?from=later&to=sooner").await;
     assert!(words(&without_scripts(&html)).contains("Last 1 hour"));
 }
@@ -168,7 +168,7 @@ async fn times_that_a_browser_sends_by_itself_are_those_that_its_form_showed() {
     assert_eq!(address, "?from=1782885600000&to=1782889200000&refresh=1m", "{sent}");
     let shown = get(&format!("/jobs{address}")).await.text().await.unwrap();
     assert!(words(&shown).contains("2026-07-01 08:00 to 2026-07-01 09:00"), "{sent}");
-    // A path that looks like another host leads nowhere else.
+    // A path that looks like another host redirects nowhere else.
     let answer = get("//other.test/?from=now-1h&tz=UTC").await;
     assert_eq!((answer.status().as_u16(), header(answer.headers(), "location")), (303, "?from=now-1h"));
 }
@@ -275,7 +275,7 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 }
 
 async fn page(server: &Server, path: &str) -> (HeaderMap, String) {
-    // Who is logged in needs no login.
+    // A logged-in user needs no login.
     let request = if path == "/login" { server.get_as_nobody(path) } else { server.get(path) };
     let answer: Response = request.send().await.unwrap();
     (answer.headers().clone(), answer.text().await.unwrap())

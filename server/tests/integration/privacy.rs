@@ -1,15 +1,15 @@
-//! What is stored is for the server's own user alone, and what was found open is warned about.
+//! Stored files are readable by the server's own user only, and the server warns about files that others can read.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use crate::common::{Server, eventually};
 use tempfile::TempDir;
 
-/// Files and directories below one that others may read or enter.
+/// Files and directories below a directory that others may read or enter.
 fn open_to_others(directory: &Path, found: &mut Vec<String>) {
     for entry in fs::read_dir(directory).unwrap() {
         let entry = entry.unwrap();
-        // The store renames and removes files of its own meanwhile.
+        // The store renames and removes its own files meanwhile.
         let Ok(about) = entry.metadata() else { continue };
         if about.permissions().mode() & 0o077 != 0 {
             found.push(format!("{} {:o}", entry.path().display(), about.permissions().mode()));

@@ -1,4 +1,4 @@
-//! A server over a real Prometheus instead of its own store: what is shown, and what happens when Prometheus is gone.
+//! A server over a real Prometheus instead of its own store: what it shows, also when Prometheus is down.
 
 use crate::common::{Live, Prometheus, Server, Simulator, eventually};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 const RULES: &str =
     "[{ alert: AlwaysThere, expr: 'up >= 0', labels: { severity: warning }, annotations: { summary: It is there } }]";
 
-/// A daemon with three jobs at work, a Prometheus that scrapes it, and a server over both.
+/// A daemon with three running jobs, a Prometheus that scrapes it, and a server over both.
 async fn start() -> (Simulator, Prometheus, Server) {
     let simulator = Simulator::start("documented", &["--jobs-per-minute", "0"]).await;
     for number in 0..3 {
@@ -43,13 +43,13 @@ async fn pages_and_the_api_show_what_prometheus_has() {
     assert!(system.matches("<svg").count() > 5);
     assert!(panel(&system, "sources").contains("prometheus"));
 
-    // Passed through: the same answer as Prometheus gives, for good requests and bad ones.
+    // Passed on: the same answer as Prometheus', for valid and invalid requests.
     let time = crate::common::now_ms() / 1000 - 1;
     let start = time - 60;
     for path in [
         format!("/api/v1/query?query=hypersdk_jobs_active&time={time}"),
         format!("/api/v1/query_range?query=sum(hypersdk_jobs_active)&start={start}&end={time}&step=5"),
-        // Of parts, where the steps can be kept.
+        // Combined from parts, because the steps can be cached.
         format!("/api/v1/query_range?query=hypersdk_jobs_active&start={}&end={}&step=5", start / 5 * 5, time / 5 * 5),
         format!("/api/v1/query_range?query=rate(up[10s])%2F3e7&start={}&end={}&step=5", start / 5 * 5, time / 5 * 5),
         "/api/v1/label/provider/values".to_owned(),
@@ -120,7 +120,7 @@ async fn a_prometheus_that_dies_is_told_everywhere_and_comes_back() {
     assert_eq!(answer.status(), 503);
     let answer: Value = answer.json().await.unwrap();
     assert_eq!((&answer["status"], &answer["errorType"]), (&json!("error"), &json!("unavailable")));
-    // A page shows what is known, and that it is old.
+    // A page shows the known values, and that they are old.
     let page = eventually("a stale panel", async || {
         let html = server.text("/").await;
         panel(&html, "active-jobs").contains("cannot be reached").then_some(html)

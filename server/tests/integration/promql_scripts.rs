@@ -1,4 +1,5 @@
-//! PromQL's test scripts, loaded by remote write and asked over HTTP: what the engine knows must reach whoever asks.
+//! PromQL's test scripts, loaded by remote write and queried over HTTP: the engine's results must reach clients
+//! unchanged.
 
 use std::path::Path;
 

@@ -1,11 +1,11 @@
-//! Prometheus' HTTP API over the embedded store, asked by Prometheus' own promtool and by hand.
+//! Prometheus' HTTP API over the embedded store, tested with Prometheus' own promtool and by hand.
 
 use std::collections::BTreeSet;
 
 use crate::common::{Program, Server, TOKEN, now_ms};
 use serde_json::{Value, json};
 
-/// What promtool prints for these arguments.
+/// The output of promtool for these arguments.
 async fn promtool(args: &[&str]) -> String {
     let mut program = Program::start("promtool", args, &[]);
     let status = program.ended().await;
@@ -15,7 +15,7 @@ async fn promtool(args: &[&str]) -> String {
 
 #[tokio::test]
 async fn promtool_takes_it_for_a_prometheus() {
-    // Only its range queries can carry a token.
+    // Only its range queries can send a token.
     let server = Server::demo(&["--insecure-no-auth"]).await;
     let url = server.url("");
 
@@ -67,7 +67,7 @@ async fn promtool_finds_nothing_wrong_with_our_page_of_metrics() {
     let mut program = Program::start("sh", &["-c", r#"promtool check metrics < "$0""#, file.to_str().unwrap()], &[]);
     program.ended().await;
     let said = format!("{}{}", program.stdout(), program.stderr());
-    // These are the names of the node exporter, which dashboards ask for.
+    // The names of the node exporter, which dashboards query.
     let wrong: Vec<&str> = said.lines().filter(|line| !line.starts_with("node_memory_")).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
 }
@@ -94,7 +94,7 @@ async fn get_and_post_say_the_same() {
         assert_eq!((status, &by_get["status"]), (200, &json!("success")), "{path}: {by_get}");
         let by_post: Value = server.post(path).form(parameters).send().await.unwrap().json().await.unwrap();
         assert_eq!(by_get, by_post, "{path}");
-        // As a form of which a part is in the URL, too.
+        // As a form, a part of which is in the URL.
         let split = server.post(path).query(&parameters[..1]).form(&parameters[1..]).send().await.unwrap();
         assert_eq!(by_get, split.json::<Value>().await.unwrap(), "{path}");
         match path {
@@ -190,7 +190,7 @@ async fn what_is_wrong_is_told_in_the_envelope() {
         assert_eq!((&answer["status"], &answer["errorType"]), (&json!("error"), &json!(kind)), "{answer}");
         assert!(answer["error"].as_str().unwrap().contains(words), "{path} {parameters:?}: {answer}");
     }
-    // The largest number of points that is allowed.
+    // The maximum number of points.
     assert_eq!(get(&server, "/api/v1/query_range", &range("0", "11000", "1")).await.0, 200);
     let nobody = server.get_as_nobody("/api/v1/query?query=up").send().await.unwrap();
     assert_eq!(nobody.status(), 401);
@@ -248,7 +248,7 @@ async fn names_values_and_descriptions_are_listed() {
     assert!(family["help"].as_str().is_some_and(|help| !help.is_empty()) && family["unit"].is_string(), "{family}");
     assert_eq!(data("/api/v1/metadata?limit=3").await.as_object().unwrap().len(), 3);
     let build = data("/api/v1/status/buildinfo").await;
-    // Grafana chooses by the version what it asks for.
+    // Grafana chooses its requests by the version.
     assert!(build["version"].as_str().unwrap().starts_with("3.") && build["application"] == "hyperscope", "{build}");
     assert!(data("/api/v1/alerts").await["alerts"].is_array());
     assert!(data("/api/v1/rules").await["groups"].is_array());

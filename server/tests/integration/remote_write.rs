@@ -1,4 +1,4 @@
-//! `/api/v1/write`: what senders send is stored, and what is wrong with it told.
+//! `/api/v1/write`: samples are stored, and errors are reported.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ async fn what_cannot_be_stored_is_told_and_keeps_nothing_else_out() {
     let server = Server::serve(&[]).await;
     let hour = 3_600_000;
     assert_eq!(write(&server, vec![series("a", &[("x", "1")], &[(hour, 1.0)])]).await.status(), 204);
-    // The same again is no fault.
+    // Sending the same samples again is no error.
     assert_eq!(write(&server, vec![series("a", &[("x", "1")], &[(hour, 1.0)])]).await.status(), 204);
     let far = now_ms() + hour;
     for (number, sample, words) in [
@@ -59,7 +59,7 @@ async fn what_cannot_be_stored_is_told_and_keeps_nothing_else_out() {
         assert_eq!(at(&server, &good, "3600").await, ["5"]);
     }
     assert_eq!(at(&server, "a", "3600").await, ["1"]);
-    // Late, but within what is accepted.
+    // Late, but within the out-of-order window.
     assert_eq!(write(&server, vec![series("a", &[("x", "1")], &[(hour - 300_000, 9.0)])]).await.status(), 204);
     assert_eq!(at(&server, "a", "3599").await, ["9"]);
     let nameless = series("", &[("x", "1")], &[(hour, 1.0)]);

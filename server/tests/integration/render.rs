@@ -1,4 +1,4 @@
-//! Pictures of panels and dashboards, as programs and messages fetch them.
+//! Images of panels and dashboards, as programs and messages fetch them.
 
 use crate::common::{HYPERSCOPE, Program, Server, client, eventually, token};
 use reqwest::{Response, StatusCode};
@@ -16,12 +16,12 @@ async fn pixels(server: &Server, path: &str) -> Pixmap {
     Pixmap::decode_png(&answer.bytes().await.unwrap()).unwrap()
 }
 
-/// How many pixels have exactly this colour.
+/// The number of pixels with exactly this colour.
 fn count(pixmap: &Pixmap, (red, green, blue): (u8, u8, u8)) -> usize {
     pixmap.pixels().iter().filter(|pixel| (pixel.red(), pixel.green(), pixel.blue()) == (red, green, blue)).count()
 }
 
-/// Of the style sheet: `--panel-bg` and `--series-1` of both themes.
+/// From the style sheet: `--panel-bg` and `--series-1` of both themes.
 const WHITE: (u8, u8, u8) = (0xff, 0xff, 0xff);
 const BLACK: (u8, u8, u8) = (0x15, 0x1b, 0x23);
 const GREEN: (u8, u8, u8) = (0x14, 0x78, 0x4a);
@@ -140,7 +140,7 @@ async fn too_many_at_a_time_are_told_to_come_again() {
     assert_eq!(ask().await.status(), StatusCode::OK, "and then it goes on");
 }
 
-/// Runs `hyperscope render`, and gives its exit code and what it said.
+/// Runs `hyperscope render`; returns its exit code and output.
 async fn render(args: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) {
     let mut program = Program::start(HYPERSCOPE, &[&["render"], args].concat(), variables);
     let status = program.ended().await;
@@ -157,7 +157,7 @@ async fn the_command_writes_the_picture_of_a_server() {
     let panel = "hypersdk-overview/memory-usage";
     let size = ["--out", file, "--width", "500", "--height", "250", "--theme", "dark", "--from", "now-3h"];
 
-    // By its data directory, with no token given.
+    // By its data directory, without a token.
     let (code, said) = render(&[&[panel, "--data-dir", data_dir], &size[..]].concat(), &[]).await;
     assert_eq!(code, Some(0), "{said}");
     let picture = Pixmap::decode_png(&std::fs::read(&out).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Who may use which route, tried on every route with every kind of token, and that `docs/security.md` says the same.
+//! The rights of every route, tested with every kind of token, and that `docs/security.md` documents them.
 
 use crate::common::{Server, client, eventually, token};
 use reqwest::{Method, Response, StatusCode};
@@ -16,7 +16,7 @@ struct Route {
 }
 
 impl Route {
-    /// A path that leads to nothing that exists, and parameters that keep every request short.
+    /// A path to nothing that exists, and parameters that keep every request short.
     fn address(&self) -> String {
         let filled: Vec<&str> =
             self.path.split('/').map(|part| if part.starts_with('{') { "none" } else { part }).collect();
@@ -27,7 +27,7 @@ impl Route {
         self.who == "anyone"
     }
 
-    /// Whether nobody but the asker may keep the answer, and programs' answers nobody at all.
+    /// Whether only the client may cache the answer, and nobody an answer for programs.
     fn is_private(&self, answer: &Response) -> bool {
         let header = |name: &str| answer.headers().get(name).map_or("", |value| value.to_str().unwrap());
         let kept = header("cache-control");
@@ -35,13 +35,13 @@ impl Route {
         match header("content-type").starts_with("application/json") {
             _ if is_no_secret => true,
             true => kept == "no-store",
-            // What is said to who asks `/ws` for something else than a socket tells nothing.
+            // The answer of `/ws` to requests that are no upgrade reveals nothing.
             false if !answer.status().is_success() => true,
             false => kept == "no-store" || kept.starts_with("private"),
         }
     }
 
-    /// The line of the table in the document.
+    /// The row of the table in the document.
     fn line(&self) -> String {
         let roles = match self.who.as_str() {
             "anyone" => "anyone".to_owned(),
@@ -57,7 +57,7 @@ async fn routes(server: &Server) -> Vec<Route> {
     serde_json::from_value(server.json("/api/routes").await["routes"].clone()).unwrap()
 }
 
-/// Somebody who asks.
+/// A client.
 struct Caller {
     name: String,
     role: String,
@@ -102,7 +102,7 @@ impl Caller {
         callers
     }
 
-    /// Whether the answer is the one that the rights of the route call for.
+    /// Whether the answer is the one that the rights of the route require.
     fn is_right(&self, route: &Route, status: StatusCode, location: &str) -> bool {
         let unknown =
             status == StatusCode::UNAUTHORIZED || status == StatusCode::SEE_OTHER && location.starts_with("/login?");
@@ -116,7 +116,7 @@ impl Caller {
         let is_refused = !route.roles.contains(&self.role)
             || self.has_matchers && route.within_matchers == "nothing"
             || self.has_dashboards && (route.on_dashboards == "nothing" || route.on_dashboards == "queries");
-        // Where somebody has a part, what the address names may be outside of it.
+        // A token that sees a part may not see the object in the address.
         let may_be_refused = self.has_matchers && route.within_matchers == "part"
             || self.has_dashboards && route.on_dashboards == "part";
         if is_refused { forbidden } else { !unknown && (!forbidden || may_be_refused) }
@@ -132,7 +132,7 @@ async fn every_route_is_for_those_whom_the_table_names_and_nobody_else() {
     let client = client();
     let mut wrong = Vec::new();
     for route in &routes {
-        // A method that the path does not take tells nobody that there is the path.
+        // A method that the path does not support does not reveal that the path exists.
         let other = client.request(Method::TRACE, server.url(&route.address())).send().await.unwrap().status();
         let tells = other != StatusCode::UNAUTHORIZED && other != StatusCode::SEE_OTHER;
         if tells && !route.is_open() {

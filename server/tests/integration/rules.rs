@@ -1,4 +1,4 @@
-//! Rules by the real program: evaluated, told, remembered, taken up after a restart, read again when their file changes.
+//! Rules in the real program: evaluation, notification, history, restart, reload of changed files.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -35,7 +35,7 @@ async fn load(server: &Server, value: f64) {
     assert!(answer.status().is_success());
 }
 
-/// The rule of a name, once it fulfils a condition.
+/// The rule of this name, once it fulfils a condition.
 async fn rule(server: &Server, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     eventually(name, async || {
         let answer = server.json(&format!("/api/v1/rules?rule_name[]={name}")).await;
@@ -78,7 +78,7 @@ async fn an_alert_fires_is_told_and_resolves() {
         server.query("load:double").await[0],
         (json!({"__name__": "load:double", "host": "a", "made": "here"}), 14.0)
     );
-    // The series comes with the second evaluation, which may know better since when the alert is on.
+    // The series appears with the second evaluation, which may correct the start of the alert.
     let series = eventually("its series", async || {
         Some(server.query("ALERTS{alertname='LoadHigh'}").await).filter(|series| !series.is_empty())
     })
@@ -153,7 +153,7 @@ async fn the_answer_has_prometheus_shape_and_filters() {
     // The links of alerts lead to a page.
     let link = server.get("/graph?g0.expr=load&g0.tab=1").send().await.unwrap();
     assert_eq!((link.status().as_u16(), link.headers()["location"].to_str().unwrap()), (303, "/alerts"));
-    // Nothing is built in where no daemon is watched.
+    // No built-in rules without a daemon.
     assert_eq!(server.json("/api/v1/rules").await["data"]["groups"].as_array().unwrap().len(), 1);
 }
 
@@ -172,7 +172,7 @@ async fn waiting_goes_on_after_a_restart() {
         (!server.query("ALERTS_FOR_STATE{alertname='LoadWaits'}").await.is_empty()).then_some(())
     })
     .await;
-    // It waits for some seconds.
+    // It is pending for some seconds.
     tokio::time::sleep(Duration::from_secs(4)).await;
     let data_dir = server.kill().await;
     let down_ms = now_ms();
@@ -180,7 +180,7 @@ async fn waiting_goes_on_after_a_restart() {
 
     let server = Server::start("serve", data_dir, &["--rules", &pattern]).await;
     let started_ms = now_ms();
-    // The time that it was away for does not count, the time before does.
+    // The time of the restart does not count, the time before does.
     let after = rule(&server, "LoadWaits", |rule| since(rule).is_some_and(|since| since < started_ms - 1_000)).await;
     let (before, after) = (since(&before).unwrap(), since(&after).unwrap());
     assert!(after >= before && after <= before + (now_ms() - down_ms) + 2_000, "{before} {after}");
@@ -211,7 +211,7 @@ async fn what_fires_goes_on_firing_over_a_restart_while_its_rule_waits_again() {
     })
     .await;
     assert_eq!(after["fired_at"], before["fired_at"]);
-    // The past tells the same, while its rule waited again and after it: it went on, and did not begin.
+    // The history is the same while its rule was pending again and afterwards: the alert continued, and did not begin.
     let now = now_ms();
     let past = eventually("the past", async || {
         let list = server.json(&format!("/api/alerts/past?at={now}")).await["alerts"][0].clone();
@@ -223,7 +223,7 @@ async fn what_fires_goes_on_firing_over_a_restart_while_its_rule_waits_again() {
     let began = history["transitions"].as_array().unwrap().iter();
     let began = began.filter(|change| change["to"] == "firing" && change["from"] != "firing").count();
     assert_eq!(began, 1, "{history}");
-    // The number in the navigation is of now, and a page on the past says so.
+    // The number in the navigation is current, and a page of the past says so.
     let badge = async |query: &str| {
         let page = server.text(&format!("/{query}")).await;
         page.split("class=\"counts\"").nth(1).unwrap().split("</a>").next().unwrap().to_owned()
@@ -252,7 +252,7 @@ async fn what_ended_while_nobody_saw_it_fires_no_longer_in_the_history() {
     eventually("their series", async || (server.query("ALERTS_FOR_STATE").await.len() == 2).then_some(())).await;
     let data_dir = server.kill().await;
     let killed_ms = now_ms();
-    // As after some minutes away: the notifier, which waits that long, has given the alerts up.
+    // As after some minutes of downtime: the notifier, which waits that long, has dropped the alerts.
     let pool = sqlx::SqlitePool::connect(data_dir.path().join("hyperscope.db").to_str().unwrap()).await.unwrap();
     sqlx::query("DELETE FROM known_alerts").execute(&pool).await.unwrap();
     pool.close().await;
@@ -262,7 +262,7 @@ async fn what_ended_while_nobody_saw_it_fires_no_longer_in_the_history() {
     let server = Server::start("serve", data_dir, &["--rules", &pattern]).await;
     let started_ms = now_ms();
     eventually("their ends", async || standing(&server, now_ms()).await.is_empty().then_some(())).await;
-    // They ended when they were evaluated last, not when the server was there again.
+    // They ended at their last evaluation, not when the server was restarted.
     assert_eq!(standing(&server, killed_ms + 1).await, Vec::<String>::new());
     let history = server.json("/api/alerts/history").await;
     let ends = history["transitions"].as_array().unwrap().iter().filter(|change| change["to"] == "inactive");
@@ -283,7 +283,7 @@ async fn files_are_read_again_and_a_bad_one_keeps_the_old_rules() {
     assert_eq!(rule(&server, "LoadHigh", |_| true).await["state"], "firing");
     assert_eq!(server.query("hyperscope_rules_last_reload_successful").await.len().min(1), 1);
 
-    // What stays goes on, what is new begins, what is gone ends.
+    // Unchanged rules continue, new ones begin, deleted ones end.
     let changed = RULES
         .replace("load > 5", "load > 4")
         .replace("load:double", "load:twice")
@@ -373,7 +373,7 @@ async fn built_in_rules_see_a_series_by_the_name_that_the_source_has() {
     eventually("what another daemon calls its jobs", async || {
         let now = now_ms();
         let of = |name, value| series(name, &[("daemon", "d")], &[(now, value)]);
-        // What dashboards call hypersdk_jobs_pending and hypersdk_jobs_active.
+        // The dashboards' names are hypersdk_jobs_pending and hypersdk_jobs_active.
         let sent = write(&server, vec![of("hypersdk_queued_jobs", 700.0), of("hypersdk_jobs_running", 3.0)]).await;
         assert!(sent.status().is_success());
         let large = server.json("/api/v1/rules?rule_name[]=LargeJobQueue").await;

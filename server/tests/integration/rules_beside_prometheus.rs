@@ -1,7 +1,9 @@
-//! The same rules over the same samples, at the same time, here and in a real Prometheus, with a restart of both in the middle.
+//! The same rules over the same samples, at the same time, here and in a real Prometheus, with a restart of both in the
+//! middle.
 //!
-//! The samples of a stretch are written before it begins, one for each interval of evaluation, at its start. So both engines evaluate the
-//! same data in each interval, however late they are and wherever in it they do so, and what they make of it must be the same.
+//! The samples of a phase are written before it begins, one for each evaluation interval, at the start of the interval.
+//! So both engines evaluate the same data in each interval, whenever within the interval they evaluate, and their
+//! results must be equal.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -15,11 +17,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use timeseries::STALE_NAN;
 
-/// How often rules are evaluated, and how long each sample of a stretch holds.
+/// The evaluation interval, which is also the distance of a phase's samples.
 const INTERVAL_MS: i64 = 2_000;
 
-/// `Clock` tells which interval was evaluated last: it comes first and last, so that an answer that was put together during an
-/// evaluation is known as such.
+/// `Clock` returns the interval that was evaluated last. It is requested before and after, so that answers built during
+/// an evaluation are recognised.
 const RULES: &str = r#"
 groups:
 - name: beside
@@ -45,7 +47,7 @@ groups:
   - { alert: Clock, expr: clock, labels: { last: "yes" } }
 "#;
 
-/// A small generator, so that the data is the same at each run.
+/// A small generator, so that the data is the same in each run.
 struct Dice(u64);
 
 impl Dice {
@@ -55,17 +57,17 @@ impl Dice {
     }
 }
 
-/// A time in which the data changes at each interval.
+/// A phase in which the data changes at each interval.
 #[derive(Clone, Copy)]
 struct Stretch {
     start_ms: i64,
-    /// What `clock` says in its first interval.
+    /// The value of `clock` in its first interval.
     first: i64,
     intervals: i64,
 }
 
 impl Stretch {
-    /// Begins at the next whole interval but two, so that there is time to write its data.
+    /// Begins after the next two whole intervals, so that there is time to write its data.
     fn soon(first: i64, intervals: i64) -> Self {
         Stretch { start_ms: (now_ms() / INTERVAL_MS + 3) * INTERVAL_MS, first, intervals }
     }
@@ -74,12 +76,12 @@ impl Stretch {
         self.start_ms + self.intervals * INTERVAL_MS
     }
 
-    /// The interval of a time, as `clock` says it.
+    /// The interval of a time, as `clock` returns it.
     fn interval(self, at_ms: i64) -> Option<i64> {
         (self.start_ms..self.end_ms()).contains(&at_ms).then(|| self.first + (at_ms - self.start_ms) / INTERVAL_MS)
     }
 
-    /// Series that wander, jump, and are away now and then. When it is over, all is calm but `steady`.
+    /// Series that drift, jump, and are missing sometimes. After the phase only `steady` continues.
     fn data(self, dice: &mut Dice) -> Vec<TimeSeries> {
         let times = |last: i64| (0..=last).map(move |index| (index, self.start_ms + index * INTERVAL_MS));
         #[allow(clippy::cast_precision_loss)] // small numbers
@@ -113,7 +115,7 @@ impl Stretch {
     }
 }
 
-/// One of the two: where it listens.
+/// One of the two servers, by its address.
 #[derive(Clone)]
 struct Engine(String);
 
@@ -145,14 +147,14 @@ impl Engine {
         found
     }
 
-    /// True if rules were evaluated in each interval of a stretch.
+    /// True if rules were evaluated in each interval of a phase.
     async fn evaluated_all(&self, stretch: Stretch) -> bool {
         let clock = self.samples("ALERTS{alertname='Clock',last='yes'}").await.into_values().next().unwrap_or_default();
         let intervals: BTreeSet<i64> = clock.into_iter().filter_map(|(at_ms, _)| stretch.interval(at_ms)).collect();
         i64::try_from(intervals.len()).unwrap() == stretch.intervals
     }
 
-    /// What it answers on rules and alerts in each interval of a stretch, until it is over.
+    /// Its answers about rules and alerts in each interval of a phase.
     async fn watch(self, stretch: Stretch) -> Seen {
         let mut seen = BTreeMap::new();
         let mut last_before = None;
@@ -166,7 +168,7 @@ impl Engine {
                 Some(value as i64)
             };
             let (first, last) = (clock(0), clock(rules.as_array().map_or(0, Vec::len).saturating_sub(1)));
-            // Nothing was evaluated while an answer was put together if the rules before it had all been, and none after it has yet been.
+            // No evaluation ran while an answer was built if all rules before it had been evaluated, and none after it.
             if let Some((interval, answer)) = waiting.take()
                 && first == Some(interval)
             {
@@ -185,13 +187,13 @@ impl Engine {
     }
 }
 
-/// When an interval began that a text's time is in.
+/// The start of the interval that contains a text's time.
 fn interval_of(text: &Value) -> i64 {
     let at: jiff::Timestamp = text.as_str().unwrap().parse().unwrap();
     at.as_millisecond().div_euclid(INTERVAL_MS)
 }
 
-/// What must be the same of an alert.
+/// The parts of an alert that must be equal.
 fn alert(alert: &Value) -> Value {
     json!({
         "labels": alert["labels"], "annotations": alert["annotations"], "state": alert["state"], "value": alert["value"],
@@ -199,20 +201,20 @@ fn alert(alert: &Value) -> Value {
     })
 }
 
-/// Alerts in an order of our own.
+/// Alerts in a canonical order.
 fn alerts(list: &Value) -> Vec<Value> {
     let mut alerts: Vec<Value> = list.as_array().into_iter().flatten().map(alert).collect();
     alerts.sort_by_key(|alert| alert["labels"].to_string());
     alerts
 }
 
-/// What must be the same of the rules.
+/// The parts of the rules that must be equal.
 fn rules(list: &Value) -> Vec<Value> {
     let rule = |rule: &Value| {
         let facts = ["type", "name", "state", "health", "lastError"];
         let mut shown: BTreeMap<&str, Value> = facts.into_iter().map(|fact| (fact, rule[fact].clone())).collect();
         shown.extend(["duration", "keepFiringFor"].map(|fact| (fact, rule[fact].as_f64().into())));
-        // Prometheus leaves empty ones out.
+        // Prometheus omits empty ones.
         let labels = rule["labels"].as_object().cloned().unwrap_or_default();
         shown.insert("labels", labels.into());
         shown.insert("alerts", alerts(&rule["alerts"]).into());
@@ -221,7 +223,7 @@ fn rules(list: &Value) -> Vec<Value> {
     list.as_array().unwrap().iter().map(rule).collect()
 }
 
-/// Compares all series that rules made in a stretch, sample by sample; how many changes of `ALERTS` there were.
+/// Compares all series that rules wrote in a phase, sample by sample; returns the number of changes of `ALERTS`.
 async fn compare_series(ours: &Engine, theirs: &Engine, stretch: Stretch) -> usize {
     let mut changes = 0;
     for selector in ["ALERTS", "ALERTS_FOR_STATE", "{__name__=~'.+:.+'}"] {
@@ -234,7 +236,7 @@ async fn compare_series(ours: &Engine, theirs: &Engine, stretch: Stretch) -> usi
                     if is_since && ["Clock", "Steady"].iter().any(|name| labels.contains(name)) {
                         continue;
                     }
-                    // Since when is told in seconds: alerts begin in the same interval.
+                    // Start times have whole seconds: alerts begin in the same interval.
                     let value = if is_since { (value * 1000.0).div_euclid(2_000.0) } else { value };
                     found.entry(labels.clone()).or_default().insert(interval, value);
                 }
@@ -258,8 +260,8 @@ async fn compare_series(ours: &Engine, theirs: &Engine, stretch: Stretch) -> usi
     changes
 }
 
-/// Lets both evaluate a stretch and compares all that they showed meanwhile and all that they stored. Where one of them could not keep
-/// up on a busy machine there is nothing to compare: then it is the turn of another stretch.
+/// Lets both evaluate a phase, and compares everything that they showed and stored. If one of them was too slow on a
+/// busy machine, there is nothing to compare; then another phase begins.
 async fn compare(ours: &Engine, theirs: &Engine, first: i64, intervals: i64, dice: &mut Dice) {
     for attempt in 0..5 {
         let stretch = Stretch::soon(first + 100 * attempt, intervals);
@@ -284,19 +286,19 @@ async fn compare(ours: &Engine, theirs: &Engine, first: i64, intervals: i64, dic
     panic!("no stretch without a missed evaluation");
 }
 
-/// True of alerts that outlast a stretch.
+/// True for alerts that outlast a phase.
 fn goes_on(name: Option<&str>) -> bool {
     matches!(name, Some("Clock" | "Steady"))
 }
 
-/// What an engine answered in each interval: rules and alerts.
+/// The answers of an engine in each interval: rules and alerts.
 type Seen = BTreeMap<i64, (Value, Value)>;
 
 async fn compare_stretch(ours: &Engine, theirs: &Engine, stretch: Stretch, our: &Seen, their: &Seen) {
     let mut compared = 0;
     for (interval, (our_rules, our_alerts)) in our {
         let Some((their_rules, their_alerts)) = their.get(interval) else { continue };
-        // Since when these are on depends on how long a restart took, and on what was missed before.
+        // The start times of these depend on the duration of a restart, and on what was missed before.
         let calm = |mut rules: Vec<Value>| {
             rules.retain(|rule| !goes_on(rule["name"].as_str()) && !goes_on(rule["labels"]["alertname"].as_str()));
             rules
@@ -311,7 +313,7 @@ async fn compare_stretch(ours: &Engine, theirs: &Engine, stretch: Stretch, our: 
     println!("{changes} runs of states, {compared} of {} intervals seen whole", stretch.intervals);
 }
 
-/// The samples of `ALERTS_FOR_STATE` of the alert that waits for an hour: time and since when, in milliseconds.
+/// The samples of `ALERTS_FOR_STATE` of the alert that is pending for an hour: time and start, in milliseconds.
 async fn steady(engine: &Engine) -> Vec<(i64, i64)> {
     let found = engine.samples("ALERTS_FOR_STATE{alertname='Steady'}").await;
     let samples = found.into_values().next().unwrap_or_default();
@@ -319,12 +321,12 @@ async fn steady(engine: &Engine) -> Vec<(i64, i64)> {
     samples.into_iter().map(|(at_ms, since)| (at_ms, (since * 1000.0) as i64)).collect()
 }
 
-/// How much longer an alert has to wait for a restart: what it was taken up with, and the time that it was away for.
+/// How much a restart prolongs the pending time of an alert: the restored start, and the downtime.
 async fn waited_longer(engine: &Engine, down_ms: i64) -> (i64, i64) {
     let samples = steady(engine).await;
     let before = samples.iter().rfind(|(at_ms, _)| *at_ms < down_ms).unwrap();
     let after = samples.iter().find(|(at_ms, _)| *at_ms > down_ms).unwrap();
-    // It is taken up at the evaluation before the first that writes a sample.
+    // It is restored at the evaluation before the first that writes a sample.
     (after.1 - before.1, after.0 - INTERVAL_MS - before.0)
 }
 
@@ -339,7 +341,7 @@ async fn every_change_of_state_is_prometheus_too_before_and_after_a_restart() {
     let mut dice = Dice(11);
     let engines = |server: &Server, prometheus: &Prometheus| (Engine(server.url("")), Engine(prometheus.url.clone()));
 
-    // Alerts that hold from the first evaluation on are taken up in the second: the stretch begins after it.
+    // Alerts that hold from the first evaluation on are restored in the second: the phase begins after it.
     let (ours, theirs) = engines(&server, &prometheus);
     for engine in [&ours, &theirs] {
         engine.write(vec![series("steady", &[], &[(now_ms(), 1.0)])]).await;

@@ -1,4 +1,4 @@
-//! A token with matchers sees the series that fulfil them, and nothing else by any way there is.
+//! A token with matchers sees the matching series, and no others on any path.
 
 use crate::common::{Live, Prometheus, Server, Simulator, client, eventually, now_ms, token};
 use reqwest::StatusCode;
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 const RULES: &str = r#"[{ alert: Everywhere, expr: 'sum(hypersdk_jobs_active) >= 0' }, { alert: PerProvider, expr: 'hypersdk_jobs_active >= 0' }, { alert: OnlyElsewhere, expr: 'hypersdk_jobs_active{provider="gcp"} >= 0' }]"#;
 
-/// Providers other than the token's, which must show nowhere.
+/// Other providers than the token's, which must not appear anywhere.
 const OTHERS: [&str; 5] = ["vsphere", "azure", "gcp", "openstack", "kvm"];
 
-/// Somebody who sees `provider="aws"`.
+/// A viewer that sees `provider="aws"`.
 struct Viewer<'a> {
     server: &'a Server,
     token: String,
@@ -52,7 +52,7 @@ fn names_no_other(text: &str) {
     }
 }
 
-/// Queries that try to see more, each of which gives series that tell their provider, and whether there must be some.
+/// Queries that try to see more; each returns series with a provider. The flag says whether there must be some.
 fn attempts() -> Vec<(String, bool)> {
     let at = now_ms() / 1000 - 5;
     [
@@ -84,7 +84,7 @@ fn attempts() -> Vec<(String, bool)> {
     .collect()
 }
 
-/// The same in what Prometheus 2.42 does not know yet.
+/// The same in syntax that Prometheus 2.42 does not know yet.
 fn newest_attempts() -> Vec<(&'static str, bool)> {
     vec![
         (r#"limitk(100, hypersdk_jobs_active)"#, true),
@@ -102,7 +102,7 @@ fn newest_attempts() -> Vec<(&'static str, bool)> {
     ]
 }
 
-/// What asks whether something is absent is told that it is, wherever else it may be.
+/// A query for the absence of a series finds it absent, even if it exists outside the scope.
 async fn sees_nothing_of_others(viewer: &Viewer<'_>) {
     for other in OTHERS {
         let absent = viewer.query(&format!(r#"absent(hypersdk_jobs_active{{provider="{other}"}})"#)).await;
@@ -151,15 +151,15 @@ async fn sees_only_its_part(viewer: &Viewer<'_>) {
         }
     }
     sees_nothing_of_others(viewer).await;
-    // A sum over all is a sum over the part.
+    // A sum over everything is a sum over the visible part.
     let rest = viewer.query("sum(hypersdk_jobs_active) - on () hypersdk_jobs_active").await;
     assert_eq!(rest[0]["value"][1], "0", "{rest:?}");
     assert_eq!(viewer.query("count(count by (provider) (hypersdk_jobs_active))").await[0]["value"][1], "1");
-    // What cannot be read or has no selector to restrict is refused.
+    // Invalid queries, and those without a selector to restrict, are rejected.
     for expr in ["info(hypersdk_jobs_active)", "hypersdk_jobs_active{", r#"x{a="b" or c="d"}"#] {
         assert_eq!(viewer.get("/api/v1/query", &[("query", expr)]).await.0, StatusCode::BAD_REQUEST, "{expr}");
     }
-    // Of two queries, one counts, and it is restricted.
+    // Of two queries only one is used, and it is restricted.
     let twice =
         [("query", "sum by (provider) (hypersdk_jobs_active)"), ("query", "sum by (provider) (hypersdk_jobs_active)")];
     names_no_other(&viewer.get("/api/v1/query", &twice).await.1);
@@ -232,7 +232,7 @@ async fn nothing_of_the_embedded_store_gets_around_a_tokens_matchers() {
     assert_eq!(cancel.status(), StatusCode::NOT_FOUND);
     assert_eq!(viewer.json("/api/upstreams", &[]).await, json!({"upstreams": []}));
 
-    // Our own page of metrics, and the pages.
+    // Our own `/metrics`, and the pages.
     let metrics = viewer.get("/metrics", &[]).await.1;
     assert!(metrics.contains("provider=\"aws\""), "{metrics}");
     assert!(
@@ -246,7 +246,7 @@ async fn nothing_of_the_embedded_store_gets_around_a_tokens_matchers() {
     let past = [("from", "now-20m"), ("to", "now-1m")];
     names_no_other(&viewer.get("/jobs", &past).await.1);
 
-    // Live: the same query of an admin and of the viewer are two.
+    // Live: the same query of an admin and of the viewer are two queries.
     let expr = "sum by (provider) (hypersdk_jobs_active)";
     let mut whole = Live::open(&server).await;
     whole.subscribe_query(1, expr, 60_000, 1_000).await;
@@ -290,7 +290,7 @@ async fn nothing_of_an_engine_gets_around_a_tokens_matchers() {
         (answer["data"]["result"][0].is_object() && aws).then_some(())
     })
     .await;
-    // So that what looks back finds something.
+    // So that queries of the past find something.
     tokio::time::sleep(std::time::Duration::from_secs(12)).await;
     let server = Server::serve(&["--prometheus-url", &prometheus.url]).await;
     let viewer = Viewer::of(&server, r#"provider="aws""#).await;
@@ -390,7 +390,7 @@ async fn no_route_that_reads_shows_anything_of_others() {
     for route in routes["routes"].as_array().unwrap() {
         let path = route["path"].as_str().unwrap();
         let reads = route["methods"].as_array().unwrap().contains(&json!("GET"));
-        // A socket is no answer, and the description of the API is about no data.
+        // A socket is no answer, and the description of the API contains no data.
         if !reads || ["/ws", "/logout", "/api/openapi.json"].contains(&path) {
             continue;
         }
@@ -402,7 +402,7 @@ async fn no_route_that_reads_shows_anything_of_others() {
         walked += 1;
         showing += usize::from(shows(&all));
     }
-    // The same requests show others to who may see all.
+    // The same requests show the others to a token without matchers.
     assert!(showing > 10, "only {showing} of {walked} routes show anything of others to an admin");
     assert!(walked > 40, "only {walked} routes were walked");
 }

@@ -1,4 +1,4 @@
-//! No secret leaves: not a daemon's password, not a daemon's key, not a token, on no way out and in no file.
+//! No secret leaves the server: no password of a daemon, no daemon's key, no token, on any path or in any file.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 const DAEMON_KEY: &str = "the-key-of-the-daemon-4711";
 
-/// Everything that came out of a server, with where it came from.
+/// All output of a server, with its origin.
 #[derive(Default)]
 struct Collected(Vec<(String, Vec<u8>)>);
 
@@ -19,7 +19,7 @@ impl Collected {
         self.0.push((from.into(), bytes.as_ref().to_vec()));
     }
 
-    /// Fails if a secret is in it.
+    /// Fails if it contains a secret.
     fn is_clean_of(&self, what: &str, secret: &str) {
         let places: Vec<&str> = self
             .0
@@ -88,7 +88,7 @@ async fn nothing_that_comes_out_holds_a_secret() {
         })
         .await;
 
-        // All that a user can ask for.
+        // All requests of a user.
         let jobs = eventually("jobs enough for a test", async || {
             let jobs = server.json("/api/jobs").await;
             (jobs["jobs"].as_array().unwrap().len() > 5).then_some(jobs)
@@ -137,7 +137,7 @@ async fn nothing_that_comes_out_holds_a_secret() {
         binary.subscribe_query(2, r#"{__name__=~".+"}"#, 10_000, 1_000).await;
         collected.listen(binary, "socket, binary").await;
 
-        // Tokens: one that is used, a session of it, and one that is wrong.
+        // Tokens: a used one, a session of it, and a wrong one.
         let secret = token(server.data_dir.path(), &["create", "--name", "someone", "--role", "viewer"]).await;
         assert!(secret.starts_with("hs_"), "{secret}");
         let session = eventually("a login", async || {

@@ -1,4 +1,5 @@
-//! The stored series as an operator cares for them: copies, checks, a directory in use, a full disk, what comes late or twice.
+//! The stored series from an operator's view: copies, checks, a directory in use, a full disk, late and duplicate
+//! samples.
 
 use std::{path::Path, process::Command, sync::Arc};
 
@@ -23,7 +24,7 @@ async fn samples(server: &Server, selector: &str, at_ms: i64) -> Vec<(i64, f64)>
     found["values"].as_array().unwrap().iter().map(point).collect()
 }
 
-/// The status and the message of a refused write.
+/// Status and message of a rejected write.
 async fn refusal(answer: Response) -> (StatusCode, String) {
     let status = answer.status();
     let body: Value = answer.json().await.unwrap();
@@ -50,11 +51,11 @@ async fn what_comes_late_or_twice_or_from_1970_is_taken_as_by_prometheus() {
     assert!(status == 400 && message.contains("duplicate sample for timestamp"), "{status} {message}");
     let expected = [(now - 9 * MINUTE_MS, 3.0), (now - 5 * MINUTE_MS, 2.0), (now, 1.0)];
     assert_eq!(samples(&server, "late", now).await, expected, "in order, each once");
-    let told = server.text("/metrics").await;
-    assert!(told.contains("\nhyperscope_store_too_old_samples_total 1\n"), "{told}");
-    assert!(told.contains("\nhyperscope_store_duplicate_samples_total 1\n"), "{told}");
+    let metrics = server.text("/metrics").await;
+    assert!(metrics.contains("\nhyperscope_store_too_old_samples_total 1\n"), "{metrics}");
+    assert!(metrics.contains("\nhyperscope_store_duplicate_samples_total 1\n"), "{metrics}");
 
-    // A test-suite loads from the beginning of time, while our own series are of now.
+    // A test suite writes samples from the beginning of time, while our own series are current.
     let steps: Vec<(i64, f64)> = (0_i32..20).map(|at| (i64::from(at) * 5 * MINUTE_MS, f64::from(at))).collect();
     assert_eq!(write(&server, vec![series("loaded", &[], &steps)]).await.status(), 204);
     assert_eq!(samples(&server, "loaded", 100 * MINUTE_MS).await, steps);
@@ -78,7 +79,7 @@ async fn a_snapshot_is_a_data_directory() {
     assert_eq!(answer["status"], "success", "{answer}");
     let name = answer["data"]["name"].as_str().unwrap();
     assert!(name.len() == 33 && name.contains("Z-"), "{name}");
-    // What comes later is not in it.
+    // Later samples are not in it.
     assert_eq!(write(&server, vec![series("later", &[], &[(hour, 1.0)])]).await.status(), 204);
 
     let copy = server.data_dir.path().join("snapshots").join(name);
@@ -90,7 +91,7 @@ async fn a_snapshot_is_a_data_directory() {
     assert_eq!(samples(&restored, "kept", hour + 500_000).await, first);
     assert_eq!(samples(&restored, "later", hour).await, []);
 
-    // Without what is only in the log: whole chunks, of which the newest samples are none yet.
+    // Without samples that are only in the log: whole chunks, without the newest samples.
     let answer = server.post("/api/v1/admin/tsdb/snapshot?skip_head=true").send().await.unwrap();
     let answer: Value = answer.json().await.unwrap();
     let copy = server.data_dir.path().join("snapshots").join(answer["data"]["name"].as_str().unwrap());
@@ -115,7 +116,7 @@ async fn a_snapshot_is_a_data_directory() {
 #[tokio::test]
 async fn how_much_there_is_is_told_to_those_who_may_see_all() {
     let server = Server::serve(&[]).await;
-    // More than there are names of our own metrics, which are in the store as well.
+    // More than the number of our own metrics, which are in the store too.
     let many = (0..400).map(|number| series("counted", &[("number", &number.to_string())], &[(now_ms(), 1.0)]));
     assert_eq!(write(&server, many.collect()).await.status(), 204);
     let status = server.json("/api/v1/status/tsdb?limit=1").await;
@@ -157,7 +158,7 @@ async fn a_check_finds_what_is_damaged_and_changes_nothing() {
         assert!(stdout.contains(file.to_str().unwrap()) && stdout.contains("from byte"), "{stdout}");
         assert!(stderr.starts_with("error: ") && stderr.contains("1 place is damaged"), "{stderr}");
     }
-    // The server goes on with everything else, and then there is nothing more to find.
+    // The server continues with everything else, and then there is nothing more to find.
     let server = Server::start("serve", data_dir, &[]).await;
     let left = samples(&server, "checked", hour + 400_000).await;
     assert!(left.len() >= 400 - 120 && left.iter().all(|sample| values.contains(sample)), "{}", left.len());
@@ -175,21 +176,21 @@ async fn a_second_server_is_told_which_directory_is_in_use_by_whom() {
         let server = Server::start(command, Arc::new(TempDir::new().unwrap()), args).await;
         let mut second = crate::common::launch(command, server.data_dir.path(), args);
         assert_eq!(second.ended().await.code(), Some(1));
-        let told = second.stderr();
+        let printed = second.stderr();
         let pid = format!("(pid {})", server.program.pid());
         let directory = server.data_dir.path().to_str().unwrap();
         assert!(
-            told.contains("in use by another process") && told.contains(directory) && told.contains(&pid),
-            "{told}"
+            printed.contains("in use by another process") && printed.contains(directory) && printed.contains(&pid),
+            "{printed}"
         );
-        // The first one has lost nothing by it.
+        // The first one has lost nothing.
         assert!(!server.query("up or hyperscope_pages_total or vector(1)").await.is_empty());
         let answer = server.get("/api/v1/label/__name__/values").send().await.unwrap();
         assert_eq!(answer.status(), 200);
     }
 }
 
-/// A server that is told of a full disk instead of being ended by it: a limit on the size of files stands for the disk.
+/// A server that gets an error from a full disk instead of being killed: a limit of the file size simulates the disk.
 async fn limitable(data_dir: Arc<TempDir>) -> Server {
     let script = r#"trap "" XFSZ; exec "$0" "$@""#;
     let all = arguments("serve", data_dir.path(), &[]);
@@ -236,7 +237,8 @@ async fn a_full_disk_stops_writes_alone_and_no_longer_than_it_is_full() {
     assert!((1..=60).contains(&wait));
     let (_, message) = refusal(refused).await;
     assert!(message.contains("no room on the disk"), "{message}");
-    // What was refused waits for room and may be seen; it is not acknowledged, and counts once when it is sent again.
+    // Rejected samples wait for space and may be visible; they are not acknowledged, and count once when they are sent
+    // again.
     let count = format!("count(count_over_time(full[1h] @ {}) >= {stored})", (start + 2_000) / 1_000);
     assert_eq!(server.query(&count).await[0].1, 200.0, "reads go on");
     assert_eq!(server.get_as_nobody("/health").send().await.unwrap().status(), 200);

@@ -1,4 +1,4 @@
-//! A server that is killed loses no more than the last scrape.
+//! A killed server loses no more than the last scrape.
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,7 @@ use timeseries::histogram::Histogram;
 /// Samples by series: time in milliseconds and value as text.
 type Samples = BTreeMap<String, Vec<(i64, String)>>;
 
-/// All samples of the daemon's series as the store has them.
+/// All stored samples of the daemon's series.
 async fn samples(server: &Server) -> Samples {
     let expr = r#"{__name__=~"hypersdk_.+|up",daemon="sim"}[1h]"#;
     let answer = server.get("/api/v1/query").query(&[("query", expr)]).send().await.unwrap();
@@ -66,7 +66,7 @@ async fn what_was_scraped_before_a_kill_is_there_after_it() {
         assert!(before.len() > 400, "{} series", before.len());
         server.kill().await;
     }
-    // And what is stopped in order loses nothing at all.
+    // A regular stop loses nothing.
     let server = Server::start("serve", Arc::clone(&data_dir), &args).await;
     let whole = samples(&server).await;
     assert!(server.stop().await.0.success());
@@ -90,10 +90,10 @@ async fn tokens_survive_a_kill() {
     assert_eq!(session["name"], "kept", "{session}");
 }
 
-/// How much later than its series' others a late sample comes.
+/// How much older than the other samples a late sample is.
 const LATE_MS: i64 = 59_500;
 
-/// What is written remotely in one request: floats, a native histogram, and a sample that is late.
+/// One remote write: floats, a native histogram, and a late sample.
 fn written(start: i64, number: i64) -> Vec<TimeSeries> {
     let (time, value) = (start + number * 1_000, number as f64);
     let mut all: Vec<TimeSeries> = (0..30)
@@ -107,7 +107,7 @@ fn written(start: i64, number: i64) -> Vec<TimeSeries> {
     all
 }
 
-/// Everything of a series of one name and of these labels, in a range that ends when everything is written.
+/// All samples of the series with this name and these labels, in a range that ends when everything is written.
 async fn stored(server: &Server, selector: &str, end: i64) -> Value {
     let query = [("query", format!("{selector}[2h]")), ("time", (end / 1_000).to_string())];
     let answer: Value = server.get("/api/v1/query").query(&query).send().await.unwrap().json().await.unwrap();
@@ -115,7 +115,7 @@ async fn stored(server: &Server, selector: &str, end: i64) -> Value {
     answer["data"]["result"][0].clone()
 }
 
-/// Checks that the requests before `count` are stored, whole.
+/// Checks that the requests before `count` are stored completely.
 async fn check_written(server: &Server, start: i64, count: i64) {
     let end = start + (count + 600) * 1_000;
     for selector in [r#"written{series="0"}"#, r#"written{series="29"}"#, "late"] {
@@ -167,13 +167,13 @@ async fn what_was_written_remotely_and_acknowledged_survives_a_kill() {
         server.kill().await;
         writing.await.unwrap();
     }
-    // And then the end of the newest file is lost, as after a power cut.
+    // Then the end of the newest file is lost, as after a power cut.
     let logs = data_dir.path().join("store/log");
     let log = std::fs::read_dir(logs).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
     let length = std::fs::metadata(&log).unwrap().len();
     std::fs::File::options().write(true).open(&log).unwrap().set_len(length - 5).unwrap();
     let server = Server::start("serve", data_dir, &[]).await;
-    // No more than the last request or the last look at ourselves is gone.
+    // Only the last request, or the last sample of our own metrics, is lost.
     check_written(&server, start, acknowledged.load(Ordering::SeqCst) - 1).await;
     let told = server.text("/metrics").await;
     assert!(told.contains("\nhyperscope_store_damages 1\n"), "{told}");

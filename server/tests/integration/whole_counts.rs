@@ -1,4 +1,4 @@
-//! Counts over a window are whole, and equal on every panel; where the engine extrapolates, the numbers say so.
+//! Counts over a window are whole numbers, and equal on every panel; if the engine extrapolates, the panel says so.
 
 use crate::common::{Live, Prometheus, Server, now_ms};
 use remote_write::TimeSeries;
@@ -6,7 +6,8 @@ use serde_json::Value;
 
 const MINUTE_MS: i64 = 60_000;
 
-/// A counter that has been zero since 50 minutes ago and steps by one at each of `steps`, in minutes before now; a sample each 15 s.
+/// A counter that has been zero since 50 minutes ago and increases by one at each of `steps`, in minutes before now; a
+/// sample every 15 s.
 fn counter(name: &str, labels: &[(&str, &str)], steps: &[i64], now_ms: i64) -> TimeSeries {
     let samples: Vec<(i64, f64)> = (0..=200)
         .map(|index| {
@@ -18,7 +19,7 @@ fn counter(name: &str, labels: &[(&str, &str)], steps: &[i64], now_ms: i64) -> T
     crate::common::series(name, labels, &samples)
 }
 
-/// Seven jobs that completed and one that failed, at two providers.
+/// Seven completed jobs and one failed job, at two providers.
 fn jobs(now_ms: i64) -> Vec<TimeSeries> {
     let (aws, local) = (&[("provider", "aws")], &[("provider", "vsphere")]);
     vec![
@@ -37,7 +38,7 @@ fn jobs(now_ms: i64) -> Vec<TimeSeries> {
     ]
 }
 
-/// The queries of a built-in dashboard in which a text occurs.
+/// The queries of a built-in dashboard that contain a text.
 async fn queries(server: &Server, uid: &str, text: &str) -> Vec<(String, String)> {
     let dashboard = server.json(&format!("/api/dashboards/{uid}")).await;
     let panels = dashboard["panels"].as_array().unwrap().iter();
@@ -83,7 +84,7 @@ async fn rates_of_jobs_are_those_of_the_jobs_that_were_counted() {
     let mut seen = 0;
     for uid in ["hypersdk-overview", "hypersdk-jobs"] {
         for (legend, expr) in queries(&server, uid, "rate(hypersdk_").await {
-            // Of the last five minutes: two submitted jobs and two that completed.
+            // Of the last five minutes: two submitted jobs and two completed ones.
             let wanted = match legend.as_str() {
                 "completed" | "{{provider}} completed" | "{{provider}} submitted" => 2.0,
                 "failed" | "{{provider}} failed" => 0.0,
@@ -117,7 +118,7 @@ async fn an_engine_that_extrapolates_is_said_to_estimate() {
     let expr = "sum(increase(hypersdk_jobs_completed_total[24h] anchored))";
     let instant = format!("/api/v1/query?query={expr}&time={}", now_ms / 1000);
     let end = now_ms / 1000 / 60 * 60;
-    // Put together of parts, and passed on.
+    // Combined from parts, and passed on.
     for path in [
         instant.clone(),
         format!("/api/v1/query_range?query={expr}&start={}&end={end}&step=60", end - 600),

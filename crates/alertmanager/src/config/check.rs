@@ -1,4 +1,4 @@
-//! From the file to what holds: names found, defaults filled in, contradictions refused.
+//! Checks a configuration file: resolves names, fills in defaults, rejects contradictions.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -26,14 +26,15 @@ const DEFAULT_GROUP_WAIT_MS: i64 = 30_000;
 const DEFAULT_GROUP_INTERVAL_MS: i64 = 5 * 60_000;
 const DEFAULT_REPEAT_INTERVAL_MS: i64 = 4 * 3_600_000;
 const PAGERDUTY_URL: &str = "https://events.pagerduty.com/v2/enqueue";
-/// What stands in `group_by` for all labels.
+/// `group_by: ['...']` groups by all labels.
 const ALL_LABELS: &str = "...";
 
 impl ConfigFile {
     /// Checks the file; paths in it are relative to `directory`.
     ///
     /// # Errors
-    /// The first thing that is wrong, and where.
+    ///
+    /// The first problem and its position.
     pub fn check(self, directory: &Path) -> Result<Config, Problem> {
         let start = Location::UNKNOWN;
         let global = Defaults::new(self.global, directory)?;
@@ -57,7 +58,7 @@ impl ConfigFile {
     }
 }
 
-/// The tree of routes as it is laid out flat.
+/// The tree of routes, flattened.
 struct Tree<'a> {
     nodes: Vec<Route>,
     receivers: &'a BTreeMap<String, Receiver>,
@@ -69,10 +70,10 @@ impl Tree<'_> {
         let (at, file) = (root.referenced, &root.value);
         let refuse = |message: &str| Err(Problem::at(at, message));
         if file.receiver.as_ref().is_none_or(|receiver| receiver.value.is_empty()) {
-            return refuse("the root route needs a receiver, which gets what no other route takes");
+            return refuse("the root route needs a receiver, which gets the alerts that no other route matches");
         }
         if !file.equal.is_empty() || !file.match_re.is_empty() || !file.matchers.is_empty() {
-            return refuse("the root route takes every alert: move its matchers to a route below it");
+            return refuse("the root route must match every alert: move its matchers to a route below it");
         }
         if !file.mute_time_intervals.is_empty() {
             return refuse("the root route cannot be muted: move mute_time_intervals to a route below it");
@@ -142,7 +143,7 @@ impl Tree<'_> {
         Ok(id)
     }
 
-    /// The names of intervals, each of which must be there.
+    /// Checks that every named time interval exists.
     fn known(&self, names: &[Spanned<String>]) -> Result<Vec<String>, Problem> {
         let check = |name: &Spanned<String>| {
             if self.intervals.contains_key(&name.value) {
@@ -158,7 +159,7 @@ impl Tree<'_> {
 fn positive(key: &str, given: Option<&Spanned<super::file::Period>>) -> Result<Option<i64>, Problem> {
     match given {
         Some(period) if period.value.0 == 0 => {
-            Err(Problem::at(period.referenced, format!("{key} must be longer than nothing")))
+            Err(Problem::at(period.referenced, format!("{key} must be longer than 0s")))
         }
         other => Ok(other.map(|period| period.value.0)),
     }
@@ -172,7 +173,7 @@ fn group_by(given: &Spanned<Vec<String>>) -> Result<GroupBy, Problem> {
             return refuse("a name in group_by is empty: write the name of a label, or leave it out".to_owned());
         }
         if !names.insert(name.clone()) {
-            return refuse(format!("{name:?} stands twice in group_by: leave one out"));
+            return refuse(format!("{name:?} is listed twice in group_by: remove one"));
         }
     }
     match (names.contains(ALL_LABELS), names.len()) {
@@ -182,7 +183,7 @@ fn group_by(given: &Spanned<Vec<String>>) -> Result<GroupBy, Problem> {
     }
 }
 
-/// The three ways to write matchers, as one list.
+/// Merges the three ways to write matchers into one list.
 fn matchers(
     equal: &BTreeMap<String, Spanned<String>>,
     regex: &BTreeMap<String, Spanned<String>>,
@@ -247,7 +248,7 @@ fn intervals(
     Ok(intervals)
 }
 
-/// What receivers take from `global`.
+/// Defaults that receivers inherit from `global`.
 struct Defaults {
     file: Global,
     http: Http,
@@ -323,7 +324,7 @@ fn receivers(
     Ok(receivers)
 }
 
-/// Fills an integration in from `global`; says what it lacks.
+/// Fills in an integration's defaults from `global`. The error says which required setting is missing.
 fn complete(integration: &mut Integration, global: &Defaults) -> Result<(), String> {
     let http = |own: &mut Option<Http>| match own {
         Some(own) => own.problem().map_or(Ok(()), |message| Err(message.to_owned())),
@@ -375,7 +376,7 @@ fn complete(integration: &mut Integration, global: &Defaults) -> Result<(), Stri
     }
 }
 
-/// A secret given as it is or as a file, not both; empty is none.
+/// A secret given as text or as a file, not both. An empty text counts as not set.
 fn one(key: &str, text: &Option<Secret>, file: &mut Option<PathBuf>) -> Result<Option<Secret>, String> {
     let text = text.clone().filter(|text| !text.is_empty());
     let file = file.take().filter(|file| !file.as_os_str().is_empty());
@@ -385,7 +386,7 @@ fn one(key: &str, text: &Option<Secret>, file: &mut Option<PathBuf>) -> Result<O
     Ok(either(&text, &file))
 }
 
-/// Checks a URL that stands in the file; the value is a secret and not quoted.
+/// Checks a URL of the file. The error does not quote it, because it is a secret.
 fn url(key: &str, value: &Secret) -> Result<(), String> {
     let Secret::Text(text) = value else { return Ok(()) };
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
@@ -410,7 +411,7 @@ fn slack_parts(slack: &mut Slack) -> Result<(), String> {
                 return Err("an action of a Slack message needs a url or a name".to_owned());
             }
         } else {
-            // One that leads somewhere asks nothing of programs.
+            // A link button sends no interaction, so the fields for one are dropped.
             (action.name, action.value, action.confirm) = (String::new(), String::new(), None);
         }
         if action.confirm.as_ref().is_some_and(|confirm| confirm.text.is_empty()) {
@@ -450,7 +451,7 @@ fn mail(email: &mut receiver::Email, global: &Defaults) -> Result<(), String> {
     email.require_tls = email.require_tls.or(global.file.smtp_require_tls).or(Some(true));
     let mut names = HashSet::new();
     if let Some(twice) = email.headers.keys().find(|name| !names.insert(name.to_lowercase())) {
-        return Err(format!("the header {twice:?} stands twice"));
+        return Err(format!("the header {twice:?} is set twice"));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The file as it stands: what may be written where. [`ConfigFile::check`] makes a [`super::Config`] of it.
+//! The schema of the configuration file. [`ConfigFile::check`] turns it into a [`super::Config`].
 
 use std::{collections::BTreeMap, path::PathBuf, str::FromStr};
 
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::time_interval::TimeSpec;
 
-/// A duration in Prometheus' spelling, in milliseconds; `0` will do for none.
+/// A duration in Prometheus' syntax, in milliseconds; `0` is accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period(pub i64);
 
@@ -34,23 +34,23 @@ impl<'de> Deserialize<'de> for Period {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ConfigFile {
-    /// Defaults of receivers.
+    /// Defaults for receivers.
     pub global: Global,
-    /// The root of the routes.
+    /// The root route.
     pub route: Option<Spanned<RouteFile>>,
-    /// Which alerts keep which others quiet.
+    /// Inhibition rules.
     pub inhibit_rules: Vec<Spanned<InhibitFile>>,
-    /// Whom to tell.
+    /// Receivers.
     pub receivers: Vec<Spanned<ReceiverFile>>,
-    /// Patterns of files of templates.
+    /// Globs of template files.
     pub templates: Vec<String>,
-    /// Named times, in the older spelling.
+    /// Named time intervals, in the deprecated spelling.
     pub mute_time_intervals: Vec<Spanned<IntervalFile>>,
-    /// Named times.
+    /// Named time intervals.
     pub time_intervals: Vec<Spanned<IntervalFile>>,
 }
 
-/// `global`. The last keys belong to receivers that are not there; files of Alertmanager that were written out hold them.
+/// `global`. The last keys belong to receivers that we do not support; files that Alertmanager generates contain them.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[allow(missing_docs, reason = "named and meant as in Alertmanager's documentation")]
@@ -82,7 +82,7 @@ pub struct Global {
     pub webex_api_url: Option<IgnoredAny>,
 }
 
-/// A node of the tree of routes.
+/// A node of the routing tree.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[allow(missing_docs, reason = "named and meant as in Alertmanager's documentation")]
@@ -132,7 +132,7 @@ pub struct InhibitFile {
     pub equal: Vec<Spanned<String>>,
 }
 
-/// Named times.
+/// A named time interval.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[allow(missing_docs, reason = "named and meant as in Alertmanager's documentation")]

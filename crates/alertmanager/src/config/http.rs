@@ -1,4 +1,4 @@
-//! How a receiver is reached by HTTP.
+//! HTTP client settings of a receiver.
 
 use std::path::{Path, PathBuf};
 
@@ -6,13 +6,13 @@ use serde::Deserialize;
 
 use super::Secret;
 
-/// `http_config`, as it stands in the file. What Alertmanager knows and this does not is an error that says so.
+/// `http_config` as in the file. An option of Alertmanager that we do not support is an error.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
     /// Name and password.
     pub basic_auth: Option<BasicAuth>,
-    /// A header `Authorization` of any kind.
+    /// Header `Authorization` with any scheme.
     pub authorization: Option<Authorization>,
     /// `Authorization: Bearer`
     pub bearer_token: Option<Secret>,
@@ -20,9 +20,9 @@ pub struct Http {
     pub bearer_token_file: Option<PathBuf>,
     /// TLS.
     pub tls_config: Tls,
-    /// Taken for Alertmanager's sake; redirects are never followed, since they would carry secrets elsewhere.
+    /// Accepted for compatibility. We never follow redirects, because they would send secrets to another host.
     pub follow_redirects: Option<bool>,
-    /// Whether HTTP/2 may be spoken.
+    /// Whether HTTP/2 is allowed.
     pub enable_http2: Option<bool>,
 }
 
@@ -30,7 +30,7 @@ pub struct Http {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BasicAuth {
-    /// Who.
+    /// User name.
     pub username: String,
     /// Password.
     pub password: Option<Secret>,
@@ -38,16 +38,16 @@ pub struct BasicAuth {
     pub password_file: Option<PathBuf>,
 }
 
-/// A header `Authorization`.
+/// Header `Authorization`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Authorization {
-    /// Its first word; `Bearer` if there is none.
+    /// The scheme; `Bearer` by default.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What follows.
+    /// The credentials after the scheme.
     pub credentials: Option<Secret>,
-    /// File that holds what follows.
+    /// File that holds the credentials.
     pub credentials_file: Option<PathBuf>,
 }
 
@@ -55,27 +55,27 @@ pub struct Authorization {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tls {
-    /// Certificates that are believed beside the system's, PEM.
+    /// CA certificates to trust besides the system's, PEM.
     pub ca_file: Option<PathBuf>,
-    /// Own certificate, PEM.
+    /// Client certificate, PEM.
     pub cert_file: Option<PathBuf>,
-    /// Its key, PEM.
+    /// Key of the client certificate, PEM.
     pub key_file: Option<PathBuf>,
-    /// Whether any certificate is believed.
+    /// Whether to skip verification of the server's certificate.
     pub insecure_skip_verify: bool,
 }
 
-/// What is sent to be let in.
+/// Credentials to send.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Credentials<'a> {
     /// Name and password.
     Basic(&'a str, Option<Secret>),
-    /// The first word of the header and the rest.
+    /// Scheme and credentials of the header `Authorization`.
     Header(&'a str, Secret),
 }
 
 impl Http {
-    /// What is sent to be let in, if anything.
+    /// The credentials to send, if any.
     #[must_use]
     pub fn credentials(&self) -> Option<Credentials<'_>> {
         if let Some(basic) = &self.basic_auth {
@@ -89,7 +89,7 @@ impl Http {
         either(&self.bearer_token, &self.bearer_token_file).map(|secret| Credentials::Header("Bearer", secret))
     }
 
-    /// What contradicts itself, in a sentence.
+    /// Describes a contradiction in these settings, if there is one.
     pub(super) fn problem(&self) -> Option<&'static str> {
         let both = |text: &Option<Secret>, file: &Option<PathBuf>| text.is_some() && file.is_some();
         let ways = [
@@ -132,7 +132,7 @@ impl Http {
     }
 }
 
-/// The secret, given as it is or as a file.
+/// The secret, given as text or as a file.
 pub(super) fn either(text: &Option<Secret>, file: &Option<PathBuf>) -> Option<Secret> {
     text.clone().or_else(|| file.clone().map(Secret::File))
 }

@@ -1,4 +1,4 @@
-//! Alertmanager's configuration file: read as it stands ([`file::ConfigFile`]), then checked and filled in ([`Config`]).
+//! Alertmanager's configuration file: parsed into [`file::ConfigFile`], then checked and completed into [`Config`].
 
 mod check;
 pub mod file;
@@ -18,25 +18,25 @@ pub use self::{
 };
 use crate::{alert::Labels, inhibit::InhibitRule, time_interval::TimeInterval};
 
-/// A configuration that holds: every name it uses is there, every default is filled in.
+/// A valid configuration: every name is resolved and every default is filled in.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// How long an alert lasts that does not say so, in milliseconds.
+    /// How long an alert without an end lasts, in milliseconds.
     pub resolve_timeout_ms: i64,
-    /// The tree of routes, flat; the first is the root.
+    /// The routing tree, flattened; the first is the root.
     pub routes: Vec<Route>,
-    /// By name.
+    /// Receivers by name.
     pub receivers: BTreeMap<String, Receiver>,
-    /// By name.
+    /// Time intervals by name.
     pub intervals: BTreeMap<String, Vec<TimeInterval>>,
-    /// Which alerts keep which others quiet.
+    /// Inhibition rules.
     pub inhibit_rules: Vec<InhibitRule>,
-    /// Patterns of files of templates, as they stand in the file.
+    /// Globs of template files, as written in the file.
     pub templates: Vec<String>,
 }
 
 impl Config {
-    /// The routes that an alert takes, each by its place in [`Config::routes`]. There is always one.
+    /// Indices into [`Config::routes`] of the routes that match an alert. There is at least one.
     #[must_use]
     pub fn routes_of(&self, labels: &Labels) -> Vec<usize> {
         let mut found = Vec::new();
@@ -44,7 +44,7 @@ impl Config {
         found
     }
 
-    /// Adds the routes below `id`, or itself, that take an alert; whether there were any.
+    /// Adds the matching routes at or below `id`; returns whether any matches.
     fn follow(&self, id: usize, labels: &Labels, found: &mut Vec<usize>) -> bool {
         let Some(route) = self.routes.get(id).filter(|route| route.matchers.matches(labels)) else { return false };
         let before = found.len();
@@ -60,7 +60,8 @@ impl Config {
         true
     }
 
-    /// Names of the times that mute a route at `now_ms`; for one outside its active times, those.
+    /// Names of the time intervals that mute a route at `now_ms`; if the route is outside its active intervals, their
+    /// names.
     #[must_use]
     pub fn muted_by(&self, route: &Route, now_ms: i64) -> Vec<String> {
         let holds = |name: &&String| self.is_in_any(std::slice::from_ref(name), now_ms);
@@ -72,7 +73,7 @@ impl Config {
         muting
     }
 
-    /// Whether any of the named intervals holds at `now_ms`.
+    /// Whether `now_ms` is within any of the named intervals.
     #[must_use]
     pub fn is_in_any(&self, names: &[String], now_ms: i64) -> bool {
         names.iter().filter_map(|name| self.intervals.get(name)).flatten().any(|interval| interval.contains(now_ms))

@@ -1,5 +1,5 @@
-//! Receivers: whom to tell, by which means. Fields hold templates unless they say otherwise; their defaults are templates of
-//! [`crate::template`].
+//! Receivers and their integrations. Fields are templates unless they say otherwise; their defaults use the templates
+//! of [`crate::template`].
 
 use std::{
     collections::BTreeMap,
@@ -11,18 +11,18 @@ use serde::{Deserialize, Serialize};
 
 use super::{Secret, http::Http};
 
-/// A receiver and its means.
+/// A receiver and its integrations.
 #[derive(Debug, Clone)]
 pub struct Receiver {
-    /// As routes call it.
+    /// Name, as routes refer to it.
     pub name: String,
-    /// In the order of the kinds and of the file.
+    /// Ordered by kind, then as in the file.
     pub integrations: Vec<Integration>,
-    /// Line and column of each of them, from 1.
+    /// Line and column of each integration, from 1.
     pub places: Vec<(u64, u64)>,
 }
 
-/// Kinds of means.
+/// Kinds of integrations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -39,7 +39,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Its word in logs, keys and the API.
+    /// Name in logs, keys and the API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// One means of a receiver.
+/// One integration of a receiver.
 #[derive(Debug, Clone)]
 pub enum Integration {
     /// JSON by POST.
@@ -74,7 +74,7 @@ pub enum Integration {
 }
 
 impl Integration {
-    /// Which.
+    /// Its kind.
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
@@ -86,7 +86,7 @@ impl Integration {
         }
     }
 
-    /// Whether it is told of the end of alerts.
+    /// Whether it sends notifications for resolved alerts.
     #[must_use]
     pub fn sends_resolved(&self) -> bool {
         match self {
@@ -99,7 +99,7 @@ impl Integration {
     }
 }
 
-/// Declares a section of the file: every field with its default.
+/// Declares a section of the file: each field with its default.
 macro_rules! section {
     ($(#[$outer:meta])* pub struct $name:ident { $($(#[$meta:meta])* pub $field:ident: $kind:ty = $default:expr,)* }) => {
         $(#[$outer])*
@@ -118,15 +118,15 @@ macro_rules! section {
 section! {
     /// `webhook_configs`
     pub struct Webhook {
-        /// Whether it is told of the end of alerts.
+        /// Whether to notify about resolved alerts.
         pub send_resolved: bool = true,
-        /// How it is reached.
+        /// HTTP client settings.
         pub http_config: Option<Http> = None,
-        /// Where; no template.
+        /// URL; not a template.
         pub url: Option<Secret> = None,
-        /// File that holds where.
+        /// File that holds the URL.
         pub url_file: Option<PathBuf> = None,
-        /// Most alerts in one message; 0 for all.
+        /// Maximum number of alerts in one message; 0 for all.
         pub max_alerts: usize = 0_usize,
     }
 }
@@ -134,49 +134,49 @@ section! {
 section! {
     /// `slack_configs`
     pub struct Slack {
-        /// Whether it is told of the end of alerts.
+        /// Whether to notify about resolved alerts.
         pub send_resolved: bool = false,
-        /// How it is reached.
+        /// HTTP client settings.
         pub http_config: Option<Http> = None,
-        /// The incoming webhook; no template.
+        /// URL of the incoming webhook; not a template.
         pub api_url: Option<Secret> = None,
-        /// File that holds it.
+        /// File that holds the URL.
         pub api_url_file: Option<PathBuf> = None,
         /// Channel or user.
         pub channel: String = "",
-        /// Whom it seems to be from.
+        /// Name of the sender to show.
         pub username: String = r#"{{ template "slack.default.username" . }}"#,
-        /// Colour of the bar beside it.
+        /// Colour of the bar beside the message.
         pub color: String = r#"{{ if eq .Status "firing" }}danger{{ else }}good{{ end }}"#,
         /// Title.
         pub title: String = r#"{{ template "slack.default.title" . }}"#,
-        /// Where the title leads.
+        /// URL of the title.
         pub title_link: String = r#"{{ template "slack.default.titlelink" . }}"#,
-        /// Text above it.
+        /// Text above the attachment.
         pub pretext: String = r#"{{ template "slack.default.pretext" . }}"#,
         /// Text.
         pub text: String = r#"{{ template "slack.default.text" . }}"#,
         /// Small tables below the text.
         pub fields: Vec<SlackField> = [],
-        /// Whether fields stand beside each other.
+        /// Whether fields are shown side by side.
         pub short_fields: bool = false,
-        /// Text at its foot.
+        /// Footer.
         pub footer: String = r#"{{ template "slack.default.footer" . }}"#,
-        /// Text where nothing else can be shown.
+        /// Text for clients that cannot show attachments.
         pub fallback: String = r#"{{ template "slack.default.fallback" . }}"#,
-        /// Names the message to programs.
+        /// Identifies the message to Slack apps.
         pub callback_id: String = r#"{{ template "slack.default.callbackid" . }}"#,
-        /// Picture of the sender, by name.
+        /// Icon of the sender, as an emoji name.
         pub icon_emoji: String = r#"{{ template "slack.default.iconemoji" . }}"#,
-        /// Picture of the sender, by URL.
+        /// Icon of the sender, as a URL.
         pub icon_url: String = r#"{{ template "slack.default.iconurl" . }}"#,
-        /// Picture.
+        /// Image.
         pub image_url: String = "",
-        /// Small picture.
+        /// Thumbnail.
         pub thumb_url: String = "",
-        /// Whether names in the text become links.
+        /// Whether names in the text become mentions.
         pub link_names: bool = false,
-        /// Fields in which Slack's markup holds.
+        /// Fields in which Slack's markup is formatted.
         pub mrkdwn_in: Vec<String> = [],
         /// Buttons.
         pub actions: Vec<SlackAction> = [],
@@ -190,7 +190,7 @@ section! {
         pub title: String = "",
         /// Its value.
         pub value: String = "",
-        /// Whether it stands beside another; `None` for `short_fields`.
+        /// Whether it may be shown beside another one; `None` uses `short_fields`.
         pub short: Option<bool> = None,
     }
 }
@@ -201,31 +201,31 @@ section! {
         /// `button`
         #[serde(rename = "type")]
         pub kind: String = "",
-        /// On it.
+        /// Label of the button.
         pub text: String = "",
-        /// Where it leads.
+        /// URL to open.
         pub url: String = "",
         /// `primary` or `danger`
         pub style: String = "",
-        /// Names it to programs.
+        /// Identifies the button to Slack apps.
         pub name: String = "",
-        /// What programs get.
+        /// Value sent to Slack apps.
         pub value: String = "",
-        /// Question asked before.
+        /// Confirmation to ask for first.
         pub confirm: Option<SlackConfirm> = None,
     }
 }
 
 section! {
-    /// The question asked before an action.
+    /// The confirmation dialog of an action.
     pub struct SlackConfirm {
         /// The question.
         pub text: String = "",
         /// Its title.
         pub title: String = "",
-        /// On the button that goes on.
+        /// Label of the confirming button.
         pub ok_text: String = "",
-        /// On the button that does not.
+        /// Label of the dismissing button.
         pub dismiss_text: String = "",
     }
 }
@@ -233,13 +233,13 @@ section! {
 section! {
     /// `discord_configs`
     pub struct Discord {
-        /// Whether it is told of the end of alerts.
+        /// Whether to notify about resolved alerts.
         pub send_resolved: bool = true,
-        /// How it is reached.
+        /// HTTP client settings.
         pub http_config: Option<Http> = None,
-        /// The webhook; no template.
+        /// URL of the webhook; not a template.
         pub webhook_url: Option<Secret> = None,
-        /// File that holds it.
+        /// File that holds the URL.
         pub webhook_url_file: Option<PathBuf> = None,
         /// Title.
         pub title: String = r#"{{ template "discord.default.title" . }}"#,
@@ -247,9 +247,9 @@ section! {
         pub message: String = r#"{{ template "discord.default.message" . }}"#,
         /// Text above the embed.
         pub content: String = "",
-        /// Whom it seems to be from.
+        /// Name of the sender to show.
         pub username: String = "",
-        /// Picture of the sender.
+        /// Avatar of the sender.
         pub avatar_url: String = "",
     }
 }
@@ -257,41 +257,41 @@ section! {
 section! {
     /// `pagerduty_configs`
     pub struct PagerDuty {
-        /// Whether it is told of the end of alerts.
+        /// Whether to notify about resolved alerts.
         pub send_resolved: bool = true,
-        /// How it is reached.
+        /// HTTP client settings.
         pub http_config: Option<Http> = None,
-        /// Key of the old integration.
+        /// Key of the Events API v1.
         pub service_key: Option<Secret> = None,
-        /// File that holds it.
+        /// File that holds the key.
         pub service_key_file: Option<PathBuf> = None,
         /// Key of the Events API v2.
         pub routing_key: Option<Secret> = None,
-        /// File that holds it.
+        /// File that holds the key.
         pub routing_key_file: Option<PathBuf> = None,
-        /// Where; no template.
+        /// URL of the Events API; not a template.
         pub url: String = "",
-        /// Who tells.
+        /// Name of the client that reports the incident.
         pub client: String = r#"{{ template "pagerduty.default.client" . }}"#,
-        /// Where who tells is.
+        /// URL of the client that reports the incident.
         pub client_url: String = r#"{{ template "pagerduty.default.clientURL" . }}"#,
         /// What happened.
         pub description: String = r#"{{ template "pagerduty.default.description" .}}"#,
-        /// Further facts by name.
+        /// Custom details by name.
         pub details: BTreeMap<String, String> = BTreeMap::new(),
-        /// Pictures.
+        /// Images.
         pub images: Vec<PagerDutyImage> = [],
         /// Links.
         pub links: Vec<PagerDutyLink> = [],
         /// `critical`, `error`, `warning` or `info`.
         pub severity: String = "error",
-        /// What is affected.
+        /// Affected source.
         pub source: String = "",
-        /// Kind of event.
+        /// Class of the event.
         pub class: String = "",
-        /// Part that is affected.
+        /// Affected component.
         pub component: String = "",
-        /// Group that is affected.
+        /// Affected group.
         pub group: String = "",
     }
 }
@@ -299,11 +299,11 @@ section! {
 section! {
     /// An entry of `images`.
     pub struct PagerDutyImage {
-        /// Where it is.
+        /// URL of the image.
         pub src: String = "",
-        /// Text in its place.
+        /// Alternative text.
         pub alt: String = "",
-        /// Where it leads.
+        /// URL to open.
         pub href: String = "",
     }
 }
@@ -311,7 +311,7 @@ section! {
 section! {
     /// An entry of `links`.
     pub struct PagerDutyLink {
-        /// Where it leads.
+        /// URL to open.
         pub href: String = "",
         /// Its text.
         pub text: String = "",
@@ -321,33 +321,33 @@ section! {
 section! {
     /// `email_configs`
     pub struct Email {
-        /// Whether it is told of the end of alerts.
+        /// Whether to notify about resolved alerts.
         pub send_resolved: bool = false,
-        /// To whom.
+        /// Recipients.
         pub to: String = "",
-        /// From whom; empty for the file's.
+        /// Sender; empty uses `global`.
         pub from: String = "",
-        /// What the server is greeted with; empty for the file's.
+        /// Host name for the SMTP greeting; empty uses `global`.
         pub hello: String = "",
-        /// `host:port`; no template; empty for the file's.
+        /// `host:port`; not a template; empty uses `global`.
         pub smarthost: String = "",
-        /// Who logs in.
+        /// User name for authentication.
         pub auth_username: String = "",
-        /// With which password.
+        /// Password for authentication.
         pub auth_password: Option<Secret> = None,
-        /// File that holds it.
+        /// File that holds the password.
         pub auth_password_file: Option<PathBuf> = None,
-        /// Secret of CRAM-MD5, which this program does not speak.
+        /// Secret of CRAM-MD5, which we do not support.
         pub auth_secret: Option<Secret> = None,
-        /// On whose behalf.
+        /// Authorization identity of PLAIN.
         pub auth_identity: String = "",
-        /// Further headers.
+        /// Additional headers.
         pub headers: BTreeMap<String, String> = BTreeMap::new(),
-        /// Body in HTML.
+        /// HTML body.
         pub html: String = r#"{{ template "email.default.html" . }}"#,
-        /// Body in plain text; empty for one made of the HTML's facts.
+        /// Plain text body; empty generates one from the alerts.
         pub text: String = "",
-        /// Whether a server without STARTTLS is refused; `None` for the file's.
+        /// Whether STARTTLS is required; `None` uses `global`.
         pub require_tls: Option<bool> = None,
         /// TLS.
         pub tls_config: Option<super::http::Tls> = None,

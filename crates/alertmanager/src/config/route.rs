@@ -4,39 +4,39 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{alert::Labels, matcher::Matchers};
 
-/// A node of the tree, with what it inherits filled in. Durations are milliseconds.
+/// A node of the routing tree with inherited settings filled in. Durations are in milliseconds.
 #[derive(Debug, Clone)]
 pub struct Route {
-    /// Its place in [`super::Config::routes`].
+    /// Index in [`super::Config::routes`].
     pub id: usize,
-    /// Those below it, in order.
+    /// Indices of the child routes, in order.
     pub children: Vec<usize>,
-    /// The matchers from the root to here, as Alertmanager writes them in keys of groups.
+    /// The matchers from the root to this route, as Alertmanager writes them in group keys.
     pub key: String,
-    /// What it takes.
+    /// Which alerts it matches.
     pub matchers: Matchers,
-    /// Whether the routes after it are asked as well.
+    /// Whether matching continues with the following siblings (`continue`).
     pub goes_on: bool,
-    /// Whom it tells.
+    /// Name of the receiver.
     pub receiver: String,
-    /// How it groups.
+    /// How alerts are grouped.
     pub group_by: GroupBy,
-    /// Wait before a new group is told of.
+    /// Delay before the first notification of a new group.
     pub group_wait_ms: i64,
-    /// Wait before news of a group that was told of.
+    /// Delay before a notification about changes of a group.
     pub group_interval_ms: i64,
-    /// Wait before a group without news is told of again.
+    /// Delay before the last notification of an unchanged group is repeated.
     pub repeat_interval_ms: i64,
-    /// Named times in which it is quiet.
+    /// Time intervals during which notifications are muted.
     pub mute_time_intervals: Vec<String>,
-    /// Named times in which alone it is not quiet; empty for always.
+    /// Time intervals outside which notifications are muted; empty means always active.
     pub active_time_intervals: Vec<String>,
-    /// What its messages and groups are labelled with beside the labels of alerts: by name, each a template.
+    /// Labels of the route, as templates by name. They are added to its messages and groups.
     pub labels: BTreeMap<String, RouteLabel>,
 }
 
 impl Route {
-    /// Its labels, each with its template.
+    /// Template of each label by name.
     #[must_use]
     pub fn label_templates(&self) -> Labels {
         self.labels.iter().map(|(name, label)| (name.clone(), label.template.clone())).collect()
@@ -46,9 +46,9 @@ impl Route {
 /// A label of a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteLabel {
-    /// What its value is made of.
+    /// Template of the value.
     pub template: String,
-    /// Where it stands in the file, by line and column.
+    /// Line and column in the file.
     pub place: (u64, u64),
 }
 
@@ -57,12 +57,12 @@ pub struct RouteLabel {
 pub enum GroupBy {
     /// By the values of these labels.
     Labels(BTreeSet<String>),
-    /// By all labels: every alert by itself.
+    /// By all labels: each alert is its own group.
     All,
 }
 
 impl GroupBy {
-    /// The labels that name the group of an alert.
+    /// The labels that identify the group of an alert.
     #[must_use]
     pub fn of(&self, labels: &Labels) -> Labels {
         match self {

@@ -1,22 +1,22 @@
-//! Passwords, keys and URLs that hold one.
+//! Passwords, keys and URLs that contain a secret.
 
 use std::{fmt, path::PathBuf};
 
 use serde::{Deserialize, Deserializer};
 
-/// A secret, or where it lies. Never shown: neither `{:?}` nor an error prints it.
+/// A secret, or where it is stored. Neither `{:?}` nor an error prints it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Secret {
     /// The secret itself.
     Text(String),
-    /// File that holds it, read at each use so that it can be changed.
+    /// File that holds it. It is read at each use, so that the secret can be rotated.
     File(PathBuf),
-    /// Variable of the environment that holds it, written `${NAME}`.
+    /// Environment variable that holds it, written `${NAME}`.
     Variable(String),
 }
 
 impl Secret {
-    /// Reads `${NAME}` as the variable's name, anything else as the secret.
+    /// Reads `${NAME}` as an environment variable, anything else as the secret itself.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         let text = text.into();
@@ -26,7 +26,7 @@ impl Secret {
         }
     }
 
-    /// Whether it is an empty text, which counts as not given.
+    /// Whether it is an empty text, which counts as not set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         matches!(self, Secret::Text(text) if text.is_empty())

@@ -1,16 +1,16 @@
-//! A group of alerts that are told of together.
+//! A group of alerts that are notified together.
 
 use std::{collections::BTreeSet, fmt::Write};
 
 use crate::{alert::Labels, config::Route};
 use labels::Fingerprint;
 
-/// The route and the labels that name a group.
+/// Index of the route, and the labels that identify a group.
 pub(super) type GroupId = (usize, Labels);
 
 #[derive(Debug)]
 pub(super) struct Group {
-    /// As Alertmanager names it in messages.
+    /// The group key, in Alertmanager's format.
     pub(super) key: String,
     pub(super) alerts: BTreeSet<Fingerprint>,
     pub(super) next_flush_ms: i64,
@@ -28,12 +28,12 @@ impl Group {
     }
 }
 
-/// A group as Alertmanager names it.
+/// The key of a group, in Alertmanager's format.
 pub(super) fn key(route: &Route, labels: &Labels) -> String {
     format!("{}:{}", route.key, set(labels))
 }
 
-/// Labels as Prometheus writes them: `{a="b", c="d"}`.
+/// Labels in Prometheus' format: `{a="b", c="d"}`.
 fn set(labels: &Labels) -> String {
     let mut text = String::from("{");
     for (at, (name, value)) in labels.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What was told to whom, so that nobody is told twice.
+//! The notification log: what was sent to which integration, so that nothing is sent twice.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -7,32 +7,32 @@ use serde::{Deserialize, Serialize};
 use crate::{alert::Alert, config::Kind};
 use labels::Fingerprint;
 
-/// A time that is longer ago than every `repeat_interval`.
+/// A time before any `repeat_interval`.
 const LONG_AGO_MS: i64 = i64::MIN;
 
-/// A group and one means of one receiver.
+/// A group and one integration of one receiver.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LogKey {
-    /// The group.
+    /// The group key.
     pub group: String,
     /// The receiver's name.
     pub receiver: String,
-    /// Kind of the means.
+    /// Kind of the integration.
     pub kind: Kind,
-    /// Its place in the receiver.
+    /// Index of the integration in the receiver.
     pub integration: usize,
 }
 
-/// The newest that it was told of the group.
+/// The last notification about the group to one integration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogEntry {
-    /// Alerts that fired, sorted.
+    /// Alerts that were firing, sorted.
     pub firing: Vec<Fingerprint>,
-    /// Alerts that were over, sorted.
+    /// Alerts that were resolved, sorted.
     pub resolved: Vec<Fingerprint>,
     /// When, in milliseconds since the Unix epoch.
     pub at_ms: i64,
-    /// When this is not worth knowing any more.
+    /// When the entry can be removed.
     pub expires_at_ms: i64,
 }
 
@@ -55,7 +55,8 @@ impl LogEntry {
         }
     }
 
-    /// Why it has to be sent, after `last` was; `None` if it has not to be. As Alertmanager decides (`DedupStage.needsUpdate`).
+    /// Why a notification is due after `last`; `None` if it is not. Decides like Alertmanager's
+    /// `DedupStage.needsUpdate`.
     pub(super) fn reason(
         &self,
         last: Option<&LogEntry>,
@@ -65,7 +66,7 @@ impl LogEntry {
     ) -> Option<Reason> {
         let Some(last) = last else { return (!self.firing.is_empty()).then_some(Reason::First) };
         if !is_subset(&self.firing, &last.firing) {
-            // After nothing but ends it is the first of a new firing.
+            // The last notification had only resolved alerts, so this is the first one of a new firing.
             return Some(if last.firing.is_empty() { Reason::First } else { Reason::NewAlerts });
         }
         if self.firing.is_empty() {
@@ -78,26 +79,26 @@ impl LogEntry {
     }
 }
 
-/// What a notification changed in the log: to be taken back if it is never delivered.
+/// A change of the log by one notification. It is undone if the notification is never delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogChange {
-    /// Where.
+    /// Key of the changed entry.
     pub key: LogKey,
-    /// Time of the entry that it made, in milliseconds since the Unix epoch.
+    /// Time of the new entry, in milliseconds since the Unix epoch.
     pub at_ms: i64,
-    /// The entry before, if there was one.
+    /// The previous entry, if any.
     pub before: Option<LogEntry>,
 }
 
 impl LogChange {
-    /// Whether `entry` is the one that the notification made, and no newer one.
+    /// Whether `entry` is still the one that this notification wrote.
     #[must_use]
     pub fn made(&self, entry: &LogEntry) -> bool {
         entry.at_ms == self.at_ms
     }
 
-    /// What the receiver knows, now that the notification of `failed` never came: what it was told before, so long ago that it is told
-    /// again when the group is looked at next.
+    /// The log entry after the notification of `failed` was given up: the previous one, made old enough that the next
+    /// flush of the group sends it again.
     #[must_use]
     pub fn undone(&self, failed: &LogEntry) -> Option<LogEntry> {
         let before = self.before.clone()?;
@@ -108,20 +109,20 @@ impl LogChange {
 /// Why a notification is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
-    /// Nothing was sent of the group, or nothing that fires.
+    /// The first notification about the group, or the first since all its alerts were resolved.
     First,
-    /// More alerts of the group fire.
+    /// More alerts of the group are firing.
     NewAlerts,
-    /// Some alerts of the group are over.
+    /// Some alerts of the group are resolved.
     SomeResolved,
-    /// No alert of the group fires any more.
+    /// All alerts of the group are resolved.
     AllResolved,
     /// Nothing changed, and the last notification is older than `repeat_interval`.
     Repeat,
 }
 
 impl Reason {
-    /// The words that Alertmanager (0.32 and newer) has for it in templates and in the body of webhooks.
+    /// The text that Alertmanager (0.32 and newer) uses in templates and in the body of webhooks.
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
@@ -134,7 +135,7 @@ impl Reason {
     }
 }
 
-/// Whether all of the sorted `part` is in the sorted `whole`.
+/// Whether all of the sorted `part` are in the sorted `whole`.
 fn is_subset(part: &[Fingerprint], whole: &[Fingerprint]) -> bool {
     part.iter().all(|fingerprint| whole.binary_search(fingerprint).is_ok())
 }
@@ -151,7 +152,7 @@ impl NotificationLog {
         self.0.insert(key, entry);
     }
 
-    /// Takes back what a notification changed that was never delivered, unless something newer was told.
+    /// Undoes the change of a notification that was never delivered, unless a newer one changed the entry since.
     pub(super) fn take_back(&mut self, change: &LogChange) {
         let Some(failed) = self.0.get(&change.key).filter(|entry| change.made(entry)) else { return };
         match change.undone(failed) {

@@ -1,8 +1,10 @@
-//! Decides whom to tell of what, and when: routing, grouping, waits, inhibition, silences, mute times, de-duplication.
+//! Decides which notifications to send and when: routing, grouping, waits, inhibition, silences, mute times,
+//! deduplication.
 //!
-//! A state machine without clock or I/O. [`Dispatcher::ingest`] takes alerts in, [`Dispatcher::tick`] says what is to be sent now,
-//! [`Dispatcher::next_wake`] when to ask again. The rules are Alertmanager's. What is handed out counts as told: whoever
-//! calls keeps it until it is delivered, or says by [`Dispatcher::take_back`] that it never will be.
+//! A state machine without clock or I/O, which follows Alertmanager's rules. [`Dispatcher::ingest`] accepts alerts,
+//! [`Dispatcher::tick`] returns the notifications that are due, [`Dispatcher::next_wake`] says when to call it again.
+//! The log counts a returned notification as sent: the caller retries it until it is delivered, or calls
+//! [`Dispatcher::take_back`] when it gives up.
 
 mod group;
 mod log;
@@ -27,40 +29,41 @@ use crate::{
 };
 use labels::Fingerprint;
 
-/// Most alerts that are known at a time.
+/// Maximum number of alerts.
 pub const MAX_ALERTS: usize = 200_000;
-/// Most bytes that they take.
+/// Maximum memory of the alerts, in bytes.
 const MAX_BYTES: usize = 64 << 20;
-/// For how long an alert that was foreseen counts, if it is not taken in.
+/// How long a foreseen alert counts if it is never ingested.
 const FORESEEN_MS: i64 = 30_000;
 
-/// Where a group must be told of.
+/// One notification of a group for one integration.
 #[derive(Debug, Clone)]
 pub struct Notification {
     /// The receiver's name.
     pub receiver: String,
-    /// Which of its means, by place.
+    /// Index in the receiver's integrations.
     pub integration: usize,
-    /// Of which kind.
+    /// Kind of the integration.
     pub kind: Kind,
-    /// The group, as Alertmanager names it.
+    /// The group key, in Alertmanager's format.
     pub group_key: String,
-    /// What the alerts of the group have in common by construction.
+    /// The labels that identify the group.
     pub group_labels: Labels,
-    /// Labels of the route, each with its template.
+    /// Labels of the route, as templates by name.
     pub route_labels: Labels,
-    /// All alerts of the group, also those that are muted: the labels of the route are made of them. Empty where it has none.
+    /// All alerts of the group, muted ones too: the templates of the route's labels see them. Empty if the route has no
+    /// labels.
     pub group_alerts: Arc<[(Arc<Alert>, bool)]>,
     /// Why it is sent.
     pub reason: Reason,
-    /// What it changed in the log; `None` for one that is made up.
+    /// Its change of the log; `None` for a test notification.
     pub log: Option<LogChange>,
-    /// In order of their labels, each with whether it is over.
+    /// The alerts to send, ordered by labels, each with whether it is resolved.
     pub alerts: Vec<(Arc<Alert>, bool)>,
 }
 
 impl Notification {
-    /// The first one of a route's group, which has these alerts, to the first means of its receiver.
+    /// The first notification of a route's group with these alerts, for the receiver's first integration.
     #[must_use]
     pub fn first(route: &Route, group_labels: Labels, alerts: Vec<(Arc<Alert>, bool)>) -> Self {
         let group_alerts = if route.labels.is_empty() { Arc::default() } else { alerts.as_slice().into() };
@@ -79,73 +82,73 @@ impl Notification {
     }
 }
 
-/// What is to be kept at once, so that after a crash nothing is lost and nothing told twice.
+/// Changes to store in one transaction, so that a crash neither loses nor repeats a notification.
 #[derive(Debug, Default)]
 pub struct Tick {
-    /// What is to be sent.
+    /// Notifications to send.
     pub notifications: Vec<Notification>,
-    /// What counts as told from now on.
+    /// New entries of the log.
     pub logged: Vec<(LogKey, LogEntry)>,
-    /// Alerts that are over, and of which nobody has to be told any more.
+    /// Resolved alerts that need no further notification and are dropped.
     pub forgotten: Vec<Arc<Alert>>,
 }
 
-/// What became of alerts that were taken in.
+/// Result of [`Dispatcher::ingest`].
 #[derive(Debug, Default)]
 pub struct Ingested {
-    /// New, or other than before in more than their end: to be kept.
+    /// New alerts, and alerts that changed in more than their end time: to be stored.
     pub changed: Vec<Arc<Alert>>,
-    /// Those of them that fire and did not.
+    /// Those of `changed` that started to fire.
     pub fired: Vec<Arc<Alert>>,
-    /// Those of them that are over and were not.
+    /// Those of `changed` that resolved.
     pub resolved: Vec<Arc<Alert>>,
-    /// Those that could not be taken, and why.
+    /// Rejected alerts, with the reason.
     pub refused: Vec<(PostableAlert, WrongAlert)>,
-    /// Those that there was no room for.
+    /// Alerts beyond the limits.
     pub dropped: Vec<PostableAlert>,
-    /// Whether other alerts inhibit than before.
+    /// Whether the set of inhibiting alerts changed.
     pub is_inhibition_other: bool,
 }
 
-/// Why an alert is quiet, if it is.
+/// The state of an alert in Alertmanager's API, and why it is suppressed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// `active`, or `suppressed` if it is silenced or inhibited.
     pub state: &'static str,
-    /// Silences that take it.
+    /// IDs of the silences that match it.
     #[serde(rename = "silencedBy")]
     pub silenced_by: Vec<String>,
-    /// Alerts that keep it quiet.
+    /// Fingerprints of the alerts that inhibit it.
     #[serde(rename = "inhibitedBy")]
     pub inhibited_by: Vec<Fingerprint>,
-    /// Receivers that are told of it, leaving aside those muted for the time of the day.
+    /// Receivers that are notified of it, regardless of time intervals.
     #[serde(skip)]
     pub receivers: Vec<String>,
-    /// Named times that keep it quiet at one of them.
+    /// Time intervals that mute it on one of its routes.
     #[serde(rename = "mutedBy")]
     pub muted_by: Vec<String>,
 }
 
-/// See the module.
+/// The state machine; see the module.
 #[derive(Debug)]
 pub struct Dispatcher {
     config: Arc<Config>,
     alerts: HashMap<Fingerprint, Arc<Alert>>,
-    /// Alerts of before a restart whose end as it was kept is past, and of which nobody has spoken since.
+    /// Restored alerts whose stored end time has passed and that nobody has posted since.
     unconfirmed: HashSet<Fingerprint>,
-    /// What the alerts take.
+    /// Memory of the alerts, in bytes.
     bytes: usize,
     groups: BTreeMap<GroupId, Group>,
     log: NotificationLog,
     inhibitor: Inhibitor,
-    /// Alerts that were about to be taken in, in order, and until when they count if they never are.
+    /// Alerts that are about to be ingested, oldest first, each with the time until which it counts.
     foreseen: VecDeque<(i64, Alert)>,
-    /// The silences that hold.
+    /// Silences.
     pub silences: Silences,
 }
 
 impl Dispatcher {
-    /// One that knows nothing yet.
+    /// A dispatcher without alerts.
     #[must_use]
     pub fn new(config: Arc<Config>) -> Self {
         let inhibitor = Inhibitor::new(config.inhibit_rules.clone());
@@ -162,28 +165,28 @@ impl Dispatcher {
         }
     }
 
-    /// The configuration that holds.
+    /// The current configuration.
     #[must_use]
     pub fn config(&self) -> &Arc<Config> {
         &self.config
     }
 
-    /// Remembers what was told before a restart.
+    /// Restores the notification log after a restart.
     pub fn restore_log(&mut self, entries: impl IntoIterator<Item = (LogKey, LogEntry)>) {
         for (key, entry) in entries {
             self.log.put(key, entry);
         }
     }
 
-    /// Notes that a notification was given up, which changed the log so: its group is told of again at its next interval, as far as it
-    /// fires then. Alerts that were over are forgotten, and nobody is told of them again.
+    /// Undoes the log entry of a notification that was given up. The next flush of the group sends its firing alerts
+    /// again. Its resolved alerts are already dropped, so that nobody is notified of those.
     pub fn take_back(&mut self, change: &LogChange) {
         self.log.take_back(change);
     }
 
-    /// Takes in what was known before a restart. Those that fired when they were kept have until `grace_until_ms` to be told of again:
-    /// an alert is not kept again when nothing but its end is put off, so that its end may be long past. Until then nobody is told that such
-    /// a one fires, who was not told already or was told long ago: it may be over.
+    /// Restores alerts after a restart. Alerts that were firing have until `grace_until_ms` to be posted again: a
+    /// stored alert may have an old end time, because an alert is not stored again when only its end moves. Until then
+    /// such an alert sends no new notification and no repeat, because it may have resolved.
     pub fn restore_alerts(&mut self, alerts: impl IntoIterator<Item = Alert>, now_ms: i64, grace_until_ms: i64) {
         for mut alert in alerts {
             if !alert.is_resolved(alert.updated_at_ms) {
@@ -196,7 +199,7 @@ impl Dispatcher {
         }
     }
 
-    /// Goes over to another configuration. What was told stays told.
+    /// Replaces the configuration. The notification log stays.
     pub fn reload(&mut self, config: Arc<Config>, now_ms: i64) {
         self.inhibitor = Inhibitor::new(config.inhibit_rules.clone());
         self.config = config;
@@ -205,7 +208,7 @@ impl Dispatcher {
         for alert in alerts {
             self.insert(alert, now_ms);
         }
-        // A group that was told of waits for its interval, not for a new one.
+        // A group that was flushed before waits for its interval, not for `group_wait` again.
         for group in self.groups.values_mut() {
             if before.values().any(|old| old.key == group.key && old.was_flushed) {
                 group.was_flushed = true;
@@ -213,7 +216,7 @@ impl Dispatcher {
         }
     }
 
-    /// Takes alerts in.
+    /// Accepts posted alerts.
     pub fn ingest(&mut self, posted: impl IntoIterator<Item = PostableAlert>, now_ms: i64) -> Ingested {
         let mut ingested = Ingested::default();
         for posted in posted {
@@ -226,7 +229,7 @@ impl Dispatcher {
             };
             let known = self.alerts.get(&alert.fingerprint);
             if known.is_none() && alert.is_resolved(now_ms) {
-                // Nobody was told that it began.
+                // Resolved before we knew it: nobody was notified that it fired.
                 continue;
             }
             let grown = alert.size().saturating_sub(known.map_or(0, |known| known.size()));
@@ -257,8 +260,9 @@ impl Dispatcher {
         ingested
     }
 
-    /// Learns of alerts that are about to be taken in, so that what they inhibit is known when somebody is told of them. One that is
-    /// not taken in after all inhibits nothing for longer than [`FORESEEN_MS`]. Whether other alerts inhibit than before.
+    /// Announces alerts that are about to be ingested, so that a flush before that already knows what they inhibit. An
+    /// alert that is never ingested inhibits for at most [`FORESEEN_MS`]. Returns whether the set of inhibiting alerts
+    /// changed.
     pub fn foresee(&mut self, posted: &[PostableAlert], now_ms: i64) -> bool {
         if self.inhibitor.is_idle() {
             return false;
@@ -270,7 +274,7 @@ impl Dispatcher {
                 continue;
             };
             if !self.alerts.contains_key(&alert.fingerprint) {
-                // One that is over and was never known is not taken in.
+                // A resolved alert that is not known will not be ingested.
                 if alert.is_resolved(now_ms) || self.foreseen.len() >= MAX_ALERTS {
                     continue;
                 }
@@ -283,7 +287,7 @@ impl Dispatcher {
         is_inhibition_other
     }
 
-    /// Forgets the alerts that were foreseen long ago and not taken in.
+    /// Drops foreseen alerts that were not ingested in time.
     fn forget_foreseen(&mut self, now_ms: i64) {
         while self.foreseen.front().is_some_and(|(until_ms, _)| *until_ms <= now_ms) {
             let Some((_, alert)) = self.foreseen.pop_front() else { return };
@@ -293,7 +297,7 @@ impl Dispatcher {
         }
     }
 
-    /// Whether other alerts inhibit than before.
+    /// Inserts an alert into its groups. Returns whether the set of inhibiting alerts changed.
     fn insert(&mut self, alert: Arc<Alert>, now_ms: i64) -> bool {
         let is_inhibition_other = self.inhibitor.note(&alert, now_ms);
         for id in self.config.routes_of(&alert.labels) {
@@ -302,7 +306,7 @@ impl Dispatcher {
             let group =
                 self.groups.entry((id, labels)).or_insert_with_key(|(_, labels)| Group::new(route, labels, now_ms));
             group.alerts.insert(alert.fingerprint);
-            // An alert that began long ago, as after a restart, has waited enough.
+            // An alert that started long ago, for example before a restart, has already waited long enough.
             if !group.was_flushed && alert.starts_at_ms.saturating_add(route.group_wait_ms) < now_ms {
                 group.next_flush_ms = now_ms;
             }
@@ -313,13 +317,13 @@ impl Dispatcher {
         is_inhibition_other
     }
 
-    /// When to call [`Dispatcher::tick`] next, if alerts do not come before; `None` for not before.
+    /// When to call [`Dispatcher::tick`] next if no alerts come before; `None` if nothing is due.
     #[must_use]
     pub fn next_wake(&self) -> Option<i64> {
         self.groups.values().map(|group| group.next_flush_ms).min()
     }
 
-    /// What is to be sent now.
+    /// Returns what is due at `now_ms`.
     pub fn tick(&mut self, now_ms: i64) -> Tick {
         let mut tick = Tick::default();
         let due: Vec<GroupId> =
@@ -332,7 +336,7 @@ impl Dispatcher {
         tick
     }
 
-    /// Tells of one group.
+    /// Adds the notifications of one group.
     fn flush(&mut self, id: &GroupId, now_ms: i64, tick: &mut Tick) {
         let config = Arc::clone(&self.config);
         let Some((route, group)) = config.routes.get(id.0).zip(self.groups.get_mut(id)) else { return };
@@ -353,13 +357,13 @@ impl Dispatcher {
                 self.inhibitor.inhibitors(&alert.labels, now_ms).is_empty()
                     && self.silences.silencing(&alert.labels, now_ms).is_empty()
             });
-            self.tell(route, &first, now_ms, tick);
+            self.notify(route, &first, now_ms, tick);
         }
         self.forget(id, &resolved, tick);
     }
 
-    /// Adds a notification like `first` for each means of the route's receiver that has not been told yet.
-    fn tell(&mut self, route: &Route, first: &Notification, now_ms: i64, tick: &mut Tick) {
+    /// Adds a notification like `first` for each integration of the route's receiver that needs one.
+    fn notify(&mut self, route: &Route, first: &Notification, now_ms: i64, tick: &mut Tick) {
         let Notification { group_key, alerts, .. } = first;
         if alerts.is_empty() {
             return;
@@ -389,7 +393,7 @@ impl Dispatcher {
             if !integration.sends_resolved() && !has_firing {
                 continue;
             }
-            let told = alerts
+            let alerts = alerts
                 .iter()
                 .filter(|(_, is_resolved)| integration.sends_resolved() || !is_resolved)
                 .cloned()
@@ -399,13 +403,13 @@ impl Dispatcher {
                 kind: integration.kind(),
                 reason,
                 log: Some(log),
-                alerts: told,
+                alerts,
                 ..first.clone()
             });
         }
     }
 
-    /// Drops alerts that are over from a group that was told so, and those that no group has any more.
+    /// Drops alerts from a group once their resolution was notified, and alerts that are in no group.
     fn forget(&mut self, id: &GroupId, resolved: &[Fingerprint], tick: &mut Tick) {
         if let Some(group) = self.groups.get_mut(id) {
             for fingerprint in resolved {
@@ -433,13 +437,13 @@ impl Dispatcher {
         }
     }
 
-    /// The alert of that fingerprint.
+    /// The alert with this fingerprint.
     #[must_use]
     pub fn alert(&self, fingerprint: Fingerprint) -> Option<&Arc<Alert>> {
         self.alerts.get(&fingerprint)
     }
 
-    /// The alerts that fire, in order of their labels.
+    /// Firing alerts, ordered by labels.
     #[must_use]
     pub fn firing(&self, now_ms: i64) -> Vec<Arc<Alert>> {
         let mut alerts: Vec<_> = self.alerts.values().filter(|alert| !alert.is_resolved(now_ms)).cloned().collect();
@@ -447,14 +451,14 @@ impl Dispatcher {
         alerts
     }
 
-    /// When time alone mutes other alerts than at `now_ms`: a silence begins or ends, or an alert that inhibits others ends.
+    /// The next time at which muting changes by itself: a silence starts or ends, or an inhibiting alert ends.
     #[must_use]
     pub fn next_muting_change(&self, now_ms: i64) -> Option<i64> {
         let ends = [self.silences.next_change(now_ms), self.inhibitor.next_end(now_ms)];
         ends.into_iter().flatten().min()
     }
 
-    /// The alerts that inhibit one with these labels now, in order.
+    /// Fingerprints of the alerts that inhibit one with these labels, sorted.
     #[must_use]
     pub fn inhibitors(&self, labels: &Labels, now_ms: i64) -> Vec<Fingerprint> {
         let mut inhibitors: Vec<_> = self.inhibitor.inhibitors(labels, now_ms).into_iter().collect();
@@ -462,7 +466,7 @@ impl Dispatcher {
         inhibitors
     }
 
-    /// Who is told of an alert with these labels, and what keeps it quiet.
+    /// The receivers of an alert with these labels, and what mutes it.
     #[must_use]
     pub fn status(&self, labels: &Labels, now_ms: i64) -> Status {
         let silenced_by = self.silences.silencing(labels, now_ms);

@@ -1,4 +1,4 @@
-//! Bodies of the short form, by format.
+//! Bodies of short-form webhooks, by format.
 
 use model::{
     job::{Job, JobStatus},
@@ -13,36 +13,37 @@ use crate::{
     message::{incident_key, is_link, put, rfc3339},
 };
 
-/// Longest text of one field, in characters: Slack takes 2,000 and Discord 1,024.
+/// Maximum length of a field, in characters: Slack accepts 2,000 and Discord 1,024.
 const FIELD: usize = 1_000;
-/// Longest text of one of Discord's fields, in characters: all of an embed may have 6,000 together.
+/// Maximum length of a Discord field, in characters: all of an embed may have 6,000.
 const DISCORD_FIELD: usize = 400;
-/// Longest key of PagerDuty's, in characters.
+/// Maximum length of PagerDuty's dedup key, in characters.
 const DEDUP_KEY: usize = 255;
-/// Longest title, in characters: Slack takes 150 and Discord 256.
+/// Maximum length of a title, in characters: Slack accepts 150 and Discord 256.
 const TITLE: usize = 140;
 
-/// The body for an event, without keys. `external_url` is where this server is reached, without a slash at its end.
+/// The body for an event, without PagerDuty's routing key. `external_url` is this server's URL, without a trailing
+/// slash.
 #[must_use]
 pub fn body(format: Format, event: &HookEvent, delivery: &str, external_url: &str) -> Value {
-    let told = Told::of(event, external_url);
+    let content = Content::of(event, external_url);
     match format {
-        Format::Slack => slack(&told),
-        Format::Discord => discord(&told, event.at_ms),
-        Format::PagerDuty => pagerduty(&told, event),
+        Format::Slack => slack(&content),
+        Format::Discord => discord(&content, event.at_ms),
+        Format::PagerDuty => pagerduty(&content, event),
         Format::Auto | Format::Generic => json!({
             "id": delivery,
             "event": event.name.name(),
             "timestamp": rfc3339(event.at_ms),
-            "data": data(&event.subject, &told.link),
+            "data": data(&event.subject, &content.link),
         }),
     }
 }
 
-/// An event in words.
-struct Told {
+/// The text of an event.
+struct Content {
     title: String,
-    /// Names with values, none of them empty.
+    /// Names with values; no value is empty.
     fields: Vec<(&'static str, String)>,
     text: String,
     color: u32,
@@ -50,11 +51,11 @@ struct Told {
     action: &'static str,
 }
 
-impl Told {
+impl Content {
     fn of(event: &HookEvent, external_url: &str) -> Self {
         match &event.subject {
-            Subject::Job(job) => Told::job(event.name, job, external_url),
-            Subject::Alert(alert) => Told::alert(event.name, alert, external_url),
+            Subject::Job(job) => Content::job(event.name, job, external_url),
+            Subject::Alert(alert) => Content::alert(event.name, alert, external_url),
         }
     }
 
@@ -74,7 +75,7 @@ impl Told {
         ];
         fields.extend(job.format.clone().map(|format| ("Format", format)));
         if let Some(bytes) = job.bytes_transferred.filter(|bytes| *bytes > 0) {
-            // Shown in three digits.
+            // Displayed with three digits.
             #[allow(clippy::cast_precision_loss)]
             fields.push(("Transferred", Unit::from_id("bytes").brief(bytes as f64)));
         }
@@ -83,7 +84,7 @@ impl Told {
         }
         fields.retain(|(_, value)| !value.is_empty());
         let encoded = |text: &str| percent_encoded(text);
-        Told {
+        Content {
             title: format!("Job {word}: {}", if job.name.is_empty() { &job.id } else { &job.name }),
             fields,
             text: job.error.clone().unwrap_or_default(),
@@ -108,7 +109,7 @@ impl Told {
         fields.push(("Since", rfc3339(alert.starts_at_ms)));
         fields.retain(|(_, value)| !value.is_empty());
         let text = [annotation(alert, "summary"), annotation(alert, "description")].join("\n");
-        Told {
+        Content {
             title: format!("{}: {}", if is_over { "Resolved" } else { "Firing" }, alert.name()),
             fields,
             text: text.trim().to_owned(),
@@ -127,10 +128,10 @@ fn annotation<'a>(alert: &'a Alert, name: &str) -> &'a str {
     alert.annotations.get(name).map_or("", String::as_str)
 }
 
-/// How long a job ran, in seconds.
+/// Run time of a job, in seconds.
 fn duration_seconds(job: &Job) -> Option<f64> {
     let ms = job.completed_at.or(job.updated_at)?.checked_sub(job.started_at?)?;
-    // Milliseconds of a job: far below 2^53.
+    // Milliseconds of a job are far below 2^53.
     #[allow(clippy::cast_precision_loss)]
     (ms >= 0).then(|| ms as f64 / 1_000.0)
 }
@@ -149,7 +150,7 @@ fn percent_encoded(text: &str) -> String {
     encoded
 }
 
-/// The subject as our own JSON shows it.
+/// The subject in our own JSON format.
 fn data(subject: &Subject, link: &str) -> Value {
     let (mut data, further) = match subject {
         Subject::Job(job) => {
@@ -177,7 +178,7 @@ fn shortened(text: &str, most: usize) -> String {
     crate::message::shortened(text.to_owned(), most)
 }
 
-/// Text in which Slack's signs are plain letters, with at most `most` characters after that.
+/// Escapes Slack's markup; the result has at most `most` characters.
 fn escaped(text: &str, most: usize) -> String {
     let part = |character: char| match character {
         '&' => "&amp;".to_owned(),
@@ -190,7 +191,7 @@ fn escaped(text: &str, most: usize) -> String {
     if length(&whole) <= most {
         return whole;
     }
-    // No escape is cut in two, and the ellipsis needs room.
+    // Never cuts an escape in two, and leaves room for the ellipsis.
     let mut room = most.saturating_sub(1);
     let mut output = String::new();
     for part in text.chars().map(part) {
@@ -202,15 +203,15 @@ fn escaped(text: &str, most: usize) -> String {
     output
 }
 
-fn slack(told: &Told) -> Value {
-    let title = shortened(&told.title, TITLE);
+fn slack(content: &Content) -> Value {
+    let title = shortened(&content.title, TITLE);
     let mut blocks = vec![json!({ "type": "header", "text": { "type": "plain_text", "text": title } })];
-    if !told.text.is_empty() {
-        let text = escaped(&told.text, FIELD);
+    if !content.text.is_empty() {
+        let text = escaped(&content.text, FIELD);
         blocks.push(json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } }));
     }
     // A section has one to ten fields.
-    let fields: Vec<Value> = told
+    let fields: Vec<Value> = content
         .fields
         .iter()
         .take(10)
@@ -219,52 +220,56 @@ fn slack(told: &Told) -> Value {
     if !fields.is_empty() {
         blocks.push(json!({ "type": "section", "fields": fields }));
     }
-    if is_link(&told.link) {
+    if is_link(&content.link) {
         blocks.push(json!({
             "type": "actions",
-            "elements": [{ "type": "button", "text": { "type": "plain_text", "text": told.action }, "url": told.link }],
+            "elements": [{ "type": "button", "text": { "type": "plain_text", "text": content.action }, "url": content.link }],
         }));
     }
     json!({ "text": escaped(&title, FIELD), "blocks": blocks })
 }
 
-fn discord(told: &Told, at_ms: i64) -> Value {
-    // Title, text and ten fields are below the 6,000 characters that all may have together.
-    let fields: Vec<Value> = told
+fn discord(content: &Content, at_ms: i64) -> Value {
+    // Title, text and ten fields stay below the limit of 6,000 characters for an embed.
+    let fields: Vec<Value> = content
         .fields
         .iter()
         .take(25)
         .map(|(name, value)| json!({ "name": name, "value": shortened(value, DISCORD_FIELD), "inline": true }))
         .collect();
     let mut embed = Map::new();
-    put(&mut embed, "title", shortened(&told.title, TITLE));
-    put(&mut embed, "description", shortened(&told.text, FIELD));
-    if is_link(&told.link) {
-        put(&mut embed, "url", told.link.clone());
+    put(&mut embed, "title", shortened(&content.title, TITLE));
+    put(&mut embed, "description", shortened(&content.text, FIELD));
+    if is_link(&content.link) {
+        put(&mut embed, "url", content.link.clone());
     }
     if !fields.is_empty() {
         embed.insert("fields".to_owned(), Value::Array(fields));
     }
-    embed.insert("color".to_owned(), json!(told.color));
+    embed.insert("color".to_owned(), json!(content.color));
     embed.insert("timestamp".to_owned(), json!(rfc3339(at_ms)));
     json!({ "embeds": [embed], "allowed_mentions": { "parse": [] } })
 }
 
-fn pagerduty(told: &Told, event: &HookEvent) -> Value {
+fn pagerduty(content: &Content, event: &HookEvent) -> Value {
     let (key, source) = match &event.subject {
         Subject::Job(job) => (format!("job/{}/{}", job.daemon, job.id), job.daemon.clone()),
         Subject::Alert(alert) => (format!("alert/{}", alert.fingerprint), String::new()),
     };
     let key = if key.chars().count() > DEDUP_KEY { incident_key(&key) } else { key };
     let ends = matches!(event.name, EventName::JobCompleted | EventName::AlertResolved);
-    let severity = match told.color {
+    let severity = match content.color {
         color::RED => "error",
         color::ORANGE => "warning",
         _ => "info",
     };
-    let details: Map<String, Value> =
-        told.fields.iter().map(|(name, value)| ((*name).to_owned(), Value::String(shortened(value, FIELD)))).collect();
-    let summary = if told.text.is_empty() { told.title.clone() } else { format!("{}: {}", told.title, told.text) };
+    let details: Map<String, Value> = content
+        .fields
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), Value::String(shortened(value, FIELD))))
+        .collect();
+    let summary =
+        if content.text.is_empty() { content.title.clone() } else { format!("{}: {}", content.title, content.text) };
     let mut body = json!({
         "event_action": if ends { "resolve" } else { "trigger" },
         "dedup_key": key,
@@ -277,9 +282,9 @@ fn pagerduty(told: &Told, event: &HookEvent) -> Value {
             "custom_details": details,
         },
     });
-    if let (true, Some(fields)) = (is_link(&told.link), body.as_object_mut()) {
-        fields.insert("client_url".to_owned(), json!(told.link));
-        fields.insert("links".to_owned(), json!([{ "href": told.link, "text": told.action }]));
+    if let (true, Some(fields)) = (is_link(&content.link), body.as_object_mut()) {
+        fields.insert("client_url".to_owned(), json!(content.link));
+        fields.insert("links".to_owned(), json!([{ "href": content.link, "text": content.action }]));
     }
     body
 }

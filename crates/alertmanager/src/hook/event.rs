@@ -1,4 +1,4 @@
-//! What webhooks of the short form are told of.
+//! Events that short-form webhooks receive.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::Alert;
 
-/// The events there are.
+/// Names of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EventName {
     /// A job was accepted.
@@ -19,7 +19,7 @@ pub enum EventName {
     /// A job started.
     #[serde(rename = "job.started")]
     JobStarted,
-    /// A job ended well.
+    /// A job completed successfully.
     #[serde(rename = "job.completed")]
     JobCompleted,
     /// A job ended with an error.
@@ -28,16 +28,16 @@ pub enum EventName {
     /// A job was cancelled.
     #[serde(rename = "job.cancelled")]
     JobCancelled,
-    /// An alert began to fire.
+    /// An alert started to fire.
     #[serde(rename = "alert.fired")]
     AlertFired,
-    /// An alert is over.
+    /// An alert resolved.
     #[serde(rename = "alert.resolved")]
     AlertResolved,
 }
 
 impl EventName {
-    /// All.
+    /// All events.
     pub const ALL: [EventName; 7] = [
         EventName::JobCreated,
         EventName::JobStarted,
@@ -48,7 +48,7 @@ impl EventName {
         EventName::AlertResolved,
     ];
 
-    /// Its word.
+    /// Name in the configuration and in messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -63,7 +63,7 @@ impl EventName {
     }
 }
 
-/// The events of a list in the file; nothing is everything.
+/// Parses the `events` list of the file; an empty list selects all events.
 pub(super) fn named(texts: &[String]) -> Result<Vec<EventName>, String> {
     let mut events = Vec::new();
     let everything = ["*".to_owned()];
@@ -86,24 +86,25 @@ pub(super) fn named(texts: &[String]) -> Result<Vec<EventName>, String> {
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HookEvent {
-    /// What.
+    /// Name of the event.
     pub name: EventName,
     /// When, in milliseconds since the Unix epoch.
     pub at_ms: i64,
-    /// To what.
+    /// What it is about.
     pub subject: Subject,
 }
 
-/// What an event is about.
+/// The subject of an event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Subject {
-    /// A job, as it is after the event.
+    /// A job, in its state after the event.
     Job(Box<Job>),
-    /// An alert, as it is after the event.
+    /// An alert, in its state after the event.
     Alert(Arc<Alert>),
 }
 
-/// The event that a job's transition is. A job that was there before the server was is no news, unless it starts now.
+/// The event for a job's transition. A job that already existed when the server started creates no event until it
+/// starts.
 #[must_use]
 pub fn of_transition(transition: &JobTransition) -> Option<HookEvent> {
     let name = match (transition.from, transition.status) {

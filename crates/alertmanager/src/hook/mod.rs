@@ -1,4 +1,4 @@
-//! The short form: `webhooks:` with a URL and the events that go there, for jobs as well as for alerts.
+//! The short form of webhooks: `webhooks:` lists URLs and the events to send there, for jobs and for alerts.
 
 mod body;
 mod event;
@@ -19,46 +19,46 @@ use crate::config::{Secret, file::Period};
 const DEFAULT_RETRY_COUNT: u32 = 3;
 const DEFAULT_RETRY_DELAY_MS: i64 = 5_000;
 const DEFAULT_TIMEOUT_MS: i64 = 10_000;
-/// Most tries beside the first.
+/// Maximum number of retries.
 const MAX_RETRY_COUNT: u32 = 100;
 
-/// An entry of `webhooks:` as it stands in the file.
+/// An entry of `webhooks:` as in the file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HookFile {
-    /// Names it on the page and in the API.
+    /// Name on the notifications page and in the API.
     pub name: String,
-    /// Where; `${NAME}` takes it from the environment.
+    /// URL; `${NAME}` reads it from the environment.
     #[serde(default)]
     pub url: Option<Secret>,
-    /// File that holds where.
+    /// File that holds the URL.
     #[serde(default)]
     pub url_file: Option<PathBuf>,
-    /// What goes there; nothing or `*` for everything.
+    /// Events to send; empty or `*` for all.
     #[serde(default)]
     pub events: Vec<String>,
-    /// Further headers; `${NAME}` takes a value from the environment.
+    /// Additional headers; `${NAME}` reads a value from the environment.
     #[serde(default)]
     pub headers: BTreeMap<String, Secret>,
-    /// How often it is tried again.
+    /// Number of retries.
     #[serde(default, alias = "retry")]
     pub retry_count: Option<u32>,
-    /// Wait before the second try; doubled before each further one.
+    /// Delay before the first retry; it doubles before each further one.
     #[serde(default)]
     pub retry_delay: Option<Period>,
-    /// Longest try.
+    /// Timeout of one attempt.
     #[serde(default)]
     pub timeout: Option<Period>,
-    /// Key of the signature.
+    /// Key for the signature.
     #[serde(default)]
     pub secret: Option<Secret>,
-    /// File that holds the key of the signature.
+    /// File that holds the key for the signature.
     #[serde(default)]
     pub secret_file: Option<PathBuf>,
-    /// Shape of the body.
+    /// Format of the body.
     #[serde(default)]
     pub format: Format,
-    /// Whether it is used.
+    /// Whether the webhook is used.
     #[serde(default = "yes")]
     pub enabled: bool,
 }
@@ -86,11 +86,11 @@ impl Default for HookFile {
     }
 }
 
-/// Shape of a body.
+/// Format of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
-    /// By the host of the URL.
+    /// Chosen by the host of the URL.
     #[default]
     Auto,
     /// Slack's blocks.
@@ -104,7 +104,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The shape for a URL.
+    /// The format for a URL.
     #[must_use]
     pub fn resolve(self, url: &str) -> Format {
         if self != Format::Auto {
@@ -123,38 +123,39 @@ impl Format {
 /// A webhook of the short form.
 #[derive(Debug, Clone)]
 pub struct Hook {
-    /// Names it.
+    /// Name.
     pub name: String,
-    /// Where.
+    /// URL.
     pub url: Secret,
-    /// What goes there.
+    /// Events to send.
     pub events: Vec<EventName>,
-    /// Further headers.
+    /// Additional headers.
     pub headers: BTreeMap<String, Secret>,
-    /// How often it is tried again.
+    /// Number of retries.
     pub retry_count: u32,
-    /// Wait before the second try, in milliseconds.
+    /// Delay before the first retry, in milliseconds.
     pub retry_delay_ms: i64,
-    /// Longest try, in milliseconds.
+    /// Timeout of one attempt, in milliseconds.
     pub timeout_ms: i64,
-    /// Key of the signature.
+    /// Key for the signature.
     pub secret: Option<Secret>,
-    /// Shape of the body.
+    /// Format of the body.
     pub format: Format,
 }
 
 impl Hook {
-    /// Whether an event goes there.
+    /// Whether the webhook receives this event.
     #[must_use]
     pub fn wants(&self, event: EventName) -> bool {
         self.events.contains(&event)
     }
 }
 
-/// Checks the webhooks that are enabled.
+/// Checks the enabled webhooks.
 ///
 /// # Errors
-/// What is wrong, in a sentence.
+///
+/// The first problem, as a sentence.
 pub fn check(files: Vec<HookFile>) -> Result<Vec<Hook>, String> {
     let mut hooks: Vec<Hook> = Vec::new();
     for file in files {
@@ -194,7 +195,7 @@ fn hook(file: HookFile) -> Result<Hook, String> {
         return Err(format!("retry_count is at most {MAX_RETRY_COUNT}"));
     }
     let positive = |key: &str, period: Option<Period>, default: i64| match period {
-        Some(Period(0)) => Err(format!("{key} must be longer than nothing")),
+        Some(Period(0)) => Err(format!("{key} must be longer than 0s")),
         other => Ok(other.map_or(default, |period| period.0)),
     };
     let is_token = |name: &String| {

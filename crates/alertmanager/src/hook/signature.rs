@@ -1,4 +1,4 @@
-//! The signature by which a receiver knows that a message is ours, and new.
+//! The signature by which a receiver verifies that a message comes from us and is recent.
 
 use std::fmt::Write;
 
@@ -9,10 +9,10 @@ use sha2::Sha256;
 pub const SIGNATURE: &str = "X-Hyperscope-Signature";
 /// Header with the time of the signature, in seconds since the Unix epoch.
 pub const TIMESTAMP: &str = "X-Hyperscope-Timestamp";
-/// Header that names the delivery: the same at each try.
+/// Header with the ID of the delivery; retries have the same.
 pub const DELIVERY: &str = "X-Hyperscope-Delivery";
 
-/// `sha256=` and the HMAC of `timestamp.body`, in hexadecimal.
+/// `sha256=` and the HMAC-SHA256 of `timestamp.body` in hexadecimal.
 #[must_use]
 pub fn sign(secret: &str, timestamp: &str, body: &[u8]) -> String {
     let mut text = String::from("sha256=");

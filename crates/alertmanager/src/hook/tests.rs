@@ -175,7 +175,7 @@ fn texts_of_any_length_are_within_the_limits_of_each_service() {
     let pager = body(Format::PagerDuty, &event, "d", "https://hs");
     assert!(count(&pager["dedup_key"]) <= 255 && count(&pager["payload"]["summary"]) <= 1_024);
 
-    // A server that does not know where it is reached has no links: none of the services takes half of one.
+    // Without an external URL there are no links: the services reject relative ones.
     for format in [Format::Slack, Format::Discord, Format::PagerDuty] {
         let text = body(format, &event, "d", "").to_string();
         assert!(!text.contains("\"/jobs/") && !text.contains("url"), "{text}");

@@ -1,8 +1,8 @@
-//! The classic syntax of matchers: names of letters, digits, `_` and `:`, values with quotes or without.
+//! The classic syntax of matchers: names of letters, digits, `_` and `:`; values with or without quotes.
 
 use super::{Gathered, Matcher, Operator, WrongMatcher};
 
-/// Reads matchers separated by commas, with braces around them or without.
+/// Parses matchers separated by commas, with or without braces.
 pub(super) fn parse(text: &str) -> Result<Vec<Matcher>, WrongMatcher> {
     let text = text.trim();
     let text = text.strip_prefix('{').unwrap_or(text);
@@ -41,7 +41,7 @@ fn one(text: &str) -> Result<Matcher, WrongMatcher> {
     Matcher::new(name, operator, unquoted(value.trim())?)
 }
 
-/// The value of a matcher without its quotes, which may be left out.
+/// The value of a matcher without its optional quotes.
 fn unquoted(text: &str) -> Result<String, WrongMatcher> {
     let wrong = || WrongMatcher::Quote(text.to_owned());
     let (inner, is_quoted) = match text.strip_prefix('"') {
@@ -59,7 +59,7 @@ fn unquoted(text: &str) -> Result<String, WrongMatcher> {
             '\\' => match characters.next() {
                 Some('n') => value.push('\n'),
                 Some(escaped @ ('"' | '\\')) => value.push(escaped),
-                // Anything else was not meant as an escape.
+                // Not an escape: the backslash stays.
                 other => {
                     value.push('\\');
                     value.extend(other);

@@ -1,11 +1,12 @@
-//! The syntax of matchers of Alertmanager 0.27: names and values are words of any characters but the reserved ones, or in quotes.
+//! The UTF-8 syntax of matchers since Alertmanager 0.27: names and values are quoted, or words without reserved
+//! characters.
 
 use gotemplate::unquote;
 use model::label::{is_label_name, is_reserved_in_matcher};
 
 use super::{Gathered, Matcher, Operator, WrongMatcher};
 
-/// Reads matchers separated by commas, with braces around them or without.
+/// Parses matchers separated by commas, with or without braces.
 pub(super) fn parse(text: &str) -> Result<Vec<Matcher>, WrongMatcher> {
     let mut scanner = Scanner { whole: text.trim(), rest: text.trim() };
     let has_brace = scanner.take('{');
@@ -34,7 +35,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Matcher>, WrongMatcher> {
 
 struct Scanner<'a> {
     whole: &'a str,
-    /// What was not read yet; does not begin with a space.
+    /// Text still to parse; does not start with a space.
     rest: &'a str,
 }
 
@@ -75,7 +76,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Where a text that begins with a quote has its other one, which is included.
+/// Length of the quoted text at the start of `text`, with both quotes.
 fn closing_quote(text: &str) -> Option<usize> {
     let mut is_escaped = false;
     for (at, character) in text.char_indices().skip(1) {

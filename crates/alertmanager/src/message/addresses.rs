@@ -1,11 +1,12 @@
-//! Addresses in HTML that goes to people: only those that a program for mail may open without harm.
+//! Filters URLs in HTML messages: only those that a mail client may open safely pass.
 //!
-//! What an alert says can end up in `href="{{ .Annotations.runbook_url }}"`. Escaping keeps it inside the attribute, and a click would still
-//! run `javascript:`. As Go's `html/template` does, an address of any other scheme than http, https or mailto is replaced.
+//! Text of an alert can end up in `href="{{ .Annotations.runbook_url }}"`. Escaping keeps it inside the attribute, but
+//! a click would still run `javascript:`. Like Go's `html/template`, we replace a URL whose scheme is not http, https
+//! or mailto.
 
-/// What stands in place of an address that is not passed on; the mark of Go's `html/template`.
+/// Replaces a rejected URL; the marker of Go's `html/template`.
 const REFUSED: &str = "#ZgotmplZ";
-/// Attributes whose value a program opens, loads or sends to.
+/// Attributes whose URL a program opens, loads or submits to.
 const ATTRIBUTES: [&str; 12] = [
     "action",
     "background",
@@ -21,20 +22,20 @@ const ATTRIBUTES: [&str; 12] = [
     "xlink:href",
 ];
 
-/// Whether an address leads to a page or a mailbox, or is one without a scheme. It is read as browsers do, which skip control characters.
+/// Whether a URL has a safe scheme or none. Control characters are skipped, as browsers do.
 fn is_safe(address: &str) -> bool {
     let seen: String = address.chars().filter(|character| !character.is_control() && *character != ' ').collect();
     let Some((scheme, _)) = seen.split_once(':') else { return true };
-    // A colon behind one of these belongs to a path, a query or a fragment.
+    // A colon after one of these belongs to a path, a query or a fragment.
     scheme.contains(['/', '?', '#']) || ["http", "https", "mailto"].iter().any(|one| scheme.eq_ignore_ascii_case(one))
 }
 
-/// The address, or nothing where a click on it would do more than open a page or write a mail.
+/// The URL if it is safe; otherwise an empty text.
 pub(super) fn safe(address: String) -> String {
     if is_safe(&address) { address } else { String::new() }
 }
 
-/// `html` with every address of an unsafe scheme replaced, however its attribute is quoted.
+/// `html` with each unsafe URL replaced, however its attribute is quoted.
 pub(super) fn with_safe_addresses(html: &str) -> String {
     let mut safe = String::with_capacity(html.len());
     let mut rest = html;
@@ -48,7 +49,7 @@ pub(super) fn with_safe_addresses(html: &str) -> String {
     safe
 }
 
-/// Writes the tag at the beginning of `tag` to `safe`; what follows it.
+/// Copies the tag at the start of `tag` to `safe`, filtered; returns the text after it.
 fn attributes<'a>(tag: &'a str, safe: &mut String) -> &'a str {
     let mut rest = copy_until(tag, safe, |next| next.is_ascii_whitespace() || matches!(next, '/' | '>'));
     loop {
@@ -59,7 +60,7 @@ fn attributes<'a>(tag: &'a str, safe: &mut String) -> &'a str {
         let named = copy_until(rest, safe, |next| next.is_ascii_whitespace() || matches!(next, '=' | '>' | '/'));
         let name = rest.strip_suffix(named).unwrap_or_default().to_ascii_lowercase();
         if named.len() == rest.len() {
-            // Not the beginning of a name, such as a `=` too many.
+            // Not the start of a name, for example a second `=`.
             rest = copy_one(rest, safe);
             continue;
         }
@@ -86,7 +87,7 @@ fn attributes<'a>(tag: &'a str, safe: &mut String) -> &'a str {
     }
 }
 
-/// Copies up to the first character that `ends`; what begins there.
+/// Copies up to the first character for which `ends` is true; returns the text from there.
 fn copy_until<'a>(text: &'a str, to: &mut String, ends: impl Fn(char) -> bool) -> &'a str {
     let (copied, rest) = text.split_at(text.find(ends).unwrap_or(text.len()));
     to.push_str(copied);
@@ -99,8 +100,8 @@ fn copy_one<'a>(text: &'a str, to: &mut String) -> &'a str {
     characters.as_str()
 }
 
-/// An attribute's value with those character references resolved that can write a scheme: numbers, and the names of a colon, a tab and a
-/// line break.
+/// An attribute's value with those character references resolved that can form a scheme: numeric ones, and the named
+/// colon, tab and line feed.
 fn unescaped(value: &str) -> String {
     let mut text = String::with_capacity(value.len());
     let mut rest = value;

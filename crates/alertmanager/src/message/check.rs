@@ -1,4 +1,5 @@
-//! Checks the texts of receivers when a file is read: each is parsed, and held against the types of what it will get.
+//! Checks the templates of receivers when a file is loaded: parses them and checks their fields against the types of
+//! the data.
 
 use gotemplate::types::Type;
 
@@ -6,13 +7,13 @@ use super::{Composer, data::DATA};
 use crate::config::Integration;
 
 impl Composer {
-    /// What is wrong with the texts of one means of a receiver, each with the key that it stands under.
+    /// Problems in the templates of an integration, each with the key of the template.
     #[must_use]
     pub fn check(&self, integration: &Integration) -> Vec<String> {
         texts(integration).iter().flat_map(|(key, text)| self.check_text(key, text)).collect()
     }
 
-    /// What is wrong with one text, with the key that it stands under.
+    /// Problems in one template, each with its key.
     #[must_use]
     pub fn check_text(&self, key: &str, text: &str) -> Vec<String> {
         if !text.contains("{{") {
@@ -27,7 +28,7 @@ impl Composer {
     }
 }
 
-/// The templates of an integration, by key.
+/// The templates of an integration, with their keys.
 fn texts(integration: &Integration) -> Vec<(String, &str)> {
     let mut found: Vec<(String, &str)> = Vec::new();
     let mut add = |key: &str, text| found.push((key.to_owned(), text));

@@ -1,4 +1,4 @@
-//! What templates see of a notification: Alertmanager's `Data`, `Alerts` and `KV`.
+//! The data of templates for a notification: Alertmanager's `Data`, `Alerts` and `KV`.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::{
     dispatch::Notification,
 };
 
-/// Go's year 1: the end of an alert that has none yet.
+/// Go's zero time: the end of an alert that still fires.
 pub(super) const NO_END: &str = "0001-01-01T00:00:00Z";
 
-/// What templates get, before there is any. Says the same as [`Data::value`].
+/// The type of a template's data, for the check of templates. Must match [`Data::value`].
 pub(super) static DATA: Named = Named {
     name: "*template.Data",
     fields: &[
@@ -88,7 +88,7 @@ static PAIR: Named = Named {
     underlying: None,
 };
 
-/// A notification with what its alerts have in common.
+/// A notification, with the labels and annotations that its alerts share.
 pub(super) struct Data<'a> {
     pub(super) notification: &'a Notification,
     alerts: &'a [(Arc<Alert>, bool)],
@@ -97,7 +97,7 @@ pub(super) struct Data<'a> {
     pub(super) status: &'static str,
     pub(super) common_labels: Labels,
     pub(super) common_annotations: Labels,
-    /// Filled in.
+    /// Rendered labels of the route.
     pub(super) route_labels: Labels,
     pub(super) external_url: &'a str,
 }
@@ -108,7 +108,7 @@ impl<'a> Data<'a> {
         Data::with(notification, &notification.alerts, reason, route_labels, external_url)
     }
 
-    /// What the labels of a route get: all alerts of the group, whoever is sent them for whatever reason.
+    /// The data for the labels of a route: all alerts of the group, regardless of integration and reason.
     pub(super) fn of_group(notification: &'a Notification, external_url: &'a str) -> Self {
         let templates = notification.route_labels.clone();
         Data::with(notification, &notification.group_alerts, "unknown", templates, external_url)
@@ -116,18 +116,18 @@ impl<'a> Data<'a> {
 
     fn with(
         notification: &'a Notification,
-        told: &'a [(Arc<Alert>, bool)],
+        notified: &'a [(Arc<Alert>, bool)],
         reason: &'static str,
         route_labels: Labels,
         external_url: &'a str,
     ) -> Self {
-        let alerts = || told.iter().map(|(alert, _)| &**alert);
+        let alerts = || notified.iter().map(|(alert, _)| &**alert);
         Data {
             notification,
-            alerts: told,
+            alerts: notified,
             reason,
             receiver: regex::escape(&notification.receiver).replace("\\-", "-").replace("\\#", "#"),
-            status: if told.iter().any(|(_, is_resolved)| !is_resolved) { "firing" } else { "resolved" },
+            status: if notified.iter().any(|(_, is_resolved)| !is_resolved) { "firing" } else { "resolved" },
             common_labels: common(alerts().map(|alert| &alert.labels)),
             common_annotations: common(alerts().map(|alert| &alert.annotations)),
             route_labels,
@@ -155,7 +155,7 @@ impl<'a> Data<'a> {
     }
 }
 
-/// What all have in common.
+/// The pairs that all have in common.
 fn common<'a>(mut all: impl Iterator<Item = &'a Labels>) -> Labels {
     let mut common = all.next().cloned().unwrap_or_default();
     for labels in all {
@@ -179,7 +179,7 @@ fn alert_value(alert: &Alert, is_resolved: bool) -> Value {
     )
 }
 
-/// A list of alerts that can be split by their status.
+/// A list of alerts with methods that filter by status.
 #[derive(Debug)]
 struct Alerts(Arc<[Value]>);
 
@@ -221,7 +221,7 @@ impl Object for Alerts {
     }
 }
 
-/// Names and values.
+/// Label or annotation names and values.
 #[derive(Debug, Clone)]
 struct Kv(Labels);
 
@@ -230,7 +230,7 @@ impl Kv {
         Value::Object(Arc::new(Kv(labels.clone())))
     }
 
-    /// By name, the name of the alert first.
+    /// Pairs sorted by name, `alertname` first.
     fn sorted(&self) -> Vec<(String, String)> {
         let mut pairs: Vec<_> = self.0.clone().into_iter().collect();
         pairs.sort_by_key(|(name, _)| name != crate::alert::ALERT_NAME);
@@ -275,7 +275,7 @@ impl Object for Kv {
     }
 }
 
-/// A list of names with values.
+/// A list of name and value pairs.
 #[derive(Debug)]
 struct Pairs(Vec<(String, String)>);
 
@@ -314,13 +314,13 @@ impl Object for Pairs {
     }
 }
 
-/// As Alertmanager prints names with values.
+/// Pairs as Alertmanager prints them.
 fn joined(pairs: &[(String, String)]) -> String {
     let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
     pairs.join(", ")
 }
 
-/// A time as Go writes it in JSON.
+/// A time in the format of Go's JSON.
 pub(crate) fn rfc3339(ms: i64) -> String {
     match jiff::Timestamp::from_millisecond(ms) {
         Ok(time) => time.to_string(),

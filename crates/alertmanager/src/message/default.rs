@@ -1,4 +1,5 @@
-//! The default templates. Names are Alertmanager's, so that users' texts can build on them; the wording is our own.
+//! The default templates. They have Alertmanager's names, so that users' templates can call them; the wording is our
+//! own.
 
-/// Most alerts that a default text lists one by one is 20: a storm must not make a message that nobody reads or takes.
+/// A default text lists at most 20 alerts, so that services accept the message of an alert storm and people read it.
 pub(super) const TEMPLATES: &str = include_str!("default.tmpl");

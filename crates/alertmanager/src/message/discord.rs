@@ -5,13 +5,14 @@ use serde_json::{Map, Value, json};
 use super::{Pen, data::Data, is_link, put, shortened};
 use crate::{color, config::Discord};
 
-/// Longest title, in characters.
+/// Maximum length of a title, in characters.
 const TITLE: usize = 256;
-/// Longest text of an embed, in characters. With the title it is below the 6,000 that all embeds may have together.
+/// Maximum length of an embed's text, in characters. Together with the title it stays below the limit of 6,000 for all
+/// embeds.
 const DESCRIPTION: usize = 4_096;
-/// Longest text beside it, in characters.
+/// Maximum length of the text above the embed, in characters.
 const CONTENT: usize = 2_000;
-/// Longest name of a sender, in characters.
+/// Maximum length of the sender's name, in characters.
 const USERNAME: usize = 80;
 
 const DEFAULT_TITLE: &str = r#"{{ template "discord.default.title" . }}"#;
@@ -30,7 +31,7 @@ pub(super) fn body(discord: &Discord, data: &Data<'_>, pen: &mut Pen<'_>) -> Val
     let mut body = Map::new();
     put(&mut body, "content", shortened(pen.text(&discord.content), CONTENT));
     if embed.is_empty() && body.is_empty() {
-        // Discord refuses a message without any text.
+        // Discord rejects a message without text.
         put(&mut embed, "title", shortened(pen.text(DEFAULT_TITLE), TITLE));
     }
     if !embed.is_empty() {
@@ -41,7 +42,7 @@ pub(super) fn body(discord: &Discord, data: &Data<'_>, pen: &mut Pen<'_>) -> Val
         }
         body.insert("embeds".to_owned(), json!([embed]));
     }
-    // A text of an alert that says @everyone must not call everyone.
+    // Text of an alert that contains @everyone must not mention everyone.
     body.insert("allowed_mentions".to_owned(), json!({ "parse": [] }));
     put(&mut body, "username", shortened(pen.text(&discord.username), USERNAME));
     let avatar = pen.text(&discord.avatar_url);

@@ -1,11 +1,11 @@
-//! Mail, in parts; how it is put on the wire is the sender's.
+//! The parts of a mail; the sender encodes them for SMTP.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Pen, addresses::with_safe_addresses, pagerduty::incident_key, shortened};
 use crate::{config::Email, dispatch::Notification};
 
-/// Longest subject, in characters: programs for mail show less, and no line of a mail may be longer.
+/// Maximum length of a subject, in characters: mail clients show less, and RFC 5322 limits a line to 998.
 const SUBJECT: usize = 900;
 
 const DEFAULT_SUBJECT: &str = r#"{{ template "email.default.subject" . }}"#;
@@ -14,25 +14,25 @@ const DEFAULT_TEXT: &str = r#"{{ template "email.default.text" . }}"#;
 /// The parts of a mail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mail {
-    /// Sender: what the mail server is told.
+    /// Envelope sender (`MAIL FROM`).
     pub from: String,
-    /// Addressees, separated by commas: whom the mail server delivers it to.
+    /// Envelope recipients (`RCPT TO`), separated by commas.
     pub to: String,
-    /// The header `From`, where it is not `from`. It is only shown.
+    /// The header `From` if it differs from `from`. It is only displayed.
     #[serde(default)]
     pub shown_from: Option<String>,
-    /// The header `To`, where it is not `to`. It is only shown.
+    /// The header `To` if it differs from `to`. It is only displayed.
     #[serde(default)]
     pub shown_to: Option<String>,
-    /// One line.
+    /// Subject, on one line.
     pub subject: String,
-    /// Further headers. They are only shown: `Cc` and `Bcc` too bring the mail to nobody.
+    /// Additional headers. They are only displayed: `Cc` and `Bcc` add no recipients.
     pub headers: Vec<(String, String)>,
-    /// Body in HTML, or empty.
+    /// HTML body, or empty.
     pub html: String,
-    /// Body in plain text.
+    /// Plain text body.
     pub text: String,
-    /// Names the group: mails of one group are one thread.
+    /// Identifies the group: mails of one group form a thread.
     pub thread: String,
 }
 
@@ -73,7 +73,7 @@ pub(super) fn mail(email: &Email, notification: &Notification, pen: &mut Pen<'_>
     mail
 }
 
-/// A line break would begin another header.
+/// Joins lines, because a line break would start another header.
 fn one_line(text: &str) -> String {
     text.trim().replace(['\r', '\n'], " ")
 }

@@ -1,4 +1,4 @@
-//! The functions that Alertmanager adds to Go's.
+//! Template functions that Alertmanager adds to Go's.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use gotemplate::{
@@ -10,7 +10,7 @@ use regex::Regex;
 
 const ANY: std::ops::RangeInclusive<usize> = 0..=usize::MAX;
 
-/// What each function takes and gives.
+/// Signatures of the functions.
 static SIGNATURES: [Method; 25] = [
     Method::new("toUpper", &[Type::Str], Type::Str),
     Method::new("toLower", &[Type::Str], Type::Str),
@@ -35,12 +35,12 @@ static SIGNATURES: [Method; 25] = [
     Method::new("mustToDate", &[Type::Str, Type::Str], Type::Named(&TIME)),
     Method::new("now", &[], Type::Named(&TIME)),
     Method::new("since", &[Type::Named(&TIME)], Type::Named(&DURATION)),
-    // Takes lengths of time, numbers and texts that read as one.
+    // Accepts durations, numbers and text that parses as one.
     Method::new("humanizeDuration", &[Type::Any], Type::Str),
     Method::new("routeLabels", &[Type::Str], Type::Str),
 ];
 
-/// All functions; those that tell the time tell that of 1970, and no label of a route is known.
+/// All functions. Here `now` is 1970 and routes have no labels; [`at`] replaces those functions.
 pub(super) fn functions() -> Functions<'static> {
     let table = of_texts(Functions::new().signed(&SIGNATURES));
     let table = of_lists(table);
@@ -51,7 +51,7 @@ pub(super) fn functions() -> Functions<'static> {
     )
 }
 
-/// The functions that tell the time and the labels of a route, over the others.
+/// The functions that depend on the time and on the labels of the route.
 pub(super) fn at<'a>(
     at_ms: i64,
     route_label: impl Fn(&str) -> Result<String, String> + Send + Sync + 'a,
@@ -138,7 +138,7 @@ fn of_times(table: Functions<'static>) -> Functions<'static> {
         })
         .with("tz", 2..=2, |arguments| Time::moved(argument(arguments, 1), text(arguments, 0)?))
         .with("toDate", 2..=2, |arguments| {
-            // As in Alertmanager: what is no time is Go's zero time.
+            // As in Alertmanager: an invalid time is Go's zero time.
             Ok(Time::parse(text(arguments, 0)?, text(arguments, 1)?).unwrap_or_else(|_| Time::zero()))
         })
         .with("mustToDate", 2..=2, |arguments| Time::parse(text(arguments, 0)?, text(arguments, 1)?))
@@ -155,10 +155,10 @@ fn of_times(table: Functions<'static>) -> Functions<'static> {
         })
 }
 
-/// How Go writes times in JSON.
+/// Go's format of times in JSON.
 const RFC3339_NANO: &str = "2006-01-02T15:04:05.999999999Z07:00";
 
-/// A value as JSON; what is no plain value is its text.
+/// A value as JSON; types without a JSON form become text.
 fn json(value: &Value) -> serde_json::Value {
     match value {
         Value::Nil => serde_json::Value::Null,
@@ -179,7 +179,7 @@ fn json(value: &Value) -> serde_json::Value {
     }
 }
 
-/// How Alertmanager names a field in JSON.
+/// The JSON name of a field, as Alertmanager writes it.
 fn field_name(name: &str) -> String {
     let mut characters = name.chars();
     characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
@@ -197,8 +197,8 @@ fn regex(text: &str) -> Result<Regex, ValueError> {
     labels::go_regex::compile(text).map_err(|_| ValueError::Failed(format!("{text:?} is not a regular expression")))
 }
 
-/// Every word with a capital letter first and small ones after it. An underscore, and a point, colon or apostrophe between letters, are
-/// within a word (Unicode's word boundaries, as Go's `cases.Title` sees them).
+/// Capitalizes the first letter of each word and lowers the rest. An underscore, and a point, colon or apostrophe
+/// between letters, does not end a word (Unicode's word boundaries, as in Go's `cases.Title`).
 fn title(text: &str) -> String {
     let mut output = String::with_capacity(text.len());
     let mut has_begun = false;

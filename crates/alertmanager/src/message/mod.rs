@@ -1,4 +1,4 @@
-//! What a receiver gets: the bodies of messages as pure functions of alerts and templates.
+//! The bodies of messages, as pure functions of alerts and templates.
 
 mod addresses;
 mod check;
@@ -21,33 +21,33 @@ pub use self::email::Mail;
 pub(crate) use self::{data::rfc3339, pagerduty::incident_key};
 use crate::{config::Integration, dispatch::Notification};
 
-/// What is sent.
+/// A message to send.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outgoing {
-    /// A body of JSON, without the receiver's keys.
+    /// JSON body, without the receiver's keys.
     Json(serde_json::Value),
     /// Mail.
     Mail(Box<Mail>),
 }
 
-/// A message and what went wrong while its templates were filled in. It is whole all the same: a text that could not be filled
-/// in says so.
+/// A message, and the problems while its templates were rendered. The message is complete anyway: where a template
+/// failed, its text says so.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rendered {
-    /// What is sent.
+    /// The message.
     pub outgoing: Outgoing,
-    /// What went wrong.
+    /// Problems while rendering.
     pub problems: Vec<String>,
 }
 
-/// Templates that cannot be read.
+/// Invalid templates.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}: {reason}")]
 pub struct TemplateError {
-    /// The file.
+    /// Name of the file.
     pub file: String,
-    /// What is wrong, in Go's words.
+    /// Go's error message.
     pub reason: String,
 }
 
@@ -57,7 +57,7 @@ impl TemplateError {
     }
 }
 
-/// Makes messages: the default templates, the user's own, and where this server is reached.
+/// Renders messages with the default templates, the user's templates and the external URL.
 pub struct Composer {
     templates: Templates,
     functions: Functions<'static>,
@@ -71,10 +71,11 @@ impl std::fmt::Debug for Composer {
 }
 
 impl Composer {
-    /// With the user's templates, each by the name of its file, over the default ones.
+    /// Adds the user's templates, each with its file name, to the default ones.
     ///
     /// # Errors
-    /// A text is no template.
+    ///
+    /// A template is invalid.
     pub fn new<'a>(
         external_url: &str,
         files: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -86,7 +87,7 @@ impl Composer {
             templates.parse(name, text, &functions).map_err(|error| TemplateError::new(name, &error))?;
             names.push(name);
         }
-        // What a definition gets is known where it is used; what fails whatever it gets is a fault of its own.
+        // A definition is checked against types where it is used; here we report only what fails with any data.
         for file in names {
             let mut definitions: Vec<&str> = templates.defined_in(file).collect();
             definitions.sort_unstable();
@@ -99,7 +100,7 @@ impl Composer {
         Ok(Composer { templates, functions, external_url: external_url.trim_end_matches('/').to_owned() })
     }
 
-    /// The message for one means of a receiver, as of a time in milliseconds since the Unix epoch.
+    /// Renders the message for an integration. `at_ms` is the current time in milliseconds since the Unix epoch.
     #[must_use]
     pub fn compose(&self, integration: &Integration, notification: &Notification, at_ms: i64) -> Rendered {
         let (route_labels, problems) = self.route_labels(notification, at_ms);
@@ -120,7 +121,7 @@ impl Composer {
     }
 }
 
-/// Fills in the texts of one message.
+/// Renders the texts of one message.
 struct Pen<'a> {
     composer: &'a Composer,
     functions: Functions<'a>,
@@ -133,7 +134,7 @@ impl Pen<'_> {
         self.fill(template, false)
     }
 
-    /// The text, or that of another template where it comes out empty.
+    /// The rendered text, or that of `otherwise` if it is empty.
     fn text_or(&mut self, template: &str, otherwise: &str) -> String {
         let text = self.text(template);
         if text.trim().is_empty() { self.text(otherwise) } else { text }
@@ -160,19 +161,19 @@ impl Pen<'_> {
     }
 }
 
-/// Adds a text under a name, unless it is empty: receivers refuse messages for empty parts.
+/// Adds a text under a name unless it is empty: services reject messages with empty parts.
 pub(crate) fn put(map: &mut serde_json::Map<String, serde_json::Value>, name: &str, text: String) {
     if !text.trim().is_empty() {
         map.insert(name.to_owned(), serde_json::Value::String(text));
     }
 }
 
-/// Whether receivers take a text for a link.
+/// Whether services accept a text as a link.
 pub(crate) fn is_link(text: &str) -> bool {
     ["http://", "https://"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme))
 }
 
-/// At most `most` characters; an ellipsis stands for the rest.
+/// Shortens a text to `most` characters, with an ellipsis at the end.
 pub(crate) fn shortened(text: String, most: usize) -> String {
     match text.char_indices().nth(most) {
         None => text,

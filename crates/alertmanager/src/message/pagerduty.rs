@@ -1,5 +1,5 @@
-//! PagerDuty's Events API v2, and the older one for a `service_key`. The key is put in when the message is sent, so that it
-//! is not kept with it.
+//! PagerDuty's Events API v2, and v1 for a `service_key`. The key is added when the message is sent, so that the outbox
+//! does not store it.
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -7,15 +7,15 @@ use sha2::{Digest, Sha256};
 use super::{Pen, addresses::safe, data::Data, put, shortened};
 use crate::{config::PagerDuty, dispatch::Notification};
 
-/// Longest summary, in characters.
+/// Maximum length of a summary, in characters.
 const SUMMARY: usize = 1_024;
-/// Longest of the further facts, in characters.
+/// Maximum length of the custom details, in characters.
 const DETAIL: usize = 20_000;
-/// Largest event, in bytes, with room for the key that is put in later.
+/// Maximum size of an event in bytes, less room for the key that is added later.
 const EVENT_BYTES: usize = 512_000 - 200;
-/// What PagerDuty takes as a severity; anything else makes it refuse the event.
+/// Severities that PagerDuty accepts; it rejects an event with any other.
 const SEVERITIES: [&str; 4] = ["critical", "error", "warning", "info"];
-/// What stands for a required text that came out empty.
+/// Replaces a required text that is empty.
 const SOURCE: &str = "hyperscope";
 
 pub(super) fn body(pagerduty: &PagerDuty, notification: &Notification, data: &Data<'_>, pen: &mut Pen<'_>) -> Value {
@@ -73,7 +73,8 @@ pub(super) fn body(pagerduty: &PagerDuty, notification: &Notification, data: &Da
 
 const DEFAULT_DESCRIPTION: &str = r#"{{ template "pagerduty.default.description" . }}"#;
 
-/// An image or a link without what is empty; `None` without the part that PagerDuty requires, for which it refuses the event.
+/// An image or a link without its empty parts. `None` if the part that PagerDuty requires is empty, because it would
+/// reject the event.
 fn entry<const N: usize>(required: &str, parts: [(&str, String); N]) -> Option<Value> {
     let mut made = Map::new();
     for (name, text) in parts {
@@ -97,7 +98,7 @@ fn severity(pagerduty: &PagerDuty, pen: &mut Pen<'_>) -> String {
     }
 }
 
-/// The event without its further facts if it is too large with them, and without links and images if it still is.
+/// Drops the details of an event that is too large, then its links and images.
 fn within_limit(mut body: Map<String, Value>, pen: &mut Pen<'_>) -> Value {
     let size = |body: &Map<String, Value>| serde_json::to_vec(body).map_or(0, |bytes| bytes.len());
     let before = size(&body);
@@ -116,7 +117,7 @@ fn within_limit(mut body: Map<String, Value>, pen: &mut Pen<'_>) -> Value {
     Value::Object(body)
 }
 
-/// Names the incident of a group, so that its end is told of the same one.
+/// The incident key of a group, so that the resolve event closes the same incident.
 pub(crate) fn incident_key(group_key: &str) -> String {
     use std::fmt::Write;
     Sha256::digest(group_key.as_bytes()).iter().fold(String::new(), |mut text, byte| {

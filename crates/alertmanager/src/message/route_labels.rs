@@ -1,6 +1,6 @@
-//! The labels of a route, filled in with a group of alerts as Alertmanager does since 0.34.
+//! Renders the labels of a route with the alerts of a group, as Alertmanager does since 0.34.
 //!
-//! A label may be made of others, by `routeLabels "name"`: each is filled in once, when it is needed first.
+//! A label may use others by `routeLabels "name"`: each is rendered once, when it is first needed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -9,12 +9,12 @@ use gotemplate::{Options, Value};
 use super::{Composer, data::Data, functions};
 use crate::{alert::Labels, dispatch::Notification};
 
-/// Most labels that are made of each other.
+/// Maximum depth of labels that use each other.
 const MOST_DEEP: usize = 32;
 
 impl Composer {
-    /// The labels of a notification's route, filled in, and what went wrong. One that cannot be filled in is left out. They are the
-    /// same for all means of a receiver, so that why it is sent is not known to them.
+    /// Renders the labels of a notification's route; returns them and the problems. A label that fails is left out.
+    /// They are the same for all integrations of a receiver, so that they do not see the notification's reason.
     #[must_use]
     pub fn route_labels(&self, notification: &Notification, at_ms: i64) -> (Labels, Vec<String>) {
         if notification.route_labels.is_empty() {
@@ -41,19 +41,19 @@ struct Resolver<'a> {
     templates: &'a Labels,
     at_ms: i64,
     data: Value,
-    /// Never held while a template is filled in.
+    /// Never locked while a template is rendered.
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
     known: Labels,
-    /// Those that are being filled in, each for the one before it.
+    /// Labels being rendered; each one is needed by the previous one.
     stack: Vec<String>,
 }
 
 impl Resolver<'_> {
-    /// The value of a label; nothing for one that there is not.
+    /// The value of a label; empty if the route has no such label.
     fn resolve(&self, name: &str) -> Result<String, String> {
         let Some(template) = self.templates.get(name) else { return Ok(String::new()) };
         {

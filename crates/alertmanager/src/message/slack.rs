@@ -5,13 +5,13 @@ use serde_json::{Map, Value, json};
 use super::{Pen, addresses::safe, is_link, put, shortened};
 use crate::config::{Slack, receiver::SlackAction};
 
-/// Longest title, in characters, as Alertmanager cuts it.
+/// Maximum length of a title, in characters, as in Alertmanager.
 const TITLE: usize = 1_024;
-/// Longest text, in characters: what Slack shows of a message.
+/// Maximum length of a text, in characters: Slack truncates more.
 const TEXT: usize = 40_000;
-/// Longest text at the foot, in characters.
+/// Maximum length of a footer, in characters.
 const FOOTER: usize = 300;
-/// Most buttons of an attachment.
+/// Maximum number of buttons of an attachment.
 const ACTIONS: usize = 5;
 
 const DEFAULT_FALLBACK: &str = r#"{{ template "slack.default.fallback" . }}"#;
@@ -54,7 +54,7 @@ pub(super) fn body(slack: &Slack, pen: &mut Pen<'_>) -> Value {
         attachment.insert("fields".to_owned(), Value::Array(fields));
     }
     if !["title", "text", "pretext", "fields", "image_url"].iter().any(|part| attachment.contains_key(*part)) {
-        // Slack refuses a message that shows nothing.
+        // Slack rejects a message without visible text.
         put(&mut attachment, "text", shortened(pen.text(DEFAULT_FALLBACK), TEXT));
     }
     let actions: Vec<Value> = slack.actions.iter().filter_map(|action| button(action, pen)).take(ACTIONS).collect();
@@ -82,7 +82,7 @@ pub(super) fn body(slack: &Slack, pen: &mut Pen<'_>) -> Value {
     Value::Object(body)
 }
 
-/// A button; `None` if it has no words, or does nothing when it is pressed.
+/// A button; `None` if it has no label or no action.
 fn button(action: &SlackAction, pen: &mut Pen<'_>) -> Option<Value> {
     let mut made = Map::new();
     for (name, template) in [

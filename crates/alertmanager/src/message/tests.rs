@@ -101,7 +101,7 @@ fn labels_of_a_route_are_filled_in_before_the_texts_that_use_them() {
         (&body["channel"], &body["attachments"][0]["title"]),
         (&json!("#WARNING-alerts"), &json!("WARNING: new alerts added"))
     );
-    // Labels that are made of each other without an end are left out.
+    // Labels that use each other endlessly are left out.
     let chain = (0..40).map(|at| (format!("c{at}"), format!("{{{{ routeLabels \"c{}\" }}}}", at + 1)));
     let circle = [("a", "x{{ routeLabels \"b\" }}"), ("b", "y{{ routeLabels \"a\" }}"), ("good", "{{ .Receiver }}")];
     let circle = circle.map(|(name, text)| (name.to_owned(), text.to_owned())).into_iter().chain(chain);
@@ -246,7 +246,7 @@ fn headers_of_a_mail_are_shown_and_bring_it_to_nobody() {
     assert_eq!(mail.headers, [("Cc".to_owned(), "d@x.org".to_owned())]);
 }
 
-/// Each service refuses a message for an empty part, and the message is lost.
+/// Services reject a message with an empty part, and it would be lost.
 #[test]
 fn what_comes_out_empty_is_left_out() {
     const NONE: &str = "{{ .CommonAnnotations.none }}";
@@ -314,7 +314,7 @@ fn what_is_too_long_is_cut_between_characters() {
     check(&body["payload"]["summary"], 1_024);
     check(&body["payload"]["custom_details"]["a"], 20_000);
 
-    // As Alertmanager has it: an event that is too large loses its details, and is sent.
+    // As in Alertmanager: an event that is too large is sent without its details.
     let details: Vec<String> = (0..30).map(|at| format!("d{at}: '{LONG}'")).collect();
     for key in ["routing_key", "service_key"] {
         let receiver =
@@ -409,7 +409,7 @@ fn functions_give_what_amtool_gives() {
     }
 }
 
-/// The alerts of [`usual`] as amtool takes them.
+/// The alerts of [`usual`] in amtool's format.
 const AMTOOL_DATA: &str = r#"{"receiver":"team-a\\.b","status":"firing","externalURL":"http://h","groupLabels":{},"commonLabels":{"alertname":"HighMemoryUsage"},"commonAnnotations":{},
     "alerts":[{"status":"firing","labels":{"alertname":"HighMemoryUsage"},"annotations":{},"startsAt":"2026-11-20T09:00:00Z","endsAt":"0001-01-01T00:00:00Z"},
         {"status":"resolved","labels":{},"annotations":{},"startsAt":"2026-11-20T09:00:00Z","endsAt":"2026-11-20T09:01:00Z"}]}"#;
@@ -449,15 +449,15 @@ fn times_have_the_methods_of_go_as_amtool_has_them() {
         assert_eq!(filled(&template), String::from_utf8_lossy(&output.stdout), "{template}");
         assert_eq!(faults(&template), Vec::<String>::new(), "{template}");
     }
-    // A method that came after Debian's version was built.
+    // A method that Debian's version does not have yet.
     let newer = "{{ with index .Alerts 0 }}{{ .StartsAt.Compare .StartsAt }} {{ (.StartsAt.Sub (.StartsAt.Add 5e9)).Abs }}{{ end }}";
     assert_eq!(filled(newer), "0 5s");
-    // More days than there are.
+    // More days than Go's time can represent.
     let far = "{{ with index .Alerts 0 }}{{ (.StartsAt.AddDate 0 0 200000000000000).Equal .StartsAt }}{{ end }}";
     assert_eq!(filled(far), "true");
 }
 
-/// What the check of a file says of a text.
+/// The problems that the check of a file reports for a template.
 fn faults(text: &str) -> Vec<String> {
     let composer = Composer::new("http://h", []).unwrap();
     let receiver = serde_json::to_string(text).unwrap();
@@ -530,14 +530,14 @@ fn a_text_that_cannot_be_filled_in_is_a_fault_of_the_file() {
         assert_eq!(faults(text), Vec::<String>::new(), "{text}");
         assert!(!filled(text).contains("cannot be filled in"), "{text}: {}", filled(text));
     }
-    // A definition that nobody uses yet gets who knows what; what fails with all of it is a fault.
+    // An unused definition may get any data; what fails with all data is an error.
     let file = |text| Composer::new("http://h", [("own.tmpl", text)]).map(|_| ()).map_err(|error| error.to_string());
     assert_eq!(file("{{ define \"x\" }}{{ .What.Ever 5 }}{{ end }}"), Ok(()));
     let wrong = file("\n{{ define \"x\" }}{{ toUpper 1 2 }}{{ end }}").unwrap_err();
     assert!(wrong.starts_with("own.tmpl: template: own.tmpl:2:19: executing \"x\""), "{wrong}");
 }
 
-/// What newer versions than Debian's amtool know.
+/// Functions that Debian's amtool does not have yet.
 #[test]
 fn functions_of_newer_alertmanagers_are_there() {
     let expected = [

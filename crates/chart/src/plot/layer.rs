@@ -1,4 +1,4 @@
-//! The series of a plot as they lie on each other, and the points of them that show.
+//! The layers of a plot, and their visible points.
 
 use std::{borrow::Cow, ops::Range};
 
@@ -12,29 +12,29 @@ const LINE_FILL: f64 = 0.10;
 /// Opacity of a stacked area.
 const STACK_FILL: f64 = 0.35;
 
-/// One series of a plot, as it is drawn.
+/// One series of a plot, prepared for drawing.
 #[derive(Debug, Clone)]
 pub struct Layer<'a> {
     /// Its colour.
     pub ink: Ink,
-    /// Opacity of its area, 0 for a bare line.
+    /// Opacity of its area; 0 for a line only.
     pub fill: f64,
-    /// Its line is broken into dashes.
+    /// Whether its line is dashed.
     pub dashed: bool,
     pub(super) timestamps: Cow<'a, [i64]>,
     pub(super) upper: Cow<'a, [f64]>,
-    /// Lower edge of a stacked area; otherwise the area ends at zero.
+    /// Lower edge of a stacked area; for others the area ends at zero.
     pub(super) lower: Option<Vec<f64>>,
 }
 
 impl Layer<'_> {
-    /// Index of the last point before `at_ms`, so that a line reaches the edge it comes from.
+    /// Index of the last point before `at_ms`, so that a line starts at the edge.
     pub(super) fn first_shown(&self, at_ms: i64) -> usize {
         self.timestamps.partition_point(|timestamp| *timestamp < at_ms).saturating_sub(1)
     }
 }
 
-/// Each series as a line; one that is alone has an area.
+/// Each series as a line; a single one has an area too.
 pub(super) fn lines<'a>(traces: &[&PlotSeries<'a>], alone: bool) -> Vec<Layer<'a>> {
     let fill = if alone { LINE_FILL } else { 0.0 };
     traces
@@ -50,7 +50,7 @@ pub(super) fn lines<'a>(traces: &[&PlotSeries<'a>], alone: bool) -> Vec<Layer<'a
         .collect()
 }
 
-/// Puts series on top of each other, the first at the bottom. A series without a value at a time adds nothing there.
+/// Stacks series, the first one at the bottom. A missing value counts as zero.
 pub(super) fn stack<'a>(traces: &[&PlotSeries<'a>]) -> Vec<Layer<'a>> {
     let mut times: Vec<i64> = traces.iter().flat_map(|trace| trace.timestamps.iter().copied()).collect();
     sort_by(&mut times, Ord::cmp);
@@ -77,7 +77,7 @@ pub(super) fn stack<'a>(traces: &[&PlotSeries<'a>]) -> Vec<Layer<'a>> {
     layers
 }
 
-/// Least and greatest value within a time.
+/// Minimum and maximum within a time range.
 pub(super) fn extent(layers: &[Layer<'_>], time: Range<i64>) -> Option<(f64, f64)> {
     let mut extent: Option<(f64, f64)> = None;
     for layer in layers {
@@ -91,18 +91,18 @@ pub(super) fn extent(layers: &[Layer<'_>], time: Range<i64>) -> Option<(f64, f64
 }
 
 impl TimePlot<'_> {
-    /// Time of the youngest point of a layer that is drawn.
+    /// Time of a layer's last drawn point.
     #[must_use]
     pub fn newest_ms(&self, layer: &Layer<'_>) -> Option<i64> {
         layer.timestamps.get(self.end_shown(layer).checked_sub(1)?).copied()
     }
 
-    /// Index after the last point of a layer that is drawn.
+    /// Index after a layer's last drawn point.
     pub(super) fn end_shown(&self, layer: &Layer<'_>) -> usize {
         layer.timestamps.partition_point(|timestamp| *timestamp <= self.span.end_ms)
     }
 
-    /// Hands on the points of a layer that show on `width` columns.
+    /// Emits the visible points of a layer for `width` columns.
     pub(super) fn emit(
         &self,
         layer: &Layer<'_>,
@@ -128,7 +128,7 @@ impl TimePlot<'_> {
         runs
     }
 
-    /// Outlines of a layer's area: along the upper edge, and back along the lower one.
+    /// Outlines of a layer's areas: along the upper edge, and back along the lower one.
     pub(super) fn areas(&self, layer: &Layer<'_>, width: f64, since_ms: Option<i64>) -> Vec<Vec<reduce::Point>> {
         let mut runs = self.runs(layer, width, since_ms);
         match &layer.lower {

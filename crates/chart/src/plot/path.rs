@@ -1,12 +1,12 @@
-//! Layers as SVG paths in the pixels of a canvas.
+//! Layers as SVG paths in canvas pixels.
 
 use super::{Layer, TimePlot};
 use crate::reduce;
 
-/// Length of the line that stands for one point between gaps, in pixels.
+/// Length of the line that represents a single point between gaps, in pixels.
 const LONE_POINT: f64 = 4.0;
 
-/// Size of a canvas' plot area in device pixels and the time at its left edge, which a shifted canvas keeps apart from the span.
+/// Size of a canvas' plot area in device pixels, and an offset for a shifted canvas.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pixels {
     /// Width.
@@ -18,11 +18,11 @@ pub struct Pixels {
 }
 
 impl TimePlot<'_> {
-    /// Appends a layer's line to an SVG path, in device pixels. `None` for `since_ms` draws it whole; otherwise only from the last
-    /// point before that time on, to go on with a line that is on the canvas already.
+    /// Appends a layer's line to an SVG path, in device pixels. With `since_ms`, only starts from the last point before
+    /// that time, to continue a line that is already on the canvas.
     pub fn line_path(&self, layer: &Layer<'_>, pixels: Pixels, since_ms: Option<i64>, out: &mut String) {
         let mut pen_up = true;
-        // The point that the line goes on from is on the canvas already.
+        // The point from which the line continues is already on the canvas.
         let mut drawn =
             since_ms.is_some_and(|since_ms| layer.timestamps.first().is_some_and(|first| *first < since_ms));
         let mut lone = None;
@@ -59,14 +59,14 @@ impl TimePlot<'_> {
         }
     }
 
-    /// Height of a value on a canvas, from its top.
+    /// Y coordinate of a value on a canvas, from its top.
     #[must_use]
     pub fn pixel_y(&self, value: f64, height: f64) -> f64 {
         (1.0 - self.scale.position(value)) * height
     }
 }
 
-/// The other end of the line that stands for one point at `x`: to the left, where it does not leave the picture.
+/// The other end of the line that represents a single point at `x`: to the left, unless that is outside.
 pub(super) fn beside(x: f64) -> f64 {
     if x >= LONE_POINT { x - LONE_POINT } else { x + LONE_POINT }
 }
@@ -77,7 +77,7 @@ fn push_point(out: &mut String, x: f64, y: f64) {
     push_tenths(out, y);
 }
 
-/// Appends a number with one decimal, several times faster than the formatting machinery does.
+/// Appends a number with one decimal, several times faster than the standard formatting.
 fn push_tenths(out: &mut String, value: f64) {
     #[allow(clippy::cast_possible_truncation)] // clamped to far beyond any screen
     let tenths = (value.clamp(-1e7, 1e7) * 10.0).round() as i64;

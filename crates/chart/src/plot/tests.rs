@@ -27,7 +27,7 @@ fn the_svg_of_a_small_plot() {
     let svg = plot.svg();
     assert!(svg.starts_with("<svg class=\"plot\" viewBox=\"0 0 2000 600\" preserveAspectRatio=\"none\""), "{svg}");
     assert!(svg.contains("<g class=\"plot-limits\"><path class=\"fill ink-red\" opacity=\"0.08\""), "{svg}");
-    // The line breaks where two points are missing, and the point after that can be seen.
+    // The line is interrupted where two points are missing, and the point after the gap is visible.
     assert!(svg.contains("<path class=\"ink-series-1\" d=\"M0 450l500-450M2000 300h-4\"/>"), "{svg}");
 }
 
@@ -102,7 +102,7 @@ fn what_lies_beyond_the_edge_waits() {
     assert!(TimePlot::new(&traces, &PlotOptions { stacked: true, ..options(&[]) }, None).ragged);
 }
 
-/// A plot whose right edge is at `end_ms`, as one after the other is drawn on a live canvas.
+/// A plot whose right edge is at `end_ms`, as drawn repeatedly on a live canvas.
 fn ending(end_ms: i64) -> PlotOptions<'static> {
     PlotOptions { span: TimeSpan { start_ms: end_ms - 100_000, end_ms, step_ms: 25_000 }, ..options(&[]) }
 }
@@ -143,7 +143,7 @@ fn a_stroke_for_one_point_is_not_part_of_a_line() {
     let traces = [trace(&times[..4], &values[..4])];
     let plot = TimePlot::new(&traces, &ending(125_000), None);
     assert!(!plot.goes_on(&plot.layers[0], &trail), "a line from the point would leave the stroke behind");
-    // Beyond a gap, the point before it is on the canvas and gets no stroke of its own.
+    // After a gap, the point before it is already on the canvas and is not drawn again.
     let (beyond, _) = drawn(5, 200_000, Some(125_001));
     assert_eq!(beyond, "M25 13.3M100 6.7L96 6.7");
 }

@@ -1,11 +1,11 @@
-//! What a canvas shows of a layer already, and whether its drawing can go on from there.
+//! Tracks which points of a layer are on a canvas, and whether it can be continued.
 
 use super::{GAP_STEPS, Layer, TimePlot};
 
-/// The points of a layer that are on a canvas, in order of time.
+/// The points of a layer on a canvas, ordered by time.
 ///
-/// A canvas that is moved and continued is right only as long as every point on it is still a point of the series. New times say
-/// nothing about that: a frame of another window ends at the same time, and so does one that a source has corrected.
+/// A canvas can only be shifted and continued if each point on it is still a point of the series. New times are not
+/// enough to know that: a frame of another window may end at the same time, and so may one that was corrected.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Trail {
     timestamps: Vec<i64>,
@@ -13,13 +13,13 @@ pub struct Trail {
 }
 
 impl Trail {
-    /// Time of the youngest point on the canvas, in milliseconds since the Unix epoch.
+    /// Time of the last point on the canvas, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn newest_ms(&self) -> Option<i64> {
         self.timestamps.last().copied()
     }
 
-    /// Whether the youngest point stands alone, as a stroke that no line may go on from.
+    /// Whether the last point is a single stroke from which no line can continue.
     fn ends_alone(&self, step_ms: i64) -> bool {
         match (self.timestamps.as_slice(), self.values.as_slice()) {
             ([.., before, newest], [.., value, _]) => !value.is_finite() || is_gap(newest - before, step_ms),
@@ -29,7 +29,7 @@ impl Trail {
 }
 
 impl TimePlot<'_> {
-    /// The points of `layer` that are drawn.
+    /// The drawn points of `layer`.
     #[must_use]
     pub fn trail(&self, layer: &Layer<'_>) -> Trail {
         let shown = layer.first_shown(self.span.start_ms)..self.end_shown(layer);
@@ -39,7 +39,7 @@ impl TimePlot<'_> {
         }
     }
 
-    /// Whether a canvas that shows `trail` of `layer` is right once the points after it are added.
+    /// Whether a canvas with `trail` of `layer` is correct once later points are added.
     #[must_use]
     pub fn goes_on(&self, layer: &Layer<'_>, trail: &Trail) -> bool {
         let Some(newest_ms) = trail.newest_ms() else {
@@ -60,7 +60,7 @@ fn is_gap(length_ms: i64, step_ms: i64) -> bool {
     steps > GAP_STEPS
 }
 
-/// A point by which it is the same as another: a value that is no number is equal to itself.
+/// A point for comparison: NaN equals itself.
 fn bits((at_ms, value): (&i64, &f64)) -> (i64, u64) {
     (*at_ms, value.to_bits())
 }

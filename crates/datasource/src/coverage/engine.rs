@@ -1,8 +1,8 @@
-//! Since when an engine elsewhere has data of what a query reads.
+//! Since when a remote engine has data that a query reads.
 //!
-//! No API of theirs says it, so it is asked with PromQL: whether there is anything at the begin of the window, which reads five minutes
-//! of it, and only if there is nothing since when there is. The answer is shared by all viewers. An engine that does not answer in
-//! time, or whose answer may lack a part, tells nothing.
+//! Prometheus' API cannot tell, so we use PromQL: we check whether there is data at the start of the window, which
+//! reads five minutes, and only otherwise search for the first data. All viewers share the result. If an engine does
+//! not respond in time, or its response may be incomplete, the result is unknown.
 
 use std::{
     collections::HashMap,
@@ -21,30 +21,30 @@ use tokio::sync::{OnceCell, Semaphore};
 use super::{TARGET, Window, remark, windows};
 use crate::prometheus::Steps;
 
-/// Stands for the selector that is asked about.
+/// Placeholder for the selector.
 const PLACE: &str = "x";
-/// How long it is believed since when there is data, ...
+/// Lifetime of a known result, ...
 const FOUND_LASTS: Duration = Duration::from_secs(600);
-/// ... and that it is not known.
+/// ... and of an unknown one.
 const UNKNOWN_LASTS: Duration = Duration::from_secs(60);
-/// An answer counts for windows that end within this part of their length, between a minute and ten.
+/// A result is shared by windows that end within this fraction of their length, limited to between one and ten minutes.
 const SHARED_PART: i64 = 20;
 const SHARED_MS: (i64, i64) = (60_000, 600_000);
-/// Into how many steps a window is divided to find its first sample, ...
+/// Number of steps into which a window is divided to search for its first sample, ...
 const STEPS: i64 = 24;
-/// ... and to which part of it, or to 15 s, it is then found.
+/// ... and the precision of the search, as a fraction of the window, but at least 15 s.
 const PRECISION: i64 = 200;
 const LEAST_STEP_MS: i64 = 15_000;
-/// Longest wait for the answers about one selector: a page waits for them.
+/// Timeout of the requests for one selector, because a page waits for them.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Selectors of one query that are asked about at most.
+/// Maximum number of selectors per query.
 const MOST_SELECTORS: usize = 8;
-/// Beginnings that are cached at most.
+/// Maximum number of cached results.
 const MOST_CACHED: usize = 1_024;
-/// Requests of this kind that one engine gets at a time.
+/// Maximum number of concurrent requests of this kind per engine.
 const AT_A_TIME: usize = 2;
 
-/// Has an engine evaluate a query at these steps; `None` if it cannot, or only in part.
+/// Evaluates a query at these steps on an engine; `None` if it fails, or only returns a part.
 type Ask<'a> = &'a (dyn Fn(ScopedQuery, Steps) -> BoxFuture<'a, Option<Vec<Series>>> + Sync);
 
 /// Since when one engine has data, by selector and window.
@@ -53,7 +53,7 @@ pub(crate) struct EngineCoverage {
     gate: Semaphore,
 }
 
-/// What is asked once for all: a selector, the length of its window, and about when that ends.
+/// Cache key: a selector, the length of its window, and the approximate end of the window.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Asked {
     selector: String,
@@ -63,7 +63,7 @@ struct Asked {
 
 struct Cached {
     at: Instant,
-    /// The first time with data, in milliseconds since the Unix epoch, if it is known.
+    /// Time of the first data, in milliseconds since the Unix epoch; `None` if unknown.
     begin_ms: Arc<OnceCell<Option<i64>>>,
 }
 
@@ -81,7 +81,7 @@ impl Default for EngineCoverage {
 }
 
 impl EngineCoverage {
-    /// Says it, if the time that `query` reads for its value at `end_ms` is longer than what the engine has of it.
+    /// A remark if the time range that `query` reads for its value at `end_ms` is longer than the engine's data.
     pub(crate) async fn remark(&self, query: &ScopedQuery, end_ms: i64, ask: Ask<'_>) -> Option<String> {
         let mut windows = windows(query.parsed().ok()?, end_ms);
         windows.truncate(MOST_SELECTORS);
@@ -123,17 +123,17 @@ impl EngineCoverage {
     }
 }
 
-/// Asks since when there is data in a window: whether there is some at its begin, else between which of a few times it begins, and
-/// then by halves. Each of these reads a few minutes of samples, where one query with many steps takes as long as many queries.
+/// Finds since when there is data in a window: checks its start, then evaluates at a few times, then bisects. Each of
+/// these queries reads a few minutes of samples; one query with many steps would take as long as many queries.
 async fn find(window: &Window, ask: Ask<'_>) -> Option<i64> {
     let (start_ms, end_ms) = (window.start_ms(), window.end_ms());
     let at = |time_ms| Steps { start_ms: time_ms, end_ms: time_ms, step_ms: 0 };
-    // A sample counts for as long as an engine looks back.
+    // A sample counts for the lookback delta of the engine.
     let first_ms = start_ms.saturating_add(promql::Options::default().look_back_ms).min(end_ms);
     if !ask(about(window, &format!("count({PLACE})"))?, at(first_ms)).await?.is_empty() {
         return Some(start_ms);
     }
-    // A series that came late was watched since its target was, as in our own store.
+    // A series that appeared late counts as covered since its target was, as for our own store.
     let (target, seconds) = (TARGET.join(", "), end_ms.div_euclid(1000));
     let watched = format!("count({PLACE}) or count(up and on ({target}) group by ({target}) ({PLACE} @ {seconds}))");
     let watched = about(window, &watched)?;
@@ -153,8 +153,9 @@ async fn find(window: &Window, ask: Ask<'_>) -> Option<i64> {
     Some(since_ms.midpoint(until_ms))
 }
 
-/// A query about what a window's selector selects, which stands in `expr` as the placeholder. The selector has the matchers of the
-/// viewer's scope already; of the targets' `up` nothing is shown but since when it is there, and only of those that the selector has.
+/// A query about what the window's selector matches; `expr` has a placeholder for it. The selector already has the
+/// matchers of the viewer's scope. Of the targets' `up` the query only reveals since when it exists, and only for
+/// targets of the selected series.
 fn about(window: &Window, expr: &str) -> Option<ScopedQuery> {
     let is_place = |matcher: &Matcher| {
         matcher.name == METRIC_NAME && matches!(&matcher.op, MatchOp::Equal(name) if &**name == PLACE)

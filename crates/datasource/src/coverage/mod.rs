@@ -1,7 +1,8 @@
-//! How much of the time that a query reads is stored: `increase(jobs[24h])` over a store of six hours counts six.
+//! How much of the time range that a query reads is stored: `increase(jobs[24h])` over a store of six hours only counts
+//! six.
 //!
-//! What is stored of a series begins with its first sample, or with the first `up` of the target that it is of: a counter of failures
-//! that came with the first failure was covered before.
+//! The data of a series starts with its first sample, or with the first `up` of its target: a counter of failures that
+//! appeared with the first failure was covered before.
 
 mod engine;
 
@@ -21,25 +22,25 @@ use crate::ReadScheduler;
 
 pub(crate) use self::engine::EngineCoverage;
 
-/// What tells a target from others: the daemon, or what Prometheus calls it.
+/// Labels that identify a target: `daemon`, or Prometheus' `job` and `instance`.
 const TARGET: [&str; 3] = ["daemon", "job", "instance"];
-/// A gap at the beginning that is less than this part of the time read is none.
+/// A gap at the start that is less than this fraction of the time range is ignored.
 const NEGLIGIBLE: f64 = 0.05;
-/// How long a remark holds, for times that are no further apart than this.
+/// Lifetime of a remark, for times that are at most this far apart.
 const HOLD: Duration = Duration::from_secs(60);
-/// Remarks that are held at most.
+/// Maximum number of cached remarks.
 const MOST_HELD: usize = 1_024;
 
-/// What is to be said of queries over one store. A query that is evaluated at each step is looked at once a minute.
+/// Remarks about queries over one store. A query that is evaluated at each step is checked once a minute.
 #[derive(Default)]
 pub(crate) struct Coverage {
-    /// By the text of the query, with the matchers of its scope.
+    /// By the text of the query, including the matchers of its scope.
     held: Mutex<HashMap<String, Held>>,
 }
 
 struct Held {
     at: Instant,
-    /// The time of which it is said, in milliseconds since the Unix epoch.
+    /// The time to which it applies, in milliseconds since the Unix epoch.
     end_ms: i64,
     remark: Option<String>,
 }
@@ -52,7 +53,7 @@ impl Held {
 }
 
 impl Coverage {
-    /// Says it, if the time that `query` reads for its value at `end_ms` is longer than what `store` has of it.
+    /// A remark if the time range that `query` reads for its value at `end_ms` is longer than the data in `store`.
     pub(crate) async fn remark(
         &self,
         query: &ScopedQuery,
@@ -69,7 +70,7 @@ impl Coverage {
             return held.remark.clone();
         }
         let store = store.clone();
-        // Without the remark the value is as good as it was.
+        // If this fails, the value is shown without the remark.
         let remark = reads.read(0, move || stored_remark(&windows, &store)).await.ok()?;
         let mut all = self.held.lock();
         if all.len() >= MOST_HELD {
@@ -82,16 +83,17 @@ impl Coverage {
     }
 }
 
-/// What a selector reads for a value at one time.
+/// The time range that a selector reads for the value at one time.
 struct Window(SelectorBounds);
 
 impl Window {
-    /// The first time of it, in milliseconds since the Unix epoch. What is read before it for the value there is no part of it.
+    /// Start of the range, in milliseconds since the Unix epoch. Excludes older samples that are only read for the
+    /// first value.
     fn start_ms(&self) -> i64 {
         self.0.start_ms.saturating_add(self.0.before_ms)
     }
 
-    /// The last time of it.
+    /// End of the range.
     fn end_ms(&self) -> i64 {
         self.0.end_ms.saturating_sub(self.0.after_ms)
     }
@@ -101,15 +103,16 @@ impl Window {
     }
 }
 
-/// The windows that `query` reads at `end_ms`, but for those that promise nothing: a single sample may be as old as the look-back.
+/// The windows that `query` reads at `end_ms`. Instant selectors are left out, because a single sample may be as old as
+/// the lookback delta.
 fn windows(query: &Query, end_ms: i64) -> Vec<Window> {
     let options = promql::Options::default();
     let all = query.selectors(end_ms, end_ms, 0, &options).into_iter().map(Window);
     all.filter(|window| window.length_ms() > options.look_back_ms).collect()
 }
 
-/// Says how much of the window of which most is missing is stored, of windows and since when each has data, in milliseconds since the
-/// Unix epoch.
+/// A remark about the window that lacks most of its data. `begins` are windows with the time of their first data, in
+/// milliseconds since the Unix epoch.
 fn remark<'a>(begins: impl Iterator<Item = (&'a Window, i64)>) -> Option<String> {
     let missing = begins.map(|(window, begin_ms)| {
         let length_ms = window.length_ms();
@@ -127,7 +130,7 @@ fn stored_remark(windows: &[Window], store: &Store) -> Option<String> {
     remark(windows.iter().filter_map(|window| Some((window, begin_ms(store, window)?))))
 }
 
-/// Since when the series of a window are stored, as far as that lies in the time read.
+/// Since when the series of a window are stored, if that is within the window.
 fn begin_ms(store: &Store, window: &Window) -> Option<i64> {
     let SelectorBounds { matchers, start_ms, end_ms, .. } = &window.0;
     let span = (*start_ms, *end_ms);
@@ -151,14 +154,14 @@ fn target(labels: &Labels) -> [Option<Arc<str>>; TARGET.len()] {
     TARGET.map(|name| labels.pairs().iter().find(|(other, _)| **other == *name).map(|(_, value)| Arc::clone(value)))
 }
 
-/// A length of time in the nearest whole units of one kind, as people write windows: `24 h`, `7 d`, `90 min`.
+/// A duration in the nearest whole unit, as people write windows: `24 h`, `7 d`, `90 min`.
 fn roughly(length_ms: i64) -> String {
     const MINUTE_MS: i64 = 60_000;
     const HOUR_MS: i64 = 60 * MINUTE_MS;
     const DAY_MS: i64 = 24 * HOUR_MS;
     let units = [(DAY_MS, "d"), (HOUR_MS, "h"), (MINUTE_MS, "min")];
     let in_unit = |unit_ms: i64| length_ms.saturating_add(unit_ms / 2) / unit_ms;
-    // From two units on the error is a quarter at most, and `36 h` stays what was written.
+    // From two units on, the rounding error is at most a quarter, and `36 h` stays as written.
     let large =
         units.iter().find(|(unit_ms, _)| length_ms >= 2 * unit_ms || (*unit_ms, length_ms) == (HOUR_MS, HOUR_MS));
     let (unit_ms, symbol) = large.copied().unwrap_or((MINUTE_MS, "min"));
@@ -175,7 +178,7 @@ mod tests {
     const HOUR_MS: i64 = 3_600_000;
     const NOW_MS: i64 = 1_700_000_000_000;
 
-    /// A store in which each series has a sample a minute for so many hours up to now.
+    /// A store in which each series has a sample per minute for the given number of hours up to now.
     fn store(series: &[(&[(&str, &str)], i64)]) -> Store {
         let store = Store::in_memory(StoreOptions::default());
         for (labels, hours) in series {

@@ -8,16 +8,16 @@ use crate::{
     value_error::ValueError,
 };
 
-/// Nanoseconds of a second.
+/// Nanoseconds per second.
 const SECOND: i64 = 1_000_000_000;
 
-/// A length of time in nanoseconds, with all of Go's methods.
+/// A duration in nanoseconds, with all of Go's methods.
 #[derive(Debug, Clone, Copy)]
 pub struct Duration {
     nanos: i64,
 }
 
-/// What templates know of it before there is one.
+/// Its type, for the check of templates.
 pub static DURATION: Named = Named {
     name: "time.Duration",
     fields: &[],
@@ -37,26 +37,26 @@ pub static DURATION: Named = Named {
 };
 
 impl Duration {
-    /// A length in seconds as a value.
+    /// A duration from seconds, as a value.
     #[must_use]
     #[allow(clippy::cast_possible_truncation)] // `as` saturates
     pub fn value(secs: f64) -> Value {
         Duration::of_nanos((secs * 1e9).round() as i64)
     }
 
-    /// A length in nanoseconds as a value.
+    /// A duration from nanoseconds, as a value.
     #[must_use]
     pub fn of_nanos(nanos: i64) -> Value {
         Value::Object(Arc::new(Duration { nanos }))
     }
 
-    /// The time from one time to another, both in milliseconds, as a value.
+    /// The duration between two times in milliseconds, as a value.
     #[must_use]
     pub fn between(from_ms: i64, to_ms: i64) -> Value {
         Duration::of_nanos(to_ms.saturating_sub(from_ms).saturating_mul(1_000_000))
     }
 
-    /// The nanoseconds of a value that is a length of time.
+    /// The nanoseconds of a duration value.
     #[must_use]
     pub fn nanos_of(value: &Value) -> Option<i64> {
         match value {
@@ -65,13 +65,13 @@ impl Duration {
         }
     }
 
-    /// The seconds of a value that is a length of time.
+    /// The seconds of a duration value.
     #[must_use]
     pub fn secs_of(value: &Value) -> Option<f64> {
         Duration::nanos_of(value).map(|nanos| in_units(nanos, SECOND))
     }
 
-    /// To the nearest multiple of `unit`, halves away from zero; itself for a unit of nothing.
+    /// Rounds to the nearest multiple of `unit`, halves away from zero; unchanged if `unit` is not positive.
     fn rounded(self, unit: i64) -> i64 {
         if unit <= 0 {
             return self.nanos;
@@ -90,7 +90,7 @@ impl Duration {
     }
 }
 
-/// As Go divides: the whole units and the rest, so that large numbers stay exact.
+/// Divides like Go: whole units and the rest separately, so that large numbers stay exact.
 #[allow(clippy::cast_precision_loss)] // what is lost is lost in Go too
 fn in_units(nanos: i64, unit: i64) -> f64 {
     (nanos / unit) as f64 + (nanos % unit) as f64 / unit as f64
@@ -122,7 +122,7 @@ impl Object for Duration {
         }))
     }
 
-    /// Its nanoseconds: Go compares and counts with them.
+    /// Its nanoseconds, with which Go compares and calculates.
     fn underlying(&self) -> Value {
         Value::Int(self.nanos)
     }
@@ -130,7 +130,7 @@ impl Object for Duration {
     fn text(&self) -> Option<String> {
         let sign = if self.nanos < 0 { "-" } else { "" };
         let nanos = self.nanos.unsigned_abs();
-        // Digits of a fraction with nothing behind that could be left out.
+        // A fraction without trailing zeros.
         let with_fraction = |nanos: u64, unit: u64| {
             let digits = unit.ilog10() as usize;
             let text = format!("{}.{:0digits$}", nanos / unit, nanos % unit);

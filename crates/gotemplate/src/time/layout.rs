@@ -1,4 +1,4 @@
-//! Go's layouts: the reference time `Mon Jan 2 15:04:05 MST 2006`, written as the time is to be.
+//! Go's layouts: the reference time `Mon Jan 2 15:04:05 MST 2006` in the required format.
 
 use std::fmt::Write;
 
@@ -20,7 +20,7 @@ pub(super) const MONTHS: [&str; 12] = [
 ];
 pub(super) const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
-/// Writes the element that the layout begins with; its length, or 0 if it begins with none.
+/// Writes the layout's first element; returns its length, or 0 if the layout does not start with one.
 pub(super) fn element(output: &mut String, layout: &str, time: &Zoned) -> usize {
     let hour12 = if time.hour() % 12 == 0 { 12 } else { time.hour() % 12 };
     let name = |names: &[&'static str], number: i8| {
@@ -38,7 +38,7 @@ pub(super) fn element(output: &mut String, layout: &str, time: &Zoned) -> usize 
         format!("{sign}{}", fields.get(..parts).unwrap_or(&fields).join(separator))
     };
     let or_zulu = |separator: &str, parts| if offset_secs == 0 { "Z".to_owned() } else { offset(separator, parts) };
-    // Longer elements first where one begins with another.
+    // Longer elements before their prefixes.
     let elements: [(&str, String); 32] = [
         ("January", month.to_owned()),
         ("Jan", short(month)),
@@ -84,7 +84,7 @@ pub(super) fn element(output: &mut String, layout: &str, time: &Zoned) -> usize 
         return digits + 1;
     }
     if layout.starts_with("_2006") {
-        // An underscore, and a year after it.
+        // An underscore followed by a year.
         output.push('_');
         return 1;
     }
@@ -103,7 +103,7 @@ pub(super) fn element(output: &mut String, layout: &str, time: &Zoned) -> usize 
     0
 }
 
-/// Digits of a fraction of a second, `.000` or `.999`, that the layout begins with.
+/// Length of a fraction of a second, `.000` or `.999`, at the start of the layout.
 pub(super) fn fraction_length(layout: &str) -> Option<usize> {
     let rest = layout.strip_prefix(['.', ','])?;
     let first = rest.chars().next().filter(|digit| matches!(digit, '0' | '9'))?;

@@ -1,11 +1,11 @@
-//! Times read by one of Go's layouts.
+//! Parses times with Go's layouts.
 
 use jiff::{Timestamp, civil, tz::Offset, tz::TimeZone};
 
 use super::layout::{DAYS, MONTHS};
 use crate::value_error::ValueError;
 
-/// What was read of a time so far.
+/// The parsed parts of a time.
 struct Parts {
     year: i16,
     month: i8,
@@ -18,7 +18,7 @@ struct Parts {
     offset_secs: Option<i32>,
 }
 
-/// Elements of a layout, longer ones first where one begins with another.
+/// Elements of a layout, longer ones before their prefixes.
 const ELEMENTS: [&str; 30] = [
     "January",
     "Jan",
@@ -52,10 +52,11 @@ const ELEMENTS: [&str; 30] = [
     "4",
 ];
 
-/// Reads a time; without an offset in it, it is one of UTC.
+/// Parses a time; without an offset it is in UTC.
 ///
 /// # Errors
-/// The text does not fit the layout; in words like Go's.
+///
+/// The text does not match the layout; with Go's text.
 pub(super) fn parse(layout: &str, text: &str) -> Result<Timestamp, ValueError> {
     let wrong = |reason: String| ValueError::Time { text: text.to_owned(), reason };
     let failed = |at: &str, element: &str| wrong(format!(" as {layout:?}: cannot parse {at:?} as {element:?}"));
@@ -80,7 +81,7 @@ pub(super) fn parse(layout: &str, text: &str) -> Result<Timestamp, ValueError> {
         } else if let Some(element) = element.or_else(|| pattern.starts_with('5').then_some("5")) {
             rest = parts.element(element, rest).ok_or_else(|| failed(rest, element))?;
             pattern = pattern.get(element.len()..).unwrap_or_default();
-            // Go takes a fraction after seconds that the layout does not have.
+            // Go accepts a fraction after the seconds even if the layout has none.
             if matches!(element, "05" | "5") && super::layout::fraction_length(pattern).is_none() {
                 rest = parts.fraction(rest).unwrap_or(rest);
             }
@@ -95,14 +96,14 @@ pub(super) fn parse(layout: &str, text: &str) -> Result<Timestamp, ValueError> {
     parts.time().ok_or_else(|| wrong(": it is out of range".to_owned()))
 }
 
-/// At most `most` digits, at least one, and what follows.
+/// At least `least` and at most `most` digits, and the remaining text.
 fn number(text: &str, least: usize, most: usize) -> Option<(i32, &str)> {
     let digits = text.bytes().take(most).take_while(u8::is_ascii_digit).count();
     let (number, rest) = text.split_at_checked(digits).filter(|_| digits >= least)?;
     Some((number.parse().ok()?, rest))
 }
 
-/// One of these names, of which `length` characters are written.
+/// One of these names, written with `length` characters.
 fn name<'a>(names: &[&str], length: Option<usize>, text: &'a str) -> Option<(i8, &'a str)> {
     names.iter().zip(0_i8..).find_map(|(name, at)| {
         let name = name.get(..length.unwrap_or(name.len()))?;
@@ -146,7 +147,7 @@ impl Parts {
                 (self.is_afternoon, rest) = (Some(at == 1), after);
             }
             "MST" => {
-                // The name of a zone says nothing about its offset but that of UTC.
+                // The name of a zone does not determine its offset, except for UTC.
                 let letters = text.bytes().take_while(u8::is_ascii_uppercase).count();
                 rest = text.get(letters..).filter(|_| (3..=5).contains(&letters))?;
                 self.offset_secs = self.offset_secs.or(Some(0));

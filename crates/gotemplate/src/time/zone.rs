@@ -1,4 +1,4 @@
-//! Parts of a time that print as words: Go's `time.Month`, `time.Weekday` and `time.Location`.
+//! Go's `time.Month`, `time.Weekday` and `time.Location`, which print as words.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
     value_error::ValueError,
 };
 
-/// What templates know of a month before there is one.
+/// Type of a month, for the check of templates.
 pub static MONTH: Named = Named {
     name: "time.Month",
     fields: &[],
@@ -19,7 +19,7 @@ pub static MONTH: Named = Named {
     underlying: Some(Type::Int),
 };
 
-/// What templates know of a day of the week before there is one.
+/// Type of a day of the week, for the check of templates.
 pub static WEEKDAY: Named = Named {
     name: "time.Weekday",
     fields: &[],
@@ -27,7 +27,7 @@ pub static WEEKDAY: Named = Named {
     underlying: Some(Type::Int),
 };
 
-/// What templates know of a time zone before there is one.
+/// Type of a time zone, for the check of templates.
 pub static LOCATION: Named =
     Named { name: "*time.Location", fields: &[], methods: &[Method::new("String", &[], Type::Str)], underlying: None };
 
@@ -79,10 +79,10 @@ impl Object for Word {
 pub(super) struct Location(pub(super) TimeZone);
 
 impl Location {
-    /// The zone of a value that is one.
+    /// The zone of a location value.
     pub(super) fn of(value: &Value) -> Option<TimeZone> {
         match value {
-            // The zone is found again by its name, or as a fixed offset.
+            // The zone is looked up by its name, or is a fixed offset.
             Value::Object(object) if object.type_name() == LOCATION.name => {
                 object.text().and_then(|name| zone_of(&name))
             }
@@ -91,7 +91,7 @@ impl Location {
     }
 }
 
-/// The zone of a name as [`Location`] gives it.
+/// The zone with a name from [`Location`].
 fn zone_of(name: &str) -> Option<TimeZone> {
     match name {
         "UTC" => Some(TimeZone::UTC),

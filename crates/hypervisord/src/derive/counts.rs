@@ -1,4 +1,4 @@
-//! How many jobs of each kind there were, and how long they took.
+//! Counters of jobs by kind, and histograms of their durations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,10 @@ use model::job::JobStatus;
 use super::SeriesKey;
 use crate::jobs::{Change, What};
 
-/// Upper bounds of `hypersdk_job_duration_seconds`, without the infinite one.
+/// Upper bounds of `hypersdk_job_duration_seconds`, without `+Inf`.
 const DURATION_BOUNDS: [f64; 14] =
     [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0];
-/// Counters of each provider besides those of durations: all begin with its first job.
+/// Counters of each provider besides the histogram: all start with the provider's first job.
 const COUNTERS: [&str; 5] = [
     "hypersdk_jobs_completed_total",
     "hypersdk_jobs_failed_total",
@@ -18,14 +18,14 @@ const COUNTERS: [&str; 5] = [
     "hypersdk_provider_jobs_total",
     "hypersdk_provider_jobs_failed",
 ];
-/// Most providers, and most combinations of provider, type and status, that get series of their own: the words are the daemon's,
-/// and a broken one may invent new ones for ever.
+/// Maximum number of providers, and of combinations of provider, type and status, that have their own series: the
+/// daemon chooses the values, and a faulty one may invent new values forever.
 const MOST_PROVIDERS: usize = 100;
 const MOST_KINDS: usize = 1000;
-/// What stands for the rest.
+/// The label value of the remaining ones.
 const REST: &str = "other";
 
-/// A series that was counted up.
+/// One increase of a series.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct CountStep {
     pub(super) key: SeriesKey,
@@ -33,18 +33,18 @@ pub(super) struct CountStep {
     pub(super) after: f64,
 }
 
-/// The counters of one life of a daemon.
+/// The counters since one start of a daemon's process.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     values: BTreeMap<SeriesKey, f64>,
-    /// Series that were counted up, with their values before.
+    /// Series that increased, with their previous values.
     changed: BTreeMap<SeriesKey, f64>,
     providers: BTreeSet<String>,
     kinds: usize,
 }
 
 impl Counts {
-    /// Counts what happened.
+    /// Counts a change of a job.
     pub(super) fn count(&mut self, change: &Change) {
         let provider = self.provider(&change.provider);
         match &change.what {
@@ -70,18 +70,18 @@ impl Counts {
         }
     }
 
-    /// Begins with zeros; the series stay.
+    /// Resets all counters to zero; the series stay.
     pub(super) fn reset(&mut self) {
         self.values.values_mut().for_each(|value| *value = 0.0);
         self.changed.clear();
     }
 
-    /// All series and their values.
+    /// All series with their values.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&SeriesKey, f64)> {
         self.values.iter().map(|(key, value)| (key, *value))
     }
 
-    /// What was counted since the last call.
+    /// Increases since the last call.
     pub(super) fn take_changed(&mut self) -> Vec<CountStep> {
         let changed = std::mem::take(&mut self.changed).into_iter();
         let steps = changed.map(|(key, before)| {
@@ -91,7 +91,7 @@ impl Counts {
         steps.collect()
     }
 
-    /// The provider that a job counts for. A new one begins with zeros.
+    /// The provider under which a job is counted. The counters of a new one start at zero.
     pub(super) fn provider(&mut self, name: &str) -> String {
         if self.providers.contains(name) {
             return name.to_owned();
@@ -154,7 +154,7 @@ impl Counts {
     }
 }
 
-/// The series of a provider's histogram of durations; buckets with their bounds.
+/// The series of a provider's duration histogram; buckets with their bounds.
 fn durations(provider: &str) -> impl Iterator<Item = (SeriesKey, Option<f64>)> {
     let bucket = |le: String| SeriesKey {
         name: "hypersdk_job_duration_seconds_bucket",

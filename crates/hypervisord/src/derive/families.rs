@@ -1,26 +1,26 @@
-//! What the derived series mean.
+//! Metadata of the derived series.
 
 use exposition::{Metadata, page::Kind};
 
-/// Type and meaning of each derived family.
+/// Type and help text of each derived family.
 pub fn metadata() -> Vec<Metadata> {
     [
-        ("hypersdk_jobs_active", Kind::Gauge, "Jobs that run."),
-        ("hypersdk_jobs_pending", Kind::Gauge, "Jobs that wait to start."),
-        ("hypersdk_queue_length", Kind::Gauge, "Jobs that wait to start."),
-        ("hypersdk_jobs_total", Kind::Counter, "Jobs that ended, by how."),
-        ("hypersdk_jobs_completed_total", Kind::Counter, "Jobs that ended well."),
-        ("hypersdk_jobs_failed_total", Kind::Counter, "Jobs that failed."),
-        ("hypersdk_jobs_cancelled_total", Kind::Counter, "Jobs that were cancelled."),
-        ("hypersdk_job_duration_seconds", Kind::Histogram, "Time from the start to the end of a job."),
-        ("hypersdk_provider_jobs_total", Kind::Counter, "Jobs that were submitted."),
-        ("hypersdk_provider_jobs_failed", Kind::Counter, "Jobs that failed."),
-        ("hypersdk_export_bytes_total", Kind::Counter, "Bytes moved by jobs."),
+        ("hypersdk_jobs_active", Kind::Gauge, "Running jobs."),
+        ("hypersdk_jobs_pending", Kind::Gauge, "Pending jobs."),
+        ("hypersdk_queue_length", Kind::Gauge, "Pending jobs."),
+        ("hypersdk_jobs_total", Kind::Counter, "Ended jobs, by status."),
+        ("hypersdk_jobs_completed_total", Kind::Counter, "Completed jobs."),
+        ("hypersdk_jobs_failed_total", Kind::Counter, "Failed jobs."),
+        ("hypersdk_jobs_cancelled_total", Kind::Counter, "Cancelled jobs."),
+        ("hypersdk_job_duration_seconds", Kind::Histogram, "Run time of ended jobs."),
+        ("hypersdk_provider_jobs_total", Kind::Counter, "Submitted jobs."),
+        ("hypersdk_provider_jobs_failed", Kind::Counter, "Failed jobs."),
+        ("hypersdk_export_bytes_total", Kind::Counter, "Bytes transferred by jobs."),
         ("hypersdk_http_requests_total", Kind::Counter, "HTTP requests to the daemon."),
-        ("hypersdk_http_errors_total", Kind::Counter, "HTTP requests that the daemon answered with an error."),
-        ("hypersdk_http_response_time_seconds", Kind::Histogram, "Time that the daemon took to answer."),
+        ("hypersdk_http_errors_total", Kind::Counter, "HTTP requests to the daemon that failed."),
+        ("hypersdk_http_response_time_seconds", Kind::Histogram, "Response time of the daemon."),
         ("hypersdk_memory_bytes", Kind::Gauge, "Memory in use by the daemon."),
-        ("hypersdk_cpu_usage", Kind::Gauge, "Processor use of the daemon in percent."),
+        ("hypersdk_cpu_usage", Kind::Gauge, "CPU usage of the daemon in percent."),
         ("hypersdk_goroutines", Kind::Gauge, "Goroutines of the daemon."),
         ("hypersdk_websocket_clients", Kind::Gauge, "Open WebSocket connections of the daemon."),
         ("hypersdk_websocket_connections", Kind::Gauge, "Open WebSocket connections of the daemon."),

@@ -1,12 +1,13 @@
-//! The canonical series of a daemon that has no metrics of its own, or not all: counted from what its feed tells.
+//! Derives the canonical series of a daemon whose own metrics are missing or incomplete, from the messages of its feed.
 //!
-//! Jobs are counted, not estimated. A counter begins with zero when the daemon's process started and steps when a job ended, by the
-//! job's own time, also for jobs that ended before we came or while the link was down. A process that starts again makes it fall to zero.
-//! Our own restart changes nothing: the daemon's list is counted once more, and what is stored already is not written again. What ended
-//! before the oldest time that is stored is what the counter begins with.
+//! Jobs are counted, not estimated. A counter starts at zero when the daemon's process started. It increases when a job
+//! ended, at the job's own time, also for jobs that ended before we connected or while the connection was down. When
+//! the process restarts, the counter resets to zero. Our own restart changes nothing: we count the daemon's list again,
+//! and do not write what is already stored. Jobs that ended before the retention of the store are part of the counter's
+//! first value.
 //!
-//! Gauges are written when they change. What the daemon does not tell has no series; absent is never zero. Nothing is written before the
-//! first whole list of jobs.
+//! Gauges are written when they change. A value that the daemon does not report has no series; absent is never zero.
+//! Nothing is written before the first complete list of jobs.
 
 mod counts;
 mod families;
@@ -25,10 +26,10 @@ use crate::{
     knowledge::{News, Step},
 };
 
-/// Points after which a batch is handed over, so that a long history takes little memory at once.
+/// Number of points after which a batch is returned, so that a long history needs little memory at a time.
 const MOST_POINTS: usize = 50_000;
 
-/// Names one derived series: its name, and its labels besides those of the target.
+/// Identifies a derived series: its name, and its labels besides the target labels.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct SeriesKey {
     name: &'static str,
@@ -50,31 +51,31 @@ impl SeriesKey {
     }
 }
 
-/// Which series are due.
+/// Which series to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
-    /// All: it is the time of a scrape.
+    /// All, because a scrape is due.
     All,
-    /// Those that have changed.
+    /// Only those that changed.
     Changed,
 }
 
-/// What is counted and measured for one daemon, and how far it is written.
+/// Derives the series of one daemon, and tracks what is already written.
 pub struct Deriver {
     counts: Counts,
     tracks: Tracks,
-    /// Steps that are not counted yet, in the order in which they are to be.
+    /// Steps to count, in order.
     waiting: VecDeque<Step>,
-    /// How far back anything is stored, in milliseconds.
+    /// Retention of the store, in milliseconds.
     stored_ms: i64,
-    /// Requests that the daemon has counted when it was last heard of.
+    /// The last request count that the daemon reported.
     requests: Option<f64>,
-    /// The daemon's own counters began again since.
+    /// Whether the daemon's own counters were reset since.
     has_restarted: bool,
 }
 
 impl Deriver {
-    /// Of a target whose samples are stored for `stored_ms` milliseconds.
+    /// Creates one for a target whose samples are stored for `stored_ms` milliseconds.
     pub fn new(target: TargetLabels, stored_ms: i64) -> Self {
         Deriver {
             counts: Counts::default(),
@@ -86,15 +87,15 @@ impl Deriver {
         }
     }
 
-    /// Goes on from what is stored.
+    /// Continues from the stored samples.
     pub fn resume(&mut self, stored: Vec<Stored>) {
         self.tracks.resume(stored);
     }
 
-    /// Takes in what happened, to be counted.
+    /// Enqueues steps to count.
     pub fn take(&mut self, news: &mut News, now_ms: i64) {
         let mut steps = std::mem::take(&mut news.steps);
-        // In the order of time within each life.
+        // Ordered by time within each run of the process.
         for life in steps.split_mut(|step| matches!(step, Step::NewLife { .. })) {
             life.sort_by_key(|step| match step {
                 Step::Change(change) => change.at_ms,
@@ -106,7 +107,7 @@ impl Deriver {
                 Step::Change(change) => Some(change.at_ms.saturating_sub(1)),
                 Step::NewLife { .. } => None,
             });
-            // A daemon that has jobs of an earlier life has counted since then.
+            // If the daemon has jobs from an earlier run, its counters started then.
             let start_ms = news.start_ms.into_iter().chain(first_ms).min();
             let oldest_ms = now_ms.saturating_sub(self.stored_ms);
             self.tracks.set_start(start_ms.unwrap_or(now_ms).clamp(oldest_ms, now_ms));
@@ -114,7 +115,7 @@ impl Deriver {
         self.waiting.extend(steps);
     }
 
-    /// Counts what was taken in, up to `now_ms`. True if there is more of it and the points are to be handed over first.
+    /// Counts the enqueued steps up to `now_ms`. True if there are more: write the points first, then call again.
     pub fn count(&mut self, now_ms: i64, present: &HashSet<String>, points: &mut Vec<Point>) -> bool {
         let oldest_ms = now_ms.saturating_sub(self.stored_ms);
         while let Some(step) = self.waiting.pop_front() {
@@ -146,7 +147,7 @@ impl Deriver {
         false
     }
 
-    /// The next change, if it is of this time too.
+    /// The next change, if it has the same time.
     fn next_at(&mut self, at_ms: i64) -> Option<Change> {
         match self.waiting.pop_front() {
             Some(Step::Change(next)) if next.at_ms == at_ms => Some(next),
@@ -158,7 +159,8 @@ impl Deriver {
         }
     }
 
-    /// Writes what there is at `at_ms`, but for the names in `present`, which the daemon shows itself. Ends the batch.
+    /// Writes the values at `at_ms`, except series with names in `present`, which the daemon exposes itself. Ends the
+    /// batch.
     pub fn measure(&mut self, news: &News, at_ms: i64, due: Due, present: &HashSet<String>, points: &mut Vec<Point>) {
         self.tracks.leave_out(present, points);
         for provider in news.levels.keys() {
@@ -221,18 +223,18 @@ impl Deriver {
         }
     }
 
-    /// The daemon is not heard any more: marks its series as ended right after what is known of each.
+    /// The daemon does not answer: writes stale markers right after the last known value of each series.
     pub fn end(&mut self, points: &mut Vec<Point>) {
         self.tracks.end(points);
     }
 }
 
-/// What a feed tells of the daemon's process.
+/// Gauges of the daemon's process.
 fn gauges(numbers: &Numbers) -> Vec<(SeriesKey, f64)> {
     let system = numbers.system;
     let labelled = |name, label, value: &str| SeriesKey { name, labels: vec![(label, value.to_owned())] };
-    let told = [
-        // The daemon's figure is the heap in use, and all it tells of its memory.
+    let values = [
+        // The daemon only reports its heap in use, so this is its memory as well.
         (SeriesKey::bare("hypersdk_memory_bytes"), system.memory_bytes),
         (labelled("hypersdk_memory_bytes", "type", "heap"), system.memory_bytes),
         (SeriesKey::bare("hypersdk_cpu_usage"), system.cpu_percent),
@@ -241,7 +243,7 @@ fn gauges(numbers: &Numbers) -> Vec<(SeriesKey, f64)> {
         (SeriesKey::bare("hypersdk_websocket_connections"), system.websocket_clients),
         (labelled("hypersdk_connections", "kind", "websocket"), system.websocket_clients),
     ];
-    told.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    values.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
 }
 
 #[cfg(test)]

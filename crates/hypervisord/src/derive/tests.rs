@@ -1,4 +1,4 @@
-//! A daemon's counters as they are written, read back as an engine would.
+//! Writes a daemon's counters and reads them back as a query engine would.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use crate::jobs::What;
 const BOOT_MS: i64 = 1_700_000_000_000;
 const DAY_MS: i64 = 24 * 3_600_000;
 
-/// A store of one daemon's series.
+/// The stored series of one daemon.
 #[derive(Default)]
 struct Shelf(BTreeMap<Labels, Vec<(i64, f64)>>);
 
 impl Shelf {
-    /// Stores what a store would, which takes no sample that is not younger than all of its series.
+    /// Stores points like a store, which rejects a sample that is not newer than the last one of its series.
     fn put(&mut self, points: Vec<Point>) {
         for point in points {
             let series = self.0.entry(point.labels.clone()).or_default();
@@ -31,7 +31,8 @@ impl Shelf {
         self.0.iter().find(|(labels, _)| is_it(labels)).map_or(&[], |(_, series)| series)
     }
 
-    /// What a counter rose by between two times, by its last value before and up to each, as `increase` of an anchored range has it.
+    /// The increase of a counter between two times, from its last values up to each of them, like `increase` with an
+    /// anchored range.
     fn rise(&self, name: &str, label: (&str, &str), start_ms: i64, end_ms: i64) -> f64 {
         let samples = self.series(name, label).iter().filter(|(_, value)| !is_stale_marker(*value));
         let inside = samples.filter(|(time, _)| *time > start_ms - 300_000 && *time <= end_ms);
@@ -125,7 +126,7 @@ fn a_job_that_ends_while_we_listen_counts_at_its_time_and_at_once() {
     write(&mut deriver, &mut shelf, news(job(BOOT_MS, 1, JobStatus::Completed)), now_ms, Due::All);
     write(&mut deriver, &mut shelf, news(job(BOOT_MS, 63, JobStatus::Completed)), now_ms + 4_000, Due::Changed);
     assert_eq!(shelf.series(COMPLETED, VSPHERE).last(), Some(&(BOOT_MS + 63_000, 2.0)));
-    // One that ended before what is written already, and one whose clock is ahead of ours.
+    // One job ended before the last written sample, and one has a clock ahead of ours.
     write(&mut deriver, &mut shelf, news(job(BOOT_MS, 20, JobStatus::Completed)), now_ms + 5_000, Due::Changed);
     assert_eq!(shelf.series(COMPLETED, VSPHERE).last(), Some(&(BOOT_MS + 63_001, 3.0)));
     write(&mut deriver, &mut shelf, news(job(BOOT_MS, 900, JobStatus::Completed)), now_ms + 6_000, Due::Changed);
@@ -141,7 +142,7 @@ fn our_own_restart_counts_nothing_twice_and_nothing_away() {
     let stop_ms = BOOT_MS + 60_000;
     write(&mut deriver(), &mut shelf, news(steps.concat()), stop_ms, Due::All);
 
-    // The daemon tells them once more, with one that ended while nobody listened and one that was told too late to be written.
+    // The daemon lists them again, with one that ended while we were not connected and one that was reported too late.
     let all =
         [steps.concat(), job(BOOT_MS, 400, JobStatus::Completed).into(), job(BOOT_MS, 59, JobStatus::Completed).into()];
     let mut again = deriver();
@@ -158,7 +159,7 @@ fn our_own_restart_counts_nothing_twice_and_nothing_away() {
     assert_eq!(shelf.rise(COMPLETED, VSPHERE, BOOT_MS - 1, now_ms), 4.0);
     assert_eq!(shelf.rise("hypersdk_http_requests_total", ("", ""), BOOT_MS - 1, now_ms), 40.0);
 
-    // Jobs that the daemon has forgotten since stay counted.
+    // Jobs that the daemon dropped meanwhile stay counted.
     let mut third = deriver();
     third.resume(shelf.stored());
     write(&mut third, &mut shelf, news(job(BOOT_MS, 700, JobStatus::Completed)), BOOT_MS + 800_000, Due::All);
@@ -171,7 +172,7 @@ fn a_restart_of_the_daemon_begins_with_zero() {
     let now_ms = BOOT_MS + 60_000;
     write(&mut deriver, &mut shelf, news(job(BOOT_MS, 10, JobStatus::Completed)), now_ms, Due::All);
     let start_ms = BOOT_MS + 90_000;
-    // Told in whole seconds: before the start.
+    // Reported in whole seconds, so before the start.
     let steps = [vec![Step::NewLife { start_ms }], job(start_ms - 400, 1, JobStatus::Completed).into()].concat();
     write(&mut deriver, &mut shelf, news(steps), start_ms + 5_000, Due::Changed);
     let completed = shelf.series(COMPLETED, VSPHERE);
@@ -182,7 +183,7 @@ fn a_restart_of_the_daemon_begins_with_zero() {
     assert_eq!(shelf.rise("hypersdk_provider_jobs_total", VSPHERE, BOOT_MS - 1, start_ms + 15_000), 2.0);
     assert_eq!(shelf.rise("hypersdk_http_requests_total", ("", ""), BOOT_MS - 1, start_ms + 15_000), 80.0);
 
-    // The same while we were away.
+    // The same while our server was down.
     let mut again = super::Deriver::new(TargetLabels::new([("daemon", "d")]), 15 * DAY_MS);
     again.resume(shelf.stored());
     let start_ms = BOOT_MS + 3_600_000;
@@ -259,7 +260,7 @@ fn what_ends_after_the_last_word_counts_when_it_ended() {
     let marked: HashSet<&Labels> = points.iter().map(|point| &point.labels).collect();
     assert_eq!((marked.len(), points.len()), (shelf.0.len(), shelf.0.len()), "each once");
     shelf.put(points);
-    // Heard again, with two that ended before it was noticed that nothing came any more.
+    // Connected again, with two jobs that ended before we noticed the loss of connection.
     let steps = [job(BOOT_MS, 61, JobStatus::Completed), job(BOOT_MS, 63, JobStatus::Completed)];
     write(&mut deriver, &mut shelf, news(steps.concat()), heard_ms + 40_000, Due::All);
     let completed = shelf.series(COMPLETED, VSPHERE);

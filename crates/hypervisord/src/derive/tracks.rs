@@ -1,8 +1,9 @@
-//! The derived series as they are written: in order, never twice, never falling within one life of the daemon.
+//! Writes the derived series: in order, never twice, and never decreasing within one run of the daemon's process.
 //!
-//! What happened is written at the time when it happened, or as soon after it as the series allows: samples of a series do not go
-//! back, and nothing written is changed. Before each step stands the value before it, so that the step counts in every window that
-//! it lies in, and in between stand repetitions, closer than the engine looks back.
+//! A change is written at its own time, or at the earliest time that the series still allows: the samples of a series
+//! are in order, and stored samples do not change. The value before each step is written right before it, so that the
+//! step counts in each window that contains it. Between steps the value is repeated, more often than the lookback delta
+//! of the query engine.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,49 +12,49 @@ use timeseries::{Point, STALE_NAN};
 
 use super::{SeriesKey, counts::CountStep};
 
-/// Time between two repetitions of a counter's value where it is written in retrospect: a rate over the usual 5 min needs two samples.
+/// Interval of repetitions when a counter is written in retrospect: a rate over the usual 5 min needs two samples.
 const REPEAT_MS: i64 = 120_000;
-/// Repetitions go back this far at most: 15 days, which are some 11,000 for each series.
+/// Maximum time span of repetitions: 15 days, which are some 11,000 samples per series.
 const REPEAT_SPAN_MS: i64 = 15 * 24 * 3_600_000;
-/// What happened up to this long after the newest stored sample counts as being in it: a daemon tells some times in whole seconds, and
-/// its clock is known only roughly.
+/// A change up to this long after the last stored sample counts as included in it: a daemon reports some times in whole
+/// seconds, and we know its clock only roughly.
 const STORED_SLACK_MS: i64 = 2_000;
 
-/// The newest stored sample of a series.
+/// The last stored sample of a series.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stored {
-    /// The series.
+    /// Labels of the series.
     pub labels: Labels,
     /// Milliseconds since the Unix epoch.
     pub at_ms: i64,
-    /// The newest that is no marker of an end.
+    /// The last value that is not a stale marker.
     pub value: f64,
 }
 
-/// All derived series of one daemon.
+/// The derived series of one daemon.
 pub(super) struct Tracks {
     target: TargetLabels,
     by_key: HashMap<SeriesKey, Track>,
-    /// What the store has of series that were not written since our start.
+    /// The last stored samples of series that we have not written since our start.
     stored: HashMap<Labels, Stored>,
-    /// Where counters begin with zero; milliseconds since the Unix epoch.
+    /// Where counters start at zero; milliseconds since the Unix epoch.
     start_ms: Option<i64>,
 }
 
 /// One series.
 struct Track {
     labels: Labels,
-    /// Time of the newest sample.
+    /// Time of the last sample.
     last_ms: i64,
-    /// Its value.
+    /// Value of the last sample.
     last: f64,
-    /// What is added to what is counted: what was stored of this life and can no longer be counted.
+    /// Added to the count: increases of this run that are stored but cannot be counted again.
     offset: f64,
-    /// The store has samples of this life, and what is counted has not come up to them yet: the value that it has reached.
+    /// Set while the count is behind the samples stored for this run: the count so far.
     catching_up: Option<f64>,
-    /// Where the newest sample is in the batch, if it is a step in it.
+    /// Index of the last sample in the batch, if it is a step in this batch.
     step: Option<usize>,
-    /// It has samples, and was not marked as ended after them.
+    /// Whether it has samples without a stale marker after them.
     is_open: bool,
 }
 
@@ -62,22 +63,22 @@ impl Tracks {
         Tracks { target, by_key: HashMap::new(), stored: HashMap::new(), start_ms: None }
     }
 
-    /// Goes on from what is stored.
+    /// Continues from the stored samples.
     pub(super) fn resume(&mut self, stored: Vec<Stored>) {
         self.stored = stored.into_iter().map(|stored| (stored.labels.clone(), stored)).collect();
     }
 
-    /// Where counters begin, once that is known.
+    /// Start time of the counters, once known.
     pub(super) fn start_ms(&self) -> Option<i64> {
         self.start_ms
     }
 
-    /// Counters begin here.
+    /// Sets the start time of the counters.
     pub(super) fn set_start(&mut self, start_ms: i64) {
         self.start_ms = Some(start_ms);
     }
 
-    /// The daemon started again: every counter of jobs falls to zero.
+    /// The daemon restarted: each job counter resets to zero.
     pub(super) fn restart<'a>(
         &mut self,
         start_ms: i64,
@@ -92,7 +93,7 @@ impl Tracks {
         }
     }
 
-    /// A counter stepped at `at_ms`; nothing may be written that is younger than `now_ms`.
+    /// A counter increased at `at_ms`. No sample may be later than `now_ms`.
     pub(super) fn step(&mut self, step: &CountStep, at_ms: i64, now_ms: i64, points: &mut Vec<Point>) {
         let count = step.after;
         let track = self.counter(&step.key, step.before, points);
@@ -108,7 +109,7 @@ impl Tracks {
         if at_ms <= track.last_ms
             && let Some(step) = track.step.and_then(|step| points.get_mut(step))
         {
-            // Of the same time as the one before, or known only now.
+            // At the time of the previous step, or reported too late.
             (step.value, track.last) = (value, value);
             return;
         }
@@ -121,7 +122,7 @@ impl Tracks {
         track.push(at_ms, value, points);
     }
 
-    /// A counter has this value at `at_ms`, as it had since its last step. A new one had it from the start on.
+    /// Writes a counter's unchanged value up to `at_ms`. A new series had this value from the start.
     pub(super) fn hold(&mut self, key: &SeriesKey, at_ms: i64, count: f64, points: &mut Vec<Point>) {
         let track = self.counter(key, count, points);
         if track.catching_up.is_some() {
@@ -134,8 +135,8 @@ impl Tracks {
         }
     }
 
-    /// A counter of the daemon's own had this value at `at_ms`. Written if it is other than before, or `always`. It began with zero if
-    /// it is known when that was.
+    /// Writes the value of one of the daemon's own counters at `at_ms`, if it changed or with `always`. If the start is
+    /// known, it starts at zero there.
     pub(super) fn total(&mut self, key: &SeriesKey, at_ms: i64, total: f64, always: bool, points: &mut Vec<Point>) {
         let track = self.counter(key, 0.0, points);
         if track.catching_up.take().is_some() {
@@ -145,7 +146,7 @@ impl Tracks {
         track.push_if_news(at_ms, value, always, points);
     }
 
-    /// The daemon's own counters fell to zero.
+    /// The daemon's own counters were reset to zero.
     pub(super) fn restart_total(&mut self, key: &SeriesKey, points: &mut Vec<Point>) {
         let start_ms = self.start_ms.unwrap_or(i64::MIN);
         if let Some(track) = self.by_key.get_mut(key) {
@@ -153,7 +154,7 @@ impl Tracks {
         }
     }
 
-    /// A gauge had this value at `at_ms`. Written if it is other than before, or `always`.
+    /// Writes a gauge's value at `at_ms`, if it changed or with `always`.
     pub(super) fn gauge(&mut self, key: &SeriesKey, at_ms: i64, value: f64, always: bool, points: &mut Vec<Point>) {
         let target = &self.target;
         let track =
@@ -161,25 +162,25 @@ impl Tracks {
         track.push_if_news(at_ms, value, always, points);
     }
 
-    /// The points were handed over: none of them can be changed any more.
+    /// The points were returned, so none of them can be changed any more.
     pub(super) fn end_batch(&mut self) {
         self.by_key.values_mut().for_each(|track| track.step = None);
     }
 
-    /// Marks the series as ended right after what is known of each, so that what happened since can be written at its own time.
+    /// Writes stale markers right after the last known values, so that later changes can be written at their own time.
     pub(super) fn end(&mut self, points: &mut Vec<Point>) {
         self.by_key.values_mut().for_each(|track| track.end(points));
     }
 
-    /// Ends and forgets series of these names: others write them.
+    /// Ends and removes series with these names, because the daemon exposes them itself.
     pub(super) fn leave_out(&mut self, names: &HashSet<String>, points: &mut Vec<Point>) {
         for (_, mut track) in self.by_key.extract_if(|key, _| names.contains(key.name)) {
             track.end(points);
         }
     }
 
-    /// The track of a counter. A new one begins at the start with `first`, where it does not go on from what is stored: with what was
-    /// counted before the oldest time that is stored, or else with zero.
+    /// The track of a counter. A new one that has no stored samples starts with `first` at the start time: what was
+    /// counted before the retention, or zero.
     fn counter(&mut self, key: &SeriesKey, first: f64, points: &mut Vec<Point>) -> &mut Track {
         let (target, start_ms, stored) = (&self.target, self.start_ms, &mut self.stored);
         self.by_key.entry(key.clone()).or_insert_with(|| {
@@ -232,18 +233,18 @@ impl Track {
         }
     }
 
-    /// Falls to zero at this time.
+    /// Resets to zero at this time.
     fn zero(&mut self, at_ms: i64, points: &mut Vec<Point>) {
         (self.offset, self.catching_up, self.step) = (0.0, None, None);
         self.push(at_ms.max(self.last_ms.saturating_add(1)), 0.0, points);
     }
 
-    /// What is counted has come up to what is stored: goes on from there without a step back.
+    /// The count has reached the stored value: continues from there without a decrease.
     fn catch_up(&mut self, points: &mut Vec<Point>) {
         let Some(count) = self.catching_up.take() else { return };
         self.offset = (self.last - count).max(0.0);
         if count > self.last {
-            // Happened before the newest sample, and is not in it.
+            // These increases are not in the last stored sample although they happened before it.
             self.push(self.last_ms.saturating_add(1), count, points);
         }
     }

@@ -1,4 +1,4 @@
-//! What one message did to a daemon's jobs, and what follows from it: what is counted, what the browsers are told, what is dropped.
+//! The effect of one message on a daemon's jobs: changes to count, events to publish, jobs to drop.
 
 use std::collections::HashSet;
 
@@ -13,22 +13,22 @@ use super::{
     tracked::TrackedJob,
 };
 
-/// What one message did to the table.
+/// The effect of one message on the table.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) changes: Vec<Change>,
-    /// The daemon has none of the jobs that it had.
+    /// The daemon lost all its jobs.
     pub(super) is_new_life: bool,
-    /// Not known before this message.
+    /// Jobs that were unknown before this message.
     pub(super) new: HashSet<String>,
-    /// Jobs whose status or standing changed, with the status before and the time of the change if the message tells it.
+    /// Jobs whose status or order changed, with the previous status and the time of the change if the message has it.
     pub(super) touched: Vec<(String, Option<JobStatus>, Option<i64>)>,
-    /// Running jobs that were mentioned.
+    /// Running jobs that the message mentions.
     pub(super) moved: Vec<String>,
 }
 
 impl Batch {
-    /// Notes what is to be counted of a job.
+    /// Adds the changes to count for a job.
     pub(super) fn count(&mut self, tracked: &mut TrackedJob, is_new: bool, moment: Moment) {
         let end = tracked.take_end(moment);
         let ended_ms = end.as_ref().map(|end| end.at_ms);
@@ -48,7 +48,7 @@ impl Batch {
 }
 
 impl JobTable {
-    /// Makes the events, and drops what is too much.
+    /// Creates the events and drops jobs beyond the limits.
     pub(super) fn finish(&mut self, batch: Batch, moment: Moment) -> Outcome {
         let mut outcome = Outcome { events: Vec::new(), changes: batch.changes, is_new_life: batch.is_new_life };
         let surplus = self.surplus();

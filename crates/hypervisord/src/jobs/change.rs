@@ -1,73 +1,73 @@
-//! What a message changed in a daemon's jobs: what the browsers are told, and what is counted.
+//! Changes of a daemon's jobs by a message: events to publish, and changes to count.
 
 use model::{job::JobStatus, live::Event};
 
-/// When something was said, in milliseconds since the Unix epoch, by the server's clock.
+/// When a message was created and received, in milliseconds since the Unix epoch, by the server's clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
-    /// When it came here.
+    /// When we received it.
     pub now_ms: i64,
-    /// When the daemon made it.
+    /// When the daemon created it.
     pub daemon_ms: i64,
 }
 
-/// How whole a list of jobs is.
+/// How complete a list of jobs is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listing {
-    /// All jobs with what the daemon knows of them.
+    /// All jobs with all details.
     Full,
-    /// All jobs, but not when they started and ended: the first message of a constant feed.
+    /// All jobs without their start and end times: the first message of a constant feed.
     Sketch,
 }
 
-/// What a message changed.
+/// Result of a message.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// To tell the browsers.
+    /// Events to publish.
     pub events: Vec<Event>,
-    /// To count.
+    /// Changes to count.
     pub changes: Vec<Change>,
-    /// The daemon restarted and has none of the jobs that it had: `changes` are of a new life.
+    /// The daemon restarted and lost its jobs: `changes` belong to the new run.
     pub is_new_life: bool,
 }
 
-/// Something to count, and when it happened: milliseconds since the Unix epoch, by the server's clock.
+/// A change to count, and when it happened: milliseconds since the Unix epoch, by the server's clock.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
     /// When.
     pub at_ms: i64,
     /// Provider of the job.
     pub provider: String,
-    /// What happened.
+    /// The change.
     pub what: What,
 }
 
-/// What there is to count.
+/// Kinds of changes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum What {
-    /// A job is there that was not.
+    /// A new job.
     Submitted,
-    /// A job ended, or was cancelled for good. Told once for each job.
+    /// A job ended or its cancellation became final. At most once per job.
     Ended {
-        /// What kind of job it was.
+        /// Type of the job.
         job_type: Option<String>,
-        /// How it ended.
+        /// Final status.
         status: JobStatus,
-        /// How long it ran.
+        /// Run time.
         seconds: Option<f64>,
     },
-    /// Bytes were moved.
+    /// Bytes were transferred.
     Moved {
-        /// How many.
+        /// Number of bytes.
         bytes: u64,
     },
 }
 
-/// Jobs of a provider now. One whose cancel was asked for is active until it has ended.
+/// Current jobs of a provider. A job whose cancellation was requested is active until it ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Levels {
-    /// Running.
+    /// Number of running jobs.
     pub active: u32,
-    /// Waiting to start.
+    /// Number of pending jobs.
     pub pending: u32,
 }

@@ -1,8 +1,8 @@
-//! What is known of a daemon's jobs: put together from all it says, and what of it is news.
+//! The jobs of a daemon, assembled from its messages, and what changed.
 
 mod batch;
 mod change;
-mod meter;
+mod rate_estimator;
 mod table;
 mod tracked;
 mod update;

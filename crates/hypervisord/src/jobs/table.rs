@@ -1,4 +1,4 @@
-//! The jobs of one daemon: compares what it says with what is known, and tells the difference.
+//! The jobs of one daemon: merges its messages and returns the changes.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -17,19 +17,21 @@ use super::{
     update::JobUpdate,
 };
 
-/// A job missing from a list counts as gone only if nothing mentioned it for this long: lists and events cross on their way.
+/// A job missing from a list is removed only if no message mentioned it for this long, because lists and events may
+/// cross.
 const GONE_AFTER_MS: i64 = 2500;
-/// A job of a known id that was created later than the known one by this much is another job.
+/// If a job with a known ID was created this much later than the known one, it is a different job.
 const ANOTHER_JOB_MS: i64 = 1000;
-/// Jobs in all, as a multiple of the ended ones that are kept: jobs that go on are never dropped, but there can be too many.
+/// Maximum number of all jobs, as a multiple of `most_ended`: unfinished jobs are never dropped, but there may be too
+/// many.
 const ALL_FACTOR: usize = 4;
 
-/// How this daemon's jobs behave, and how many are kept.
+/// Behaviour of this daemon's jobs, and limits.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
-    /// A cancelled job has stopped. Not so with a daemon whose export goes on after a cancel.
+    /// Whether a cancelled job has stopped. Some daemons continue an export after its cancellation.
     pub cancelled_is_final: bool,
-    /// Ended jobs kept; beyond this the oldest are dropped.
+    /// Maximum number of ended jobs; beyond it the oldest are dropped.
     pub most_ended: usize,
 }
 
@@ -39,17 +41,17 @@ pub struct JobTable {
     pub(super) daemon: String,
     rules: Rules,
     pub(super) jobs: HashMap<String, TrackedJob>,
-    /// Ids that the daemon still lists but that were dropped here, with the last whole list that they were in.
+    /// IDs that we dropped but the daemon still lists, with the number of the last complete list that has them.
     pub(super) dropped: HashMap<String, u64>,
-    /// Number of whole lists so far.
+    /// Number of complete lists so far.
     pub(super) list: u64,
-    /// Jobs whose progress is news but too early to tell.
+    /// Jobs with new progress that is not published yet.
     pub(super) waiting: HashSet<String>,
     is_filled: bool,
 }
 
 impl JobTable {
-    /// Of a daemon that has told nothing yet.
+    /// The empty table of a daemon.
     #[must_use]
     pub fn new(daemon: &str, rules: Rules) -> Self {
         JobTable {
@@ -63,18 +65,18 @@ impl JobTable {
         }
     }
 
-    /// Learned after the first contact, when the dialect is known.
+    /// Set after the first connection, when the dialect is known.
     pub fn set_cancelled_is_final(&mut self, is_final: bool) {
         self.rules.cancelled_is_final = is_final;
     }
 
-    /// True once the daemon has told all its jobs, with their times.
+    /// True once the daemon has sent all its jobs with their times.
     pub fn is_filled(&self) -> bool {
         self.is_filled
     }
 
-    /// The daemon told all its jobs, some of them as `unchanged` since the last time. What is missing is gone: at once if the daemon
-    /// has `restarted`.
+    /// Applies a complete list; `unchanged` are jobs that are the same as in the last list. Missing jobs are removed,
+    /// without delay if the daemon has `restarted`.
     pub fn replace(
         &mut self,
         updates: Vec<JobUpdate>,
@@ -109,7 +111,7 @@ impl JobTable {
             let is_gone = restarted || moment.now_ms.saturating_sub(tracked.seen_ms) > GONE_AFTER_MS;
             if is_gone && !tracked.job.historic {
                 tracked.job.historic = true;
-                // What went on after a cancel has ended with the process.
+                // The process has ended, and with it a job that continued after its cancellation.
                 tracked.job.cancel_requested &= tracked.job.status != JobStatus::Cancelled;
                 tracked.settle(moment);
                 batch.touched.push((id.clone(), Some(tracked.job.status), None));
@@ -118,7 +120,7 @@ impl JobTable {
         self.finish(batch, moment)
     }
 
-    /// The daemon told something of some of its jobs, for example their details.
+    /// Applies updates of some jobs, for example their details.
     pub fn update(&mut self, updates: Vec<JobUpdate>, moment: Moment) -> Outcome {
         let mut batch = Batch::default();
         for update in updates {
@@ -127,7 +129,7 @@ impl JobTable {
         self.finish(batch, moment)
     }
 
-    /// These jobs were asked for, whatever came of it: not to be asked again at once.
+    /// Records that details of these jobs were requested, so that they are not requested again at once.
     pub fn mark_detailed(&mut self, ids: &[String], now_ms: i64) {
         for id in ids {
             if let Some(tracked) = self.jobs.get_mut(id) {
@@ -136,11 +138,11 @@ impl JobTable {
         }
     }
 
-    /// The daemon accepted a cancel.
+    /// Records that the daemon accepted a cancellation.
     pub fn cancel_accepted(&mut self, id: &str, moment: Moment) -> Outcome {
         let Some(tracked) = self.jobs.get_mut(id) else { return Outcome::default() };
-        let is_told = tracked.job.cancel_requested || tracked.job.status == JobStatus::Cancelled;
-        if is_told || tracked.job.status.is_final() {
+        let is_known = tracked.job.cancel_requested || tracked.job.status == JobStatus::Cancelled;
+        if is_known || tracked.job.status.is_final() {
             return Outcome::default();
         }
         tracked.job.cancel_requested = true;
@@ -149,7 +151,7 @@ impl JobTable {
         self.finish(batch, moment)
     }
 
-    /// Progress that had to wait. To be called several times a second.
+    /// Publishes delayed progress. Call it several times a second.
     pub fn tick(&mut self, now_ms: i64) -> Vec<Event> {
         let mut events = Vec::new();
         self.waiting.retain(|id| {
@@ -161,7 +163,7 @@ impl JobTable {
         events
     }
 
-    /// Takes cancelled jobs that nothing has moved for long to have stopped. To be called now and then.
+    /// Considers cancelled jobs without progress for a long time as stopped. Call it regularly.
     pub fn settle_cancelled(&mut self, moment: Moment) -> Outcome {
         let mut batch = Batch::default();
         for (id, tracked) in &mut self.jobs {
@@ -179,13 +181,13 @@ impl JobTable {
         self.jobs.values().map(|tracked| &tracked.job)
     }
 
-    /// A job by its id.
+    /// The job with this ID.
     #[must_use]
     pub fn job(&self, id: &str) -> Option<&Job> {
         self.jobs.get(id).map(|tracked| &tracked.job)
     }
 
-    /// Up to `limit` jobs that the daemon should be asked about: never asked for or just changed, and running ones again after `refresh_ms`.
+    /// Up to `limit` jobs whose details should be requested: new and changed ones, and running ones every `refresh_ms`.
     pub fn wanting_detail(&self, limit: usize, now_ms: i64, refresh_ms: Option<i64>) -> Vec<String> {
         let is_due = |tracked: &TrackedJob| match (tracked.detailed_ms, refresh_ms) {
             (None, _) => true,
@@ -198,7 +200,7 @@ impl JobTable {
         due.map(|(id, _)| id.clone()).take(limit).collect()
     }
 
-    /// Running and waiting jobs by provider. One that goes on after its cancel runs.
+    /// Running and pending jobs by provider. A job that continues after its cancellation is running.
     pub fn levels(&self) -> BTreeMap<String, Levels> {
         let mut levels: BTreeMap<String, Levels> = BTreeMap::new();
         for job in self.jobs().filter(|job| !job.historic) {
@@ -214,13 +216,13 @@ impl JobTable {
         levels
     }
 
-    /// Whether the update is of a job that is known and was there until now.
+    /// Whether the update is about a known job that still exists.
     fn knows(&self, update: &JobUpdate) -> bool {
         let is_known = |tracked: &TrackedJob| !tracked.job.historic && !is_another(&tracked.job, update);
         self.jobs.get(&update.id).is_some_and(is_known)
     }
 
-    /// Takes over one update, of a list if `listing` says of which.
+    /// Applies one update; `listing` is set if it comes from a list.
     fn apply(
         &mut self,
         update: JobUpdate,
@@ -236,7 +238,7 @@ impl JobTable {
         let status = update.status.filter(|status| *status != JobStatus::Unknown);
         let has_ended = status.is_some_and(|status| status.is_final() || status == JobStatus::Cancelled);
         if listing == Some(Listing::Sketch) && has_ended && update.completed_at.is_none() {
-            // When it ended comes with the next message. Until then what is known holds.
+            // The next message will have its end time. Until then the job stays as it is.
             if let Some(tracked) = self.jobs.get_mut(&update.id) {
                 (tracked.seen_ms, tracked.list) = (moment.now_ms, self.list);
             }
@@ -263,7 +265,7 @@ impl JobTable {
         let may_go_back = restarted || was_historic || is_new;
         let status = match status {
             Some(status) if may_go_back || self.rules.follows(tracked, status, &update) => status,
-            // Older than what is known: an answer that an event has overtaken.
+            // Older than the known state: a response that an event has overtaken.
             Some(_) => return,
             None => tracked.job.status,
         };
@@ -281,7 +283,7 @@ impl JobTable {
             }
             tracked.job.cancel_requested = match status {
                 JobStatus::Cancelled => !self.rules.cancelled_is_final && !tracked.has_stopped(moment.daemon_ms),
-                // The end has overtaken the cancel, which is remembered.
+                // The end arrived before the cancellation, which we remember.
                 JobStatus::Completed | JobStatus::Failed => {
                     tracked.job.cancel_requested || from == Some(JobStatus::Cancelled)
                 }
@@ -301,7 +303,7 @@ impl JobTable {
         }
     }
 
-    /// Counts a job that has ended and is too many to be kept.
+    /// Counts an ended job that exceeds the limit and is not stored.
     fn count_only(&mut self, update: JobUpdate, moment: Moment, batch: &mut Batch) {
         let id = update.id.clone();
         let mut tracked = TrackedJob::new(&self.daemon, &id, moment.now_ms);
@@ -311,7 +313,7 @@ impl JobTable {
         self.dropped.insert(id, self.list);
     }
 
-    /// Ids of the oldest jobs that have ended, as many as there are too many.
+    /// IDs of the oldest ended jobs beyond the limit.
     pub(super) fn surplus(&self) -> HashSet<String> {
         if self.jobs.len() <= self.rules.most_ended {
             return HashSet::new();
@@ -327,7 +329,7 @@ impl JobTable {
 }
 
 impl Rules {
-    /// Whether `status` can be what comes after what is known of a job, rather than something older that arrives late.
+    /// Whether `status` can follow the known state of a job, rather than being old information that arrives late.
     fn follows(self, tracked: &TrackedJob, status: JobStatus, update: &JobUpdate) -> bool {
         let is_newer = update.changed_at.or(update.updated_at) > tracked.job.updated_at;
         match (tracked.job.status, status) {
@@ -341,9 +343,12 @@ impl Rules {
     }
 }
 
-/// Whether an update is of another job than the known one of its id, which a daemon may give again.
+/// Whether an update is about another job than the known one with this ID: a daemon may reuse IDs.
 fn is_another(known: &Job, update: &JobUpdate) -> bool {
-    update.created_at.zip(known.created_at).is_some_and(|(told, known)| told >= known.saturating_add(ANOTHER_JOB_MS))
+    update
+        .created_at
+        .zip(known.created_at)
+        .is_some_and(|(reported, known)| reported >= known.saturating_add(ANOTHER_JOB_MS))
 }
 
 #[cfg(test)]

@@ -1,53 +1,53 @@
-//! One job as it is put together from updates.
+//! One job, assembled from updates.
 
 use model::job::{Job, JobStatus};
 use model::live::JobProgress;
 
 use super::{
     change::{Change, Moment, What},
-    meter::Meter,
+    rate_estimator::RateEstimator,
     update::JobUpdate,
 };
 
-/// Smoothing of the byte rate, in seconds.
+/// Time constant of the byte rate, in seconds.
 const BYTE_RATE_SECONDS: f64 = 10.0;
-/// Smoothing of the percentage's rate, in seconds. Longer, because percentages come in coarse steps.
+/// Time constant of the percentage's rate, in seconds. Longer, because percentages come in coarse steps.
 const PERCENT_RATE_SECONDS: f64 = 30.0;
-/// An estimate beyond this is no estimate, in seconds.
+/// Maximum estimate that is shown, in seconds.
 const LONGEST_ETA: f64 = 30.0 * 86_400.0;
-/// Shortest time between two progress events of a job, on average.
+/// Minimum average interval between progress events of a job.
 const PROGRESS_INTERVAL_MS: i64 = 1000;
-/// How much earlier a progress event may go out, so that a daemon's ticks need not keep time exactly.
+/// How much earlier a progress event may be sent, so that the daemon's messages need not be exactly regular.
 const PROGRESS_JITTER_MS: i64 = 150;
-/// The provider of a job whose daemon does not say: the daemon as it is works for vSphere alone.
+/// The provider of a job if the daemon does not name one: such daemons only support vSphere.
 const DEFAULT_PROVIDER: &str = "vsphere";
-/// Tools of a daemon that tell no percentage: their 0 % means unknown.
+/// Tools that report no percentage: their 0 % means unknown.
 const SILENT_TOOLS: [&str; 2] = ["govc", "web"];
-/// The tool that tells nothing at all between the start and the end of a job.
+/// A tool that reports nothing between start and end of a job.
 const MUTE_TOOL: &str = "web";
-/// A cancelled job that the daemon has not touched for this long is taken to have stopped.
+/// A cancelled job without updates for this long is considered stopped.
 const CANCEL_SETTLES_AFTER_MS: i64 = 10 * 60 * 1000;
 
-/// A job with what is needed to keep it.
+/// A job with its state in the table.
 #[derive(Debug)]
 pub(super) struct TrackedJob {
     pub(super) job: Job,
-    /// When it was last mentioned, by the server's clock.
+    /// When a message last mentioned it, by the server's clock.
     pub(super) seen_ms: i64,
-    /// The last whole list that it was in.
+    /// Number of the last complete list that has it.
     pub(super) list: u64,
-    /// When its details were last fetched, by the server's clock. `None` asks for them.
+    /// When its details were last requested, by the server's clock. `None`: request them.
     pub(super) detailed_ms: Option<i64>,
-    /// Its end was counted: each job ends once, whatever the daemon says of it later.
+    /// Whether its end was counted: each job ends once, whatever the daemon reports later.
     is_counted: bool,
-    /// Bytes that were counted.
+    /// Bytes counted so far.
     pub(super) counted_bytes: u64,
-    /// From its start to its end, as the daemon measured it.
+    /// Run time as measured by the daemon.
     duration_seconds: Option<f64>,
     highest_percent: Option<f64>,
-    bytes: Meter,
-    percents: Meter,
-    /// Before this time no progress event may go out.
+    bytes: RateEstimator,
+    percents: RateEstimator,
+    /// No progress event may be sent before this time.
     progress_due_ms: i64,
     sent: Option<JobProgress>,
 }
@@ -68,14 +68,14 @@ impl TrackedJob {
             counted_bytes: 0,
             duration_seconds: None,
             highest_percent: None,
-            bytes: Meter::new(BYTE_RATE_SECONDS),
-            percents: Meter::new(PERCENT_RATE_SECONDS),
+            bytes: RateEstimator::new(BYTE_RATE_SECONDS),
+            percents: RateEstimator::new(PERCENT_RATE_SECONDS),
             progress_due_ms: i64::MIN,
             sent: None,
         }
     }
 
-    /// Takes over what an update tells, all but the status.
+    /// Merges an update, except the status.
     pub(super) fn merge(&mut self, update: JobUpdate) {
         let job = &mut self.job;
         take_text(&mut job.name, update.name);
@@ -104,7 +104,7 @@ impl TrackedJob {
         }
     }
 
-    /// Brings what follows from the rest up to date. To be called after each change.
+    /// Updates derived fields. Call it after each change.
     pub(super) fn settle(&mut self, moment: Moment) {
         let job = &mut self.job;
         let is_running = job.status == JobStatus::Running && !job.historic;
@@ -138,7 +138,7 @@ impl TrackedJob {
         }
     }
 
-    /// Our estimate of the seconds to the end, or else the daemon's.
+    /// Our estimate of the remaining seconds, otherwise the daemon's.
     fn eta_seconds(&self) -> Option<f64> {
         let job = &self.job;
         #[allow(clippy::cast_precision_loss, reason = "an estimate needs no more")]
@@ -157,7 +157,7 @@ impl TrackedJob {
             .map(|eta| (eta * 10.0).round() / 10.0)
     }
 
-    /// The progress to tell, if it is news. Asks to come back later if it is too early: the second value is true then.
+    /// The progress to publish, if it changed. The second value is true if it is too early: call again later.
     pub(super) fn take_progress(&mut self, now_ms: i64) -> (Option<JobProgress>, bool) {
         if self.job.status != JobStatus::Running || self.job.historic {
             return (None, false);
@@ -174,7 +174,7 @@ impl TrackedJob {
         (Some(progress), false)
     }
 
-    /// The whole job goes out: its progress is told with it.
+    /// The whole job is sent, which includes its progress.
     pub(super) fn mark_sent(&mut self) {
         self.sent = Some(self.progress());
     }
@@ -193,7 +193,7 @@ impl TrackedJob {
         }
     }
 
-    /// Its end, to be counted, if it has ended and was not counted before. A cancel counts once it can no longer be overtaken.
+    /// Its end to count, if it has ended and was not counted. A cancellation counts once it is final.
     pub(super) fn take_end(&mut self, moment: Moment) -> Option<Change> {
         let job = &self.job;
         let is_cancelled = job.status == JobStatus::Cancelled && !job.cancel_requested;
@@ -208,7 +208,7 @@ impl TrackedJob {
         Some(end)
     }
 
-    /// Seconds from its start to its end. The daemon's own figure is exact where its times are whole seconds.
+    /// Seconds from start to end. The daemon's own value is exact even if its times are whole seconds.
     fn seconds(&self) -> Option<f64> {
         let between = || {
             let (start, end) = (self.job.started_at?, self.job.completed_at?);
@@ -218,8 +218,8 @@ impl TrackedJob {
         self.duration_seconds.or_else(between)
     }
 
-    /// Whether it is cancelled and the daemon has not touched it for so long that its export has stopped. Nobody can tell of one
-    /// whose tool is not known or says nothing while it works.
+    /// Whether it is cancelled and without updates for so long that its export has stopped. Unknown, so false, if the
+    /// tool is unknown or reports nothing while it runs.
     pub(super) fn has_stopped(&self, daemon_ms: i64) -> bool {
         let touched_ms = self.job.updated_at.or(self.job.completed_at).unwrap_or(daemon_ms);
         let is_telling = match self.job.export_method.as_deref() {
@@ -238,7 +238,7 @@ fn take<T>(known: &mut Option<T>, news: Option<T>) {
     }
 }
 
-/// Takes over a time, unless it is what is known already in whole seconds, as the constant feed has it.
+/// Sets a time, unless it is the known time truncated to whole seconds, as in the constant feed.
 fn take_time(known: &mut Option<i64>, news: Option<i64>) {
     let is_coarser = known.is_some_and(|known| news == Some(known - known.rem_euclid(1000)));
     if !is_coarser {

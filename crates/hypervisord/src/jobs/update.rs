@@ -1,35 +1,35 @@
-//! What one message says of one job.
+//! One message's information about one job.
 
 use model::job::JobStatus;
 
-/// Some facts on a job. What the message does not tell is `None` and leaves what is known as it is.
+/// Information about a job. `None` means that the message does not have it; the known value stays.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct JobUpdate {
-    /// Names it at its daemon.
+    /// ID at the daemon.
     pub id: String,
-    /// For people.
+    /// Display name.
     pub name: Option<String>,
-    /// Path or name of the machine.
+    /// Path or name of the virtual machine.
     pub vm: Option<String>,
-    /// Where it works.
+    /// Provider.
     pub provider: Option<String>,
-    /// What kind of job it is.
+    /// Type of the job.
     pub job_type: Option<String>,
     /// Region or data centre.
     pub region: Option<String>,
-    /// How it is doing.
+    /// Status.
     pub status: Option<JobStatus>,
-    /// What it does now.
+    /// Current phase.
     pub phase: Option<String>,
-    /// 0 to 100, as the daemon says.
+    /// 0 to 100, as the daemon reports it.
     pub percent: Option<f64>,
-    /// So far.
+    /// Bytes transferred so far.
     pub bytes_transferred: Option<u64>,
-    /// In all.
+    /// Total bytes.
     pub bytes_total: Option<u64>,
-    /// The daemon's own figure, used until there is one of ours.
+    /// The daemon's own value, used until we have ours.
     pub rate_bytes_per_second: Option<f64>,
-    /// The daemon's own figure, used until there is one of ours.
+    /// The daemon's own value, used until we have ours.
     pub eta_seconds: Option<f64>,
     /// Milliseconds since the Unix epoch.
     pub created_at: Option<i64>,
@@ -39,22 +39,22 @@ pub struct JobUpdate {
     pub completed_at: Option<i64>,
     /// Milliseconds since the Unix epoch.
     pub updated_at: Option<i64>,
-    /// Of what it writes.
+    /// Output format.
     pub format: Option<String>,
-    /// How it reads.
+    /// Export method.
     pub export_method: Option<String>,
-    /// Where it writes to.
+    /// Output directory.
     pub output_dir: Option<String>,
-    /// Why it failed.
+    /// Error of a failed job.
     pub error: Option<String>,
-    /// When the status changed, where a message is about just that.
+    /// When the status changed, if the message is about that change.
     pub changed_at: Option<i64>,
-    /// Time from the start to now or to the end, as the daemon measured it.
+    /// Time from the start until now or until the end, as measured by the daemon.
     pub duration_seconds: Option<f64>,
 }
 
 impl JobUpdate {
-    /// The same by a clock that is ahead of the one its times were read from by `ms`.
+    /// Shifts all times by `ms`, from the daemon's clock to ours.
     pub fn shift(&mut self, ms: i64) {
         let times = [
             &mut self.created_at,

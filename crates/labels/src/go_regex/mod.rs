@@ -1,8 +1,8 @@
-//! Regular expressions as Go's `regexp` reads them, and so Prometheus and Alertmanager, for the crate `regex`.
+//! Translates regular expressions of Go's `regexp`, which Prometheus and Alertmanager use, for the crate `regex`.
 //!
-//! Both have RE2's language, but read some of it in different ways: a brace that begins no repetition is itself in Go and a fault in
-//! Rust; `\d`, `\s`, `\w` and `\b` are of ASCII in Go and of all letters in Rust; Rust has sets within sets, `&&` and `~~` in classes,
-//! and no `\Q…\E`. The syntax is that of Go's package `regexp/syntax`.
+//! Both have RE2's syntax with differences: a brace that starts no repetition is literal in Go and an error in Rust;
+//! `\d`, `\s`, `\w` and `\b` are ASCII in Go and Unicode in Rust; Rust has nested sets, `&&` and `~~` in classes, and
+//! no `\Q…\E`. The input syntax is that of Go's package `regexp/syntax`.
 
 mod weight;
 
@@ -13,7 +13,8 @@ pub use weight::{MOST_WEIGHT, weight};
 /// Compiles an expression that may match anywhere.
 ///
 /// # Errors
-/// It is none, or is over [`MOST_WEIGHT`].
+///
+/// It is invalid, or exceeds [`MOST_WEIGHT`].
 pub fn compile(expression: &str) -> Result<Regex, regex::Error> {
     if weight(expression) > MOST_WEIGHT {
         return Err(regex::Error::CompiledTooBig(MOST_WEIGHT));
@@ -21,10 +22,11 @@ pub fn compile(expression: &str) -> Result<Regex, regex::Error> {
     Regex::new(&for_rust(expression))
 }
 
-/// Compiles an expression that is to match all of a text; `.` stands for the end of a line too.
+/// Compiles an expression that must match the whole text; `.` matches a line feed too.
 ///
 /// # Errors
-/// It is none, or is over [`MOST_WEIGHT`].
+///
+/// It is invalid, or exceeds [`MOST_WEIGHT`].
 pub fn compile_anchored(expression: &str) -> Result<Regex, regex::Error> {
     if closes_too_many(expression) {
         compile(expression)?;
@@ -32,8 +34,8 @@ pub fn compile_anchored(expression: &str) -> Result<Regex, regex::Error> {
     compile(&format!("^(?s:{expression})$"))
 }
 
-/// Whether a parenthesis may close more than the expression opens, as in `a)|(b`: it would close the one around the expression. In classes
-/// and escapes they mean something else, which is not looked at, so this may be true of an expression that is right.
+/// Whether a parenthesis may close more than the expression opens, as in `a)|(b`: it would close our group around the
+/// expression. Parentheses in classes and escapes are counted too, so this may be true for a valid expression.
 fn closes_too_many(expression: &str) -> bool {
     if expression.contains(')') && expression.contains(['\\', '[']) {
         return true;
@@ -50,7 +52,7 @@ fn closes_too_many(expression: &str) -> bool {
     })
 }
 
-/// The expression in the crate's words. What is wrong stays wrong.
+/// Translates an expression. An invalid one stays invalid.
 fn for_rust(expression: &str) -> String {
     let mut out = String::with_capacity(expression.len() + 8);
     let mut rest = expression;
@@ -72,7 +74,8 @@ fn for_rust(expression: &str) -> String {
     out
 }
 
-/// Whether what stands behind a brace is a repetition: its length with the closing brace. Numbers do not begin with zeros.
+/// The length of a repetition after its opening brace, including the closing one; `None` if it is not a repetition.
+/// Numbers have no leading zeros.
 fn repetition(behind: &str) -> Option<usize> {
     let (inside, _) = behind.split_once('}')?;
     let is_number = |text: &str| {
@@ -85,7 +88,7 @@ fn repetition(behind: &str) -> Option<usize> {
     is_repetition.then_some(inside.len() + 1)
 }
 
-/// Writes what a backslash and the following mean; gives the rest.
+/// Translates a backslash escape; returns the remaining text.
 fn escape<'a>(behind: &'a str, out: &mut String) -> &'a str {
     let Some(letter) = behind.chars().next() else {
         out.push('\\');
@@ -105,12 +108,12 @@ fn escape<'a>(behind: &'a str, out: &mut String) -> &'a str {
         'w' => out.push_str("[0-9A-Za-z_]"),
         'W' => out.push_str("[^0-9A-Za-z_]"),
         'b' => out.push_str(r"(?-u:\b)"),
-        // The beginning and the end of a word in Rust.
+        // In Rust these are word boundaries.
         '<' | '>' => out.push(letter),
         'p' | 'P' | 'x' if rest.starts_with('{') => {
             let end = rest.find('}').map_or(rest.len(), |at| at + 1);
             let (name, rest) = (rest.get(1..end).unwrap_or_default(), rest.get(end..).unwrap_or_default());
-            // What is not of a kind is so by the letter in Rust.
+            // In Rust the upper-case letter negates.
             let (letter, name) = match (letter, name.strip_prefix('^')) {
                 ('p', Some(name)) => ('P', name),
                 ('P', Some(name)) => ('p', name),
@@ -121,7 +124,7 @@ fn escape<'a>(behind: &'a str, out: &mut String) -> &'a str {
             return rest;
         }
         '0'..='7' => {
-            // Of one digit but zero it would be the text of a group, which neither has.
+            // A single digit other than zero would be a back-reference, which neither supports.
             let digits = behind.bytes().take(3).take_while(|byte| (b'0'..=b'7').contains(byte)).count();
             if let Some(code) = behind.get(..digits).filter(|octal| letter == '0' || octal.len() > 1)
                 && let Ok(code) = u32::from_str_radix(code, 8)
@@ -136,7 +139,7 @@ fn escape<'a>(behind: &'a str, out: &mut String) -> &'a str {
     rest
 }
 
-/// Writes a class, of which the opening bracket is read; gives the rest.
+/// Translates a class after its opening bracket; returns the remaining text.
 fn class<'a>(behind: &'a str, out: &mut String) -> &'a str {
     out.push('[');
     let mut rest = behind;
@@ -158,7 +161,7 @@ fn class<'a>(behind: &'a str, out: &mut String) -> &'a str {
                 out.push_str(behind.get(..end).unwrap_or_default());
                 behind.get(end..).unwrap_or_default()
             }
-            // No end of a word within a class: it stays what it is, which is a fault.
+            // There is no word boundary in a class: it stays as it is, which is an error.
             '\\' if behind.starts_with('b') => {
                 out.push('\\');
                 behind

@@ -1,24 +1,25 @@
-//! How much an expression takes once it is compiled, which a short text may make a lot: `\pL{900}` has half a million states, which are
-//! made before anything can be said of them. So it is told from the text.
+//! Estimates the size of a compiled expression from its text: `\pL{900}` is short but has half a million states, and
+//! compiling it would already need the memory.
 
 use super::repetition;
 
-/// Most weight of an expression, and of all those of one request: a few megabytes, and some tens of milliseconds to compile.
+/// Maximum weight of an expression, and of all expressions in a request: a few megabytes, and some tens of milliseconds
+/// to compile.
 pub const MOST_WEIGHT: usize = 50_000;
-/// What any expression weighs: the machines that run it have tables of their own.
+/// Weight of any expression: the matching engines have their own tables.
 const OF_EACH: usize = 250;
-/// States of a class of Unicode's, such as all letters.
+/// States of a Unicode class, such as all letters.
 const OF_UNICODE: usize = 2_600;
 /// States of any character.
 const OF_ANY: usize = 12;
-/// States of a character that is written in as many bytes as any.
+/// States of a character of maximum length in UTF-8.
 const LONGEST_CHARACTER: usize = 4;
 
-/// About how many states an expression has beyond one for each of its characters, which are no more than what was sent, and what each
-/// takes whatever it is.
+/// Approximate number of states of an expression, beyond one per character of its text, plus a constant for any
+/// expression.
 #[must_use]
 pub fn weight(expression: &str) -> usize {
-    // What is within each group that is open, and what the last piece weighs.
+    // The weights within each open group, and the weight of the last piece.
     let (mut outer, mut sum, mut last) = (Vec::new(), 0_usize, 0_usize);
     let mut rest = expression;
     while let Some(first) = rest.chars().next() {
@@ -61,13 +62,13 @@ pub fn weight(expression: &str) -> usize {
     whole.saturating_sub(expression.len()).saturating_add(OF_EACH)
 }
 
-/// How often a piece is there: what stands behind a brace, with the closing one.
+/// The count of a repetition: the text after its opening brace, including the closing one.
 fn times(inside: &str) -> usize {
     let numbers = inside.trim_end_matches('}').split(',').filter_map(|number| number.parse::<usize>().ok());
     numbers.max().unwrap_or_default().max(1)
 }
 
-/// What a backslash and the following weigh, and the rest.
+/// The weight of a backslash escape, and the remaining text.
 fn escape(behind: &str) -> (usize, &str) {
     let Some(letter) = behind.chars().next() else { return (1, behind) };
     let rest = behind.get(letter.len_utf8()..).unwrap_or_default();
@@ -83,7 +84,7 @@ fn escape(behind: &str) -> (usize, &str) {
             let (quoted, rest) = rest.split_once("\\E").unwrap_or((rest, ""));
             (quoted.len(), rest)
         }
-        // A character by its number: its braces are no repetition.
+        // A character by its code: its braces are not a repetition.
         'x' if rest.starts_with('{') => (LONGEST_CHARACTER, rest.split_once('}').map_or("", |(_number, rest)| rest)),
         'd' | 's' | 'w' => (4, rest),
         'D' | 'S' | 'W' => (OF_ANY, rest),
@@ -91,7 +92,7 @@ fn escape(behind: &str) -> (usize, &str) {
     }
 }
 
-/// What a class weighs, of which the opening bracket is read, and the rest.
+/// The weight of a class after its opening bracket, and the remaining text.
 fn class(behind: &str) -> (usize, &str) {
     let mut rest = behind.strip_prefix('^').unwrap_or(behind);
     let mut weight = if rest.len() < behind.len() { OF_ANY } else { 1 };
@@ -101,11 +102,11 @@ fn class(behind: &str) -> (usize, &str) {
         let (piece, next) = match character {
             ']' if !is_first => return (weight, behind),
             '\\' => escape(behind),
-            // One of POSIX has a bracket of its own.
+            // A POSIX class has its own bracket.
             '[' if let Some((name, rest)) = behind.strip_prefix(':').and_then(|behind| behind.split_once(":]")) => {
                 (OF_ANY * usize::from(name.starts_with('^')), rest)
             }
-            // A range of characters takes a few states for each length that they are written in.
+            // A range needs a few states per encoded length of its characters.
             '-' => (OF_ANY * usize::from(begins_beyond_ascii(behind)), behind),
             _ if character.is_ascii() => (0, behind),
             _ => (character.len_utf8(), behind),
@@ -117,7 +118,7 @@ fn class(behind: &str) -> (usize, &str) {
     (weight, rest)
 }
 
-/// Whether a text begins with a character that may be none of ASCII, as itself or by its number.
+/// Whether a text starts with a character that may be outside ASCII, literally or by its code.
 fn begins_beyond_ascii(text: &str) -> bool {
     let mut characters = text.chars();
     match characters.next() {
@@ -178,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_weight_is_about_that_of_what_is_compiled() {
-        // What fits is compiled with little memory: the library's own measure.
+        // An expression within the limit compiles with little memory, by the library's own measure.
         for expression in
             [r"\pL{19}", ".{4000}", r"[^a]{4000}", r"(\w\d){5000}", "[\u{100}-\u{fff0}]{2500}", "(?i)k{20000}"]
         {

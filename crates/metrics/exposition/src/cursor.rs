@@ -1,13 +1,13 @@
-//! Reads one line from left to right.
+//! Parses one line from left to right.
 
 use std::borrow::Cow;
 
 use crate::error::{ParseError, Problem};
 
-/// Longest piece of a page that an error repeats, in characters.
+/// Maximum length of the excerpt in an error, in characters.
 const EXCERPT: usize = 30;
 
-/// A position in a line. A copy marks the place for an error that turns up later.
+/// A position in a line. A copy remembers a position for a later error.
 #[derive(Clone, Copy)]
 pub(crate) struct Cursor<'page> {
     line: &'page str,
@@ -16,17 +16,17 @@ pub(crate) struct Cursor<'page> {
 }
 
 impl<'page> Cursor<'page> {
-    /// The start of line `number`, counted from 1.
+    /// The start of line `number`, from 1.
     pub(crate) fn new(line: &'page str, number: usize) -> Self {
         Cursor { line, position: 0, number }
     }
 
-    /// What is left of the line.
+    /// The rest of the line.
     pub(crate) fn rest(&self) -> &'page str {
         self.line.get(self.position..).unwrap_or_default()
     }
 
-    /// The line from `start`, an earlier place in it, up to here.
+    /// The line from `start`, an earlier position, up to here.
     pub(crate) fn since(&self, start: Cursor<'page>) -> &'page str {
         self.line.get(start.position..self.position).unwrap_or_default()
     }
@@ -45,14 +45,14 @@ impl<'page> Cursor<'page> {
         }
     }
 
-    /// Steps over this character, if it comes next.
+    /// Skips this character if it is next.
     pub(crate) fn take(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         self.position += usize::from(found);
         found
     }
 
-    /// Steps over this character, which must come next.
+    /// Skips this character, which must be next.
     pub(crate) fn require(&mut self, byte: u8, expected: &'static str) -> Result<(), ParseError> {
         if self.take(byte) { Ok(()) } else { Err(self.expected(expected)) }
     }
@@ -62,12 +62,12 @@ impl<'page> Cursor<'page> {
         self.take_while(|byte| byte != b' ' && byte != b'\t')
     }
 
-    /// A metric name: letters, digits, `_` and `:`, no digit first. Empty if none comes next.
+    /// A metric name: letters, digits, `_` and `:`, not starting with a digit. Empty if there is none.
     pub(crate) fn metric_name(&mut self) -> &'page str {
         self.name(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b':')
     }
 
-    /// A label name: letters, digits and `_`, no digit first. Empty if none comes next.
+    /// A label name: letters, digits and `_`, not starting with a digit. Empty if there is none.
     pub(crate) fn label_name(&mut self) -> &'page str {
         self.name(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
     }
@@ -76,7 +76,7 @@ impl<'page> Cursor<'page> {
         if self.peek().is_some_and(|byte| byte.is_ascii_digit()) { "" } else { self.take_while(is_part) }
     }
 
-    /// A text in double quotes, the first of which comes next, with `\\`, `\"` and `\n` undone.
+    /// Parses a text in double quotes at the current position, with `\\`, `\"` and `\n` undone.
     pub(crate) fn quoted(&mut self) -> Result<Cow<'page, str>, ParseError> {
         let open = self.position;
         self.require(b'"', "a text in double quotes")?;
@@ -107,7 +107,7 @@ impl<'page> Cursor<'page> {
         self.line.get(start..self.position).unwrap_or_default()
     }
 
-    /// Something else was due here.
+    /// Something else was expected here.
     pub(crate) fn expected(&self, expected: &'static str) -> ParseError {
         self.error(Problem::Expected { expected, found: excerpt(self.rest()) })
     }

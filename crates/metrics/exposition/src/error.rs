@@ -1,6 +1,6 @@
-//! Why a page cannot be read.
+//! Errors of parsing.
 
-/// A page that is not what it claims to be.
+/// The text is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {problem}")]
 pub struct ParseError {
@@ -12,18 +12,18 @@ pub struct ParseError {
     pub problem: Problem,
 }
 
-/// What is wrong with a line.
+/// Problems of a line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// Something else was due.
+    /// Something else was expected.
     #[error("expected {expected}, found {found}")]
     Expected {
-        /// What was due.
+        /// What was expected.
         expected: &'static str,
-        /// What is there instead, quoted and shortened.
+        /// What was found, quoted and shortened.
         found: String,
     },
-    /// A text in quotes goes on past the end of the line.
+    /// A quoted text is not closed on its line.
     #[error("the closing quote is missing")]
     OpenQuote,
     /// A label occurs twice.
@@ -35,13 +35,13 @@ pub enum Problem {
     /// A second name inside the braces.
     #[error("the sample has two metric names")]
     TwoNames,
-    /// `# TYPE` with a word that is no type.
+    /// `# TYPE` with an unknown type.
     #[error("{0:?} is not a metric type")]
     Kind(String),
-    /// A second `# TYPE` for the same name.
+    /// A second, different `# TYPE` for the same name.
     #[error("the type of {0:?} is given twice, and differs")]
     RepeatedKind(String),
-    /// A timestamp outside of what milliseconds in 64 bits hold.
+    /// A timestamp that does not fit into 64-bit milliseconds.
     #[error("the timestamp is out of range")]
     Timestamp,
     /// Lines after `# EOF`.
@@ -50,12 +50,12 @@ pub enum Problem {
     /// No `# EOF` at the end of an OpenMetrics page.
     #[error("the page ends without # EOF: it was cut off")]
     NoEnd,
-    /// More than the caller accepts.
+    /// A limit is exceeded.
     #[error("more than {limit} {what}")]
     Limit {
-        /// Of what.
+        /// The limited objects.
         what: &'static str,
-        /// How many are accepted.
+        /// The limit.
         limit: usize,
     },
 }

@@ -1,8 +1,8 @@
-//! The text forms in which programs show their metrics: Prometheus text 0.0.4 and OpenMetrics 1.0, read and written.
+//! The text formats of metrics: parses and writes Prometheus text 0.0.4 and OpenMetrics 1.0.
 //!
-//! [`parse::parse`] turns a page into [`page::Family`]s of [`page::Sample`]s that borrow from it; [`write::Writer`] makes a page.
-//! No I/O, no knowledge of where a page comes from or where its samples go. Input is hostile until proven otherwise: nothing
-//! here panics on it, and [`parse::Limits`] bound what one page can cost.
+//! [`parse::parse`] turns a text into [`page::Family`]s of [`page::Sample`]s that borrow from it; [`write::Writer`]
+//! creates a text. No I/O, and no knowledge of where text comes from or samples go. Input is untrusted: nothing here
+//! panics on it, and [`parse::Limits`] limit its cost.
 
 mod cursor;
 pub mod error;

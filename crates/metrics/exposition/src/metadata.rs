@@ -1,15 +1,15 @@
-//! What a metric family means.
+//! Metadata of metric families.
 
 use crate::page::Kind;
 
-/// Type and meaning of a metric family.
+/// Type, help and unit of a metric family.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metadata {
     /// Name of the family.
     pub name: String,
     /// Its type.
     pub kind: Kind,
-    /// What it means; may be empty.
+    /// Help text; may be empty.
     pub help: String,
     /// Its unit; may be empty.
     pub unit: String,

@@ -1,26 +1,26 @@
-//! What a page of metrics holds.
+//! The content of an exposition.
 
 use std::borrow::Cow;
 
-/// The two text forms.
+/// The two text formats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// Prometheus text 0.0.4: timestamps in milliseconds, the page ends where it ends.
+    /// Prometheus text 0.0.4: timestamps in milliseconds, no end marker.
     Text,
-    /// OpenMetrics 1.0: timestamps in seconds, the page ends with `# EOF`.
+    /// OpenMetrics 1.0: timestamps in seconds, ends with `# EOF`.
     OpenMetrics,
 }
 
 impl Format {
-    /// What to ask a source for, best first.
+    /// The `Accept` header for scrapes, best format first.
     pub const ACCEPT: &str =
         "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
 
-    /// Content type of a page in Prometheus text 0.0.4.
+    /// Content type of Prometheus text 0.0.4.
     pub const TEXT_CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-    /// The form that a `Content-Type` names. An absent or unspecific one means text; `None` means that the page is something
-    /// else altogether, such as HTML.
+    /// The format of a `Content-Type`. An absent or unspecific one means text; `None` means that it is something else,
+    /// such as HTML.
     #[must_use]
     pub fn from_content_type(content_type: Option<&str>) -> Option<Self> {
         let Some(content_type) = content_type else { return Some(Format::Text) };
@@ -41,13 +41,13 @@ impl Format {
 /// Type of a metric family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Kind {
-    /// Only rises, except when its process starts again.
+    /// Only increases, except when its process restarts.
     Counter,
-    /// Goes up and down.
+    /// Increases and decreases.
     Gauge,
     /// Counts by upper bound, with their sum.
     Histogram,
-    /// A histogram whose counts go up and down.
+    /// A histogram whose counts may decrease.
     GaugeHistogram,
     /// Quantiles computed by the source.
     Summary,
@@ -55,13 +55,13 @@ pub enum Kind {
     Info,
     /// One of several states at a time.
     StateSet,
-    /// The source does not say.
+    /// The source does not specify it.
     #[default]
     Unknown,
 }
 
 impl Kind {
-    /// The word for it in OpenMetrics and in Prometheus' metadata API.
+    /// Name in OpenMetrics and in Prometheus' metadata API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -76,7 +76,7 @@ impl Kind {
         }
     }
 
-    /// The kind with this name, in either form.
+    /// The kind with this name, in either format.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Some(match name {
@@ -92,7 +92,7 @@ impl Kind {
         })
     }
 
-    /// What the names of its samples may have after the name of the family.
+    /// Possible suffixes of its samples' names.
     pub(crate) fn suffixes(self, format: Format) -> &'static [&'static str] {
         match (self, format) {
             (Kind::Counter, Format::OpenMetrics) => &["_total", "_created"],
@@ -110,45 +110,45 @@ impl Kind {
 /// All metrics of one name.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Family<'page> {
-    /// Name, in OpenMetrics without the suffix of its samples.
+    /// Name; in OpenMetrics without the suffix of its samples.
     pub name: Cow<'page, str>,
     /// Its type.
     pub kind: Kind,
-    /// What it means, in a sentence; empty if the source does not say.
+    /// Help text; empty if missing.
     pub help: Cow<'page, str>,
-    /// Its unit (OpenMetrics); empty if the source does not say.
+    /// Unit (OpenMetrics); empty if missing.
     pub unit: Cow<'page, str>,
-    /// Its samples in the order of the page.
+    /// Its samples, in order.
     pub samples: Vec<Sample<'page>>,
 }
 
 /// One number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample<'page> {
-    /// Name and labels as the page writes them: equal text is the same series, so a reader can remember what it made of it.
+    /// Name and labels as text: equal text is the same series, so a reader can cache the parsed labels.
     pub series: &'page str,
-    /// Name of the series: the family's, perhaps with a suffix.
+    /// Name of the series: the family's, with an optional suffix.
     pub name: Cow<'page, str>,
-    /// Labels in the order of the page; each name occurs once.
+    /// Labels, in order; each name occurs once.
     pub labels: Vec<Label<'page>>,
     /// The value; may be NaN or infinite.
     pub value: f64,
-    /// When it was measured, in milliseconds since the Unix epoch, if the source says.
+    /// Timestamp in milliseconds since the Unix epoch, if any.
     pub timestamp_ms: Option<i64>,
-    /// A trace that stands for the sample (OpenMetrics).
+    /// Exemplar (OpenMetrics).
     pub exemplar: Option<Exemplar<'page>>,
 }
 
 /// Name and value of a label.
 pub type Label<'page> = (Cow<'page, str>, Cow<'page, str>);
 
-/// What a sample points to, usually a trace.
+/// An exemplar: links a sample, usually to a trace.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Exemplar<'page> {
     /// For example `trace_id`.
     pub labels: Vec<Label<'page>>,
-    /// The value that was observed.
+    /// The observed value.
     pub value: f64,
-    /// When, in milliseconds since the Unix epoch.
+    /// Timestamp in milliseconds since the Unix epoch.
     pub timestamp_ms: Option<i64>,
 }

@@ -1,4 +1,4 @@
-//! A page of metrics into families.
+//! Parses an exposition into families.
 
 use std::{
     borrow::Cow,
@@ -11,14 +11,14 @@ use crate::{
     page::{Exemplar, Family, Format, Kind, Label, Sample},
 };
 
-/// What one page may hold at most.
+/// Limits of one exposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Samples in all.
+    /// Maximum number of samples.
     pub samples: usize,
-    /// Families, also those without a sample.
+    /// Maximum number of families, including those without a sample.
     pub families: usize,
-    /// Labels of one sample.
+    /// Maximum number of labels of one sample.
     pub labels: usize,
 }
 
@@ -28,11 +28,12 @@ impl Default for Limits {
     }
 }
 
-/// Reads a page.
+/// Parses an exposition.
 ///
 /// # Errors
-/// The first line that is not of the format, or the first thing beyond a limit. Nothing of the page is returned then, as
-/// Prometheus does it: half a page would look as if the other half were gone.
+///
+/// The first invalid line, or the first exceeded limit. As in Prometheus, nothing is returned then, because with half
+/// an exposition the other half would look as if it had disappeared.
 pub fn parse(page: &str, format: Format, limits: Limits) -> Result<Vec<Family<'_>>, ParseError> {
     let mut parser = Parser::new(format, limits);
     let mut last_line = 0;
@@ -46,15 +47,15 @@ pub fn parse(page: &str, format: Format, limits: Limits) -> Result<Vec<Family<'_
     Ok(parser.families)
 }
 
-/// What is known after the lines so far.
+/// State of the parser.
 struct Parser<'page> {
     format: Format,
     limits: Limits,
     families: Vec<Family<'page>>,
     by_name: HashMap<Cow<'page, str>, usize>,
-    /// Families whose type was given.
+    /// Families with a known type.
     typed: HashSet<usize>,
-    /// The family of the line before: nearly always that of the next one.
+    /// The family of the previous line, which is usually that of the next one.
     current: Option<usize>,
     samples: usize,
     ended: bool,
@@ -86,7 +87,7 @@ impl<'page> Parser<'page> {
         if cursor.take(b'#') { self.comment(cursor) } else { self.sample(cursor) }
     }
 
-    /// The rest of a line that starts with `#`: type, help, unit, the end, or words for people.
+    /// The rest of a line that starts with `#`: type, help, unit, the end, or a comment.
     fn comment(&mut self, mut cursor: Cursor<'page>) -> Result<(), ParseError> {
         cursor.skip_blanks();
         let keyword = cursor.word();
@@ -132,7 +133,7 @@ impl<'page> Parser<'page> {
         if name.is_empty() { Err(cursor.expected("a metric name")) } else { Ok(Cow::Borrowed(name)) }
     }
 
-    /// The family of this name, made if it is new.
+    /// The family with this name, created if it is new.
     fn family(&mut self, name: Cow<'page, str>, cursor: &Cursor<'page>) -> Result<usize, ParseError> {
         if let Some(index) = self.by_name.get(&name) {
             return Ok(*index);
@@ -146,7 +147,7 @@ impl<'page> Parser<'page> {
         Ok(index)
     }
 
-    /// The family that a sample of this name belongs to, if it was mentioned before.
+    /// The family of a sample with this name, if it is known.
     fn family_of_sample(&self, name: &str) -> Option<usize> {
         let by_name = |name: &str| self.by_name.get(name).copied();
         let stem = || name.rsplit_once('_').and_then(|(stem, _)| by_name(stem));
@@ -156,7 +157,7 @@ impl<'page> Parser<'page> {
             .or_else(|| stem().filter(|index| self.owns(*index, name)))
     }
 
-    /// Whether the family at `index` has samples of this name.
+    /// Whether the family at `index` has samples with this name.
     fn owns(&self, index: usize, name: &str) -> bool {
         self.families.get(index).is_some_and(|family| {
             name.strip_prefix(&*family.name).is_some_and(|suffix| family.kind.suffixes(self.format).contains(&suffix))
@@ -200,7 +201,7 @@ impl<'page> Parser<'page> {
         Ok(())
     }
 
-    /// Labels up to and with the closing brace. `name` is given where a metric name in quotes may stand among them.
+    /// Labels up to and including the closing brace. `name` is set if a quoted metric name may be among them.
     fn labels(
         &self,
         cursor: &mut Cursor<'page>,
@@ -285,14 +286,14 @@ impl<'page> Parser<'page> {
     }
 }
 
-/// A number as Go writes it. Rust reads the same words (`NaN`, `Inf`, `+Inf`) in any case.
+/// A number in Go's syntax. Rust parses the same words (`NaN`, `Inf`, `+Inf`), ignoring case.
 fn parse_float(word: &str) -> Option<f64> {
     word.parse().ok()
 }
 
 /// Seconds since the epoch in whole milliseconds.
 fn milliseconds(seconds: f64) -> Option<i64> {
-    /// Largest magnitude that both types hold exactly.
+    /// Maximum that both types represent exactly.
     const EXACT: f64 = 9_007_199_254_740_992.0;
     let milliseconds = (seconds * 1000.0).round();
     #[allow(clippy::cast_possible_truncation, reason = "checked against the range just before")]

@@ -1,10 +1,10 @@
-//! Families into a page of Prometheus text 0.0.4.
+//! Writes families as Prometheus text 0.0.4.
 
 use std::fmt::Write as _;
 
 use crate::page::Kind;
 
-/// Makes a page, family by family.
+/// Writes an exposition, family by family.
 #[derive(Debug, Default)]
 pub struct Writer {
     page: String,
@@ -12,13 +12,13 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// An empty page.
+    /// An empty exposition.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Starts a family; the samples that follow are its. A family must not be started twice.
+    /// Starts a family; the following samples belong to it. Each family may only be started once.
     pub fn family(&mut self, name: &str, kind: Kind, help: &str) -> &mut Self {
         name.clone_into(&mut self.name);
         if !help.is_empty() {
@@ -45,7 +45,7 @@ impl Writer {
         self.suffixed("", labels, value)
     }
 
-    /// A sample of the family that was measured at this time, in milliseconds since the Unix epoch.
+    /// A sample of the family with a timestamp, in milliseconds since the Unix epoch.
     pub fn sample_at<'a>(
         &mut self,
         labels: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -58,7 +58,7 @@ impl Writer {
         self
     }
 
-    /// A sample whose name is the family's and a suffix: `_bucket`, `_sum`, `_count`.
+    /// A sample with a suffix after the family's name: `_bucket`, `_sum`, `_count`.
     pub fn suffixed<'a>(
         &mut self,
         suffix: &str,
@@ -100,7 +100,7 @@ impl Writer {
         self
     }
 
-    /// A histogram of the family: counts by upper bound, rising and cumulative, without the infinite one.
+    /// A histogram of the family: cumulative counts by ascending upper bound, without `+Inf`.
     pub fn histogram(&mut self, labels: &[(&str, &str)], buckets: &[(f64, f64)], sum: f64, count: f64) -> &mut Self {
         for (bound, cumulative) in buckets.iter().copied().chain([(f64::INFINITY, count)]) {
             let mut bound_text = String::new();
@@ -112,7 +112,7 @@ impl Writer {
         self.suffixed("_count", labels.iter().copied(), count)
     }
 
-    /// The page.
+    /// The text.
     #[must_use]
     pub fn finish(self) -> String {
         self.page
@@ -147,7 +147,7 @@ fn push_escaped(page: &mut String, text: &str, with_quotes: bool) {
     }
 }
 
-/// A value as Prometheus writes it.
+/// A value in Prometheus' format.
 fn push_value(page: &mut String, value: f64) {
     if value.is_nan() {
         page.push_str("NaN");

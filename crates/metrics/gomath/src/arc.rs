@@ -1,4 +1,4 @@
-//! Angles of sines, cosines and tangents. The approximation is that of S. Moshier's Cephes library.
+//! Inverse trigonometric functions. The approximation is that of S. Moshier's Cephes library.
 
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4, PI};
 
@@ -67,7 +67,7 @@ pub fn atan2(y: f64, x: f64) -> f64 {
 fn positive(x: f64) -> f64 {
     /// tan(3π/8)
     const TAN_3_PI_8: f64 = 2.414_213_562_373_095;
-    /// What π/2 has beyond its float.
+    /// The difference between π/2 and its float.
     const BEYOND: f64 = 6.123_233_995_736_766e-17;
     if x <= 0.66 {
         return near(x);

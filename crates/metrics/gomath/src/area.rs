@@ -4,9 +4,9 @@ use std::f64::consts::LN_2;
 
 use crate::logarithm::{ln, ln_1p};
 
-/// From here on, the square of a number plus or minus one is that square.
+/// From here on, adding one to the square of a number, or subtracting one, does not change it.
 const LARGE: f64 = 268_435_456.0;
-/// Below this, a function is its argument.
+/// Below this, the result equals the argument.
 const SMALL: f64 = 1.0 / LARGE;
 
 /// The number whose hyperbolic sine is `x`.

@@ -5,10 +5,10 @@ use crate::{
     polynomial,
 };
 
-/// Above this number, e to its power is more than there are numbers.
+/// Above this, the result overflows.
 const OVERFLOW: f64 = 7.097_827_128_933_84e2;
 
-/// ln 2 in two parts; a small whole number times the first is exact.
+/// ln 2 in two parts; the product of a small integer and the first part is exact.
 const LN_2_UPPER: f64 = 0.693_147_180_559_662_956_511_601_805_686_950_683_593_75;
 const LN_2_LOWER: f64 = 0.282_352_905_630_315_771_225_884_481_750_134_360_255_254_120_68e-12;
 
@@ -24,20 +24,20 @@ const TAYLOR: [f64; 8] = [
     1.0,
 ];
 
-/// Numbers of magnitude below 2^51 that are added to this one lose what stands behind the point, and leave the rest in the lowest bits.
+/// Adding this to a number of magnitude below 2^51 rounds it to an integer, which is then in the lowest bits.
 const ROUNDER: f64 = 6_755_399_441_055_744.0;
 
 /// e to the power of `x`.
 ///
-/// Go has this one in assembly (after N. Shibata's SLEEF): the exponent is divided by sixteen, and the sum of the series squared four
-/// times. There are two forms of it, and a processor takes the one with fused multiplications where it has them, as all of the last
-/// decade do. The forms differ in the last bit; ours is that one, on every processor.
+/// Go implements this one in assembly (after N. Shibata's SLEEF): the exponent is divided by sixteen, and the sum of
+/// the series squared four times. There are two variants; processors with fused multiplication, as all of the last
+/// decade have, use the one with it. The variants differ in the last bit; ours is that one, on every processor.
 #[must_use]
 #[allow(unsafe_code, reason = "see the proof")]
 pub fn exp(x: f64) -> f64 {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("fma") {
-        // SAFETY: what the function was compiled for beyond any x86-64, this processor has.
+        // SAFETY: this processor has the features for which the function was compiled.
         return unsafe { exp_where_fused(x) };
     }
     exp_anywhere(x)
@@ -66,10 +66,10 @@ fn exp_anywhere(x: f64) -> f64 {
     let exponent = rounded.to_bits().wrapping_sub(ROUNDER.to_bits()).cast_signed();
     let factor = rounded - ROUNDER;
 
-    // The first product is exact, and needs not be fused.
+    // The first product is exact, so it need not be fused.
     let rest = (-factor).mul_add(LN_2_LOWER, x - factor * LN_2_UPPER) * 0.0625;
     let series = TAYLOR.into_iter().reduce(|sum, coefficient| sum.mul_add(rest, coefficient)).unwrap_or(1.0);
-    // (1 + y)² - 1 = y (y + 2), so that the one is added last.
+    // (1 + y)² - 1 = y (y + 2), so that one is added last.
     let mut less_one = rest * series;
     for _ in 0..3 {
         less_one *= less_one + 2.0;

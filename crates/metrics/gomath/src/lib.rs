@@ -1,11 +1,12 @@
-//! Elementary functions whose every bit is that of Go's `math` package on amd64, and so of Prometheus: an approximation is as good as
-//! the next one, but two of them differ in the last digit, and a result is compared and printed with all of its digits.
+//! Elementary functions with exactly the results of Go's `math` package on amd64, and so of Prometheus. Any good
+//! approximation would do, but two of them differ in the last digit, and results are compared and printed with all
+//! digits.
 //!
-//! Each function makes the steps of Go's in the same order, each of them rounded once. Rust does not fuse a multiplication with an
-//! addition unless it is told so, nor does Go on amd64; the one exception is [`exp`]. Square roots and whatever else IEEE 754 rounds
-//! correctly are the same everywhere, and are not here.
+//! Each function makes the same steps as Go's in the same order, each rounded once. Rust does not fuse a multiplication
+//! and an addition by itself, nor does Go on amd64; the only exception is [`exp`]. Square roots, and other operations
+//! that IEEE 754 rounds correctly, are the same everywhere and are not here.
 //!
-//! What is said of Go holds from 1.19 to 1.26 at least; none of these functions changed in between.
+//! This applies to Go 1.19 to 1.26 at least; none of these functions changed in between.
 
 mod arc;
 mod area;

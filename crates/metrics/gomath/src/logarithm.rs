@@ -7,7 +7,7 @@ use crate::{
     polynomial,
 };
 
-/// ln 2 in two parts; a small whole number times the first is exact.
+/// ln 2 in two parts; the product of a small integer and the first part is exact.
 const LN_2_UPPER: f64 = 6.931_471_803_691_238e-1;
 const LN_2_LOWER: f64 = 1.908_214_929_270_587_7e-10;
 
@@ -26,8 +26,8 @@ const FRACTION: u64 = (1 << 52) - 1;
 
 /// The natural logarithm.
 ///
-/// Go has it in assembly on amd64, which takes numbers below 2^-1022 for normal ones: their logarithm lies between -709.1 and -708.3,
-/// whatever they are (golang/go#56600). So does it here.
+/// Go implements it in assembly on amd64, which treats numbers below 2^-1022 as normal: their logarithm is always
+/// between -709.1 and -708.3 (golang/go#56600). We do the same.
 #[must_use]
 pub fn ln(x: f64) -> f64 {
     if x.is_nan() || x == f64::INFINITY {
@@ -47,7 +47,7 @@ pub fn ln(x: f64) -> f64 {
 /// The natural logarithm of a fraction in [½, 1) times two to the power of a whole number.
 #[inline]
 fn of_parts(fraction: f64, exponent: f64) -> f64 {
-    // Between √½ and √2, without a branch that is taken at random.
+    // Between √½ and √2, without an unpredictable branch.
     let is_low = f64::from(u8::from(fraction <= FRAC_1_SQRT_2));
     let exponent = exponent - is_low;
     let f = fraction * (1.0 + is_low) - 1.0;
@@ -79,7 +79,7 @@ pub fn log10(x: f64) -> f64 {
     ln(x) * LOG10_E
 }
 
-/// The natural logarithm of `1 + x`, exact where `x` is small.
+/// The natural logarithm of `1 + x`, exact for small `x`.
 pub(crate) fn ln_1p(x: f64) -> f64 {
     if x < -1.0 || x.is_nan() {
         return f64::NAN;
@@ -92,7 +92,7 @@ pub(crate) fn ln_1p(x: f64) -> f64 {
     }
     let magnitude = x.abs();
     if magnitude < 1.0 / f64::from(1 << 29) {
-        // Below 2^-54 there is nothing left to subtract.
+        // Below 2^-54 the rest of the series has no effect.
         return if magnitude < power_below_one(54) { x } else { x - x * x * 0.5 };
     }
     let near_one =

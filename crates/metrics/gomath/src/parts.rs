@@ -1,13 +1,13 @@
-//! Numbers taken apart into a fraction and a power of two, and put together. All of it is exact, but for what a result that is too small
-//! loses.
+//! Splits numbers into a fraction and a power of two, and combines them. This is exact, except when a result is too
+//! small.
 
 const EXPONENT: u64 = 0x7ff << 52;
 
 /// 2^53, and one divided by it.
 const TWO_53: f64 = 9_007_199_254_740_992.0;
 
-/// A fraction of magnitude in [½, 1) and an exponent, so that `value` is the fraction times two to that power. Zero, infinities and
-/// NaN are their own fraction.
+/// A fraction with a magnitude in [½, 1) and an exponent, so that `value` is the fraction times two to that power. For
+/// zero, infinities and NaN the fraction is the number itself.
 #[must_use]
 #[inline]
 pub fn frexp(value: f64) -> (f64, i64) {
@@ -32,31 +32,31 @@ pub fn ldexp(value: f64, exponent: i64) -> f64 {
     match exponent {
         1025.. => f64::INFINITY.copysign(value),
         -1021..=1024 => with_exponent(fraction, exponent),
-        // Less than half of the least number, or just half.
+        // At most half of the smallest number.
         ..-1074 => 0.0_f64.copysign(value),
         _ => with_exponent(fraction, exponent + 53) / TWO_53,
     }
 }
 
-/// A fraction from [`frexp`] times two to a power of which the result is normal.
+/// A fraction from [`frexp`] times a power of two, with a normal result.
 fn with_exponent(fraction: f64, exponent: i64) -> f64 {
     f64::from_bits(fraction.to_bits() & !EXPONENT | (exponent + 1022).cast_unsigned() << 52)
 }
 
-/// Two to a power between -1022 and 1023.
+/// Two to the power of an exponent between -1022 and 1023.
 #[inline]
 pub(crate) fn power_of_two(exponent: i64) -> f64 {
     f64::from_bits((exponent + 1023).cast_unsigned() << 52)
 }
 
-/// The whole part of a number of magnitude below 2^63.
+/// The integer part of a number of magnitude below 2^63.
 #[allow(clippy::cast_possible_truncation, reason = "the fraction is to go")]
 #[inline]
 pub(crate) fn whole(value: f64) -> i64 {
     value as i64
 }
 
-/// A whole number as a float, rounded if it has more than 53 bits.
+/// An integer as a float, rounded if it has more than 53 bits.
 #[allow(clippy::cast_precision_loss, reason = "that is what is asked for")]
 #[inline]
 pub(crate) fn float(value: i64) -> f64 {

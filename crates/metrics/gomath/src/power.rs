@@ -1,4 +1,4 @@
-//! One number to the power of another.
+//! Powers.
 
 use crate::{
     exponential::exp,
@@ -6,7 +6,8 @@ use crate::{
     parts::{float, frexp, ldexp, whole},
 };
 
-/// `x` to the power of `y`: the whole part of `y` by repeated squaring, the rest, which is at most a half, by logarithm.
+/// `x` to the power of `y`: the integer part of `y` by repeated squaring, the rest, which is at most a half, by
+/// logarithm.
 #[must_use]
 pub fn pow(x: f64, y: f64) -> f64 {
     const TWO_63: f64 = 9_223_372_036_854_775_808.0;
@@ -15,7 +16,7 @@ pub fn pow(x: f64, y: f64) -> f64 {
     }
     let magnitude = y.abs();
     if magnitude >= TWO_63 {
-        // Even, and far too much for anything but one.
+        // An even number, and too large for any base except one.
         return if x == -1.0 { 1.0 } else { vast(x, y) };
     }
     let mut times = whole(magnitude);
@@ -32,16 +33,16 @@ pub fn pow(x: f64, y: f64) -> f64 {
         }
         fraction = exp(rest * ln(x));
     }
-    // Powers of two are kept apart, so that nothing overflows on the way.
+    // Powers of two are counted separately, so that nothing overflows.
     let mut exponent = 0;
     let (mut square, mut square_exponent) = frexp(x);
     while times != 0 {
         if !(-4096..=4096).contains(&square_exponent) {
-            // Too much or too little already, whatever follows.
+            // It already overflows or underflows, whatever follows.
             exponent += square_exponent;
             break;
         }
-        // Without branches that are taken at random.
+        // Without unpredictable branches.
         let is_set = times & 1 == 1;
         fraction *= if is_set { square } else { 1.0 };
         exponent += if is_set { square_exponent } else { 0 };
@@ -54,7 +55,7 @@ pub fn pow(x: f64, y: f64) -> f64 {
     if y < 0.0 { ldexp(1.0 / fraction, -exponent) } else { ldexp(fraction, exponent) }
 }
 
-/// Powers that are known without computing.
+/// Powers that need no calculation.
 #[inline]
 fn special(x: f64, y: f64) -> Option<f64> {
     if y == 0.0 || x == 1.0 {
@@ -67,7 +68,7 @@ fn special(x: f64, y: f64) -> Option<f64> {
         return Some(f64::NAN);
     }
     if x == 0.0 || x == f64::NEG_INFINITY {
-        // The powers of -∞ are those of -0 to the opposite.
+        // Powers of -∞ are those of -0 with the negative exponent.
         let to_zero = (y > 0.0) == (x == 0.0);
         let magnitude = if to_zero { 0.0_f64 } else { f64::INFINITY };
         return Some(if x.is_sign_negative() && is_odd(y) { -magnitude } else { magnitude });
@@ -84,12 +85,12 @@ fn special(x: f64, y: f64) -> Option<f64> {
     (y == -0.5).then(|| 1.0 / x.sqrt())
 }
 
-/// The power of a number that is neither one nor minus one to an even number without end.
+/// A number other than ±1 to the power of an infinite or huge even exponent.
 fn vast(x: f64, y: f64) -> f64 {
     if (x.abs() < 1.0) == (y > 0.0) { 0.0 } else { f64::INFINITY }
 }
 
-/// True of odd whole numbers; from 2^53 on, all numbers are even.
+/// True for odd integers; from 2^53 on, all numbers are even.
 fn is_odd(value: f64) -> bool {
     const TWO_53: f64 = 9_007_199_254_740_992.0;
     value.abs() < TWO_53 && float(whole(value)) == value && whole(value) & 1 == 1

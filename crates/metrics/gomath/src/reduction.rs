@@ -1,4 +1,4 @@
-//! Angles brought into the first octant, on both sides of zero.
+//! Reduces angles to the first octant, on both sides of zero.
 
 use std::f64::consts::FRAC_PI_4;
 
@@ -10,16 +10,16 @@ const PARTS: [f64; 3] = [7.853_981_256_484_985e-1, 3.774_894_707_930_798e-8, 2.6
 /// From here on, multiples of those parts are not exact.
 const FAR: f64 = 536_870_912.0;
 
-/// An angle less a multiple of π/2.
+/// An angle minus a multiple of π/2.
 #[derive(Clone, Copy)]
 pub(crate) struct Reduced {
-    /// Which of the eight octants was taken off, counted from the positive axis: an even one.
+    /// The subtracted octant of eight, counted from the positive axis: an even one.
     pub(crate) octant: u8,
-    /// What is left, in radians: within ± π/4, or a rounding error beyond.
+    /// The rest in radians: within ± π/4, apart from rounding errors.
     pub(crate) rest: f64,
 }
 
-/// Reduces an angle in radians, finite and not negative.
+/// Reduces a finite, non-negative angle in radians.
 #[inline]
 pub(crate) fn reduce(angle: f64) -> Reduced {
     const FOUR_OVER_PI: f64 = 4.0 / std::f64::consts::PI;
@@ -64,12 +64,13 @@ const DIGITS: [u64; 20] = [
     0xac06_608d_f8f6_d757,
 ];
 
-/// Reduces by the digits of 4/π around the angle's own magnitude (M. Payne and R. Hanek; K. C. Ng, "Argument reduction for huge
-/// arguments: good to the last bit"): those before are multiples of eight octants, those behind too small to matter.
+/// Reduces with those digits of 4/π that matter for the angle's magnitude (M. Payne and R. Hanek; K. C. Ng, "Argument
+/// reduction for huge arguments: good to the last bit"): earlier digits give multiples of eight octants, later ones are
+/// too small to matter.
 fn reduce_far(angle: f64) -> Reduced {
     let bits = angle.to_bits();
     let mantissa = bits & ((1 << 52) - 1) | 1 << 52;
-    // The first digit that counts; the exponent is at least 29.
+    // The first relevant digit; the exponent is at least 29.
     let from = (bits >> 52) + 61 - 1023 - 52;
     let [z0, z1, z2] = window(from);
 
@@ -80,8 +81,8 @@ fn reduce_far(angle: f64) -> Reduced {
     let (high, low) = halves(product);
 
     let octant = low_bits(high >> 61);
-    // The part of an octant, as a number below one. Go fills it up with the first bits of the lower word instead of those that follow,
-    // which shows where a dozen zeros lead.
+    // The fraction of an octant. Like Go, we fill it with the first bits of the lower word instead of the following
+    // ones, which matters if there are a dozen leading zeros.
     let part = high << 3 | low >> 61;
     let zeros = part.leading_zeros();
     let (filled, _) = halves((u128::from(part) << 64 | u128::from(low)) << zeros << 1);
@@ -93,7 +94,7 @@ fn reduce_far(angle: f64) -> Reduced {
     Reduced { octant, rest: part * FRAC_PI_4 }
 }
 
-/// Three words of the digits, from a bit on.
+/// Three words of the digits, starting at a bit.
 fn window(from: u64) -> [u64; 3] {
     let mut words = DIGITS.iter().copied().skip(usize::try_from(from / 64).unwrap_or(usize::MAX));
     let mut next = || words.next().unwrap_or(0);

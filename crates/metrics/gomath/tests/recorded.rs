@@ -1,4 +1,4 @@
-//! Values that Go's functions gave, as Debian's Prometheus printed them. Many more are compared with a running one in
+//! Results of Go's functions, as printed by Debian's Prometheus. Many more are compared with a running one in
 //! `server/tests/integration/differential`.
 
 #![allow(clippy::approx_constant)] // They are what was printed.
@@ -69,7 +69,7 @@ fn values_are_those_of_go() {
     assert_eq!((exp2(-3.0), exp2(-1074.0), exp2(1024.0)), (0.125, 5e-324, f64::INFINITY));
 }
 
-/// What Go's assembly does otherwise than mathematics.
+/// Where Go's assembly differs from mathematics.
 #[test]
 fn what_is_peculiar_is_so_here() {
     assert_eq!(ln(5e-324), -709.0895657128241);

@@ -1,4 +1,4 @@
-//! How long range queries take, in one pass over each series, beside an instant evaluation at each step.
+//! Benchmarks range queries, which make one pass over each series, against an instant evaluation at each step.
 //!
 //! `cargo bench -p promql` prints a line of JSON for each: `{"name","value","unit","peer","peer_value","ratio"}`.
 
@@ -13,11 +13,11 @@ const SCRAPE_MS: i64 = 15_000;
 const SPAN_MS: i64 = 6 * 3_600_000;
 const STEP_MS: i64 = 60_000;
 
-/// Samples in memory, copied out on each selection as a store would decode them.
+/// Samples in memory, copied at each selection as a store would decode them.
 struct Memory(Vec<SeriesSamples>);
 
 impl Memory {
-    /// Counters of several jobs and instances, and a histogram's buckets, that rise steadily with a reset here and there.
+    /// Counters of several jobs and instances, and buckets of a histogram, which increase steadily with some resets.
     fn new() -> Self {
         let mut series = Vec::new();
         for number in 0..SERIES {

@@ -1,17 +1,17 @@
 //! Runs test scripts in the format of Prometheus' promqltest.
 //!
-//! `cargo run -p promql --example promqltest -- FILE...` prints `file passed/total` for each file, and each evaluation that went
-//! wrong with its line. `--quiet` leaves out the latter, `--float` skips what involves native histograms.
+//! `cargo run -p promql --example promqltest -- FILE...` prints `file passed/total` for each file, and each failed
+//! evaluation with its line. `--quiet` omits the latter, `--float` skips tests with native histograms.
 //!
-//! By default the engine is asked over series in memory. `--serve PROGRAM` starts that `hyperscope` for each `clear`, with the further
-//! arguments of each `--arg A`, loads it by remote write and asks it over HTTP; `--url http://HOST:PORT --token T` does that with a
-//! server that runs already, whose store must be empty, for scripts that load once.
+//! By default queries are evaluated over series in memory. `--serve PROGRAM` starts that `hyperscope` for each `clear`,
+//! with the additional arguments of each `--arg A`, loads it by remote write and queries it over HTTP; `--url
+//! http://HOST:PORT --token T` does that with a running server, whose store must be empty, for scripts that load once.
 
 use std::process::ExitCode;
 
 use promqltest::{Memory, Server, Spawned, Target};
 
-/// What the command line says.
+/// Command line arguments.
 #[derive(Debug, Default)]
 struct Arguments {
     quiet: bool,

@@ -1,4 +1,4 @@
-//! Remarks on a result that is given nevertheless: Prometheus' warnings and infos, with its wording and positions.
+//! Annotations of a result: Prometheus' warnings and infos, with its wording and positions.
 
 use std::collections::BTreeMap;
 
@@ -6,26 +6,26 @@ use timeseries::format;
 
 use crate::functions::clock::Moment;
 
-/// Where in the query's text a remark belongs, as a byte offset.
+/// Byte offset of an annotation in the query.
 pub(crate) type Position = usize;
 
-/// Warnings and infos of one evaluation; each text once, where it was noted first.
+/// Warnings and infos of one evaluation; each text once, at its first position.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     warnings: BTreeMap<String, Position>,
     infos: BTreeMap<String, (Position, Option<Mended>)>,
 }
 
-/// What was wrong with the buckets of classic histograms.
+/// What was corrected in the buckets of classic histograms.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mended {
-    /// The lowest and the highest upper bound of a bucket that held less than one below it.
+    /// The lowest and the highest upper bound of a bucket with a lower count than a bucket below it.
     pub(crate) bounds: (f64, f64),
-    /// How much less at most.
+    /// The maximum difference.
     pub(crate) difference: f64,
     /// The first and the last time, in milliseconds.
     pub(crate) times: (i64, i64),
-    /// How many histograms.
+    /// Number of histograms.
     pub(crate) samples: usize,
 }
 
@@ -49,17 +49,17 @@ impl Mended {
 }
 
 impl Notes {
-    /// Something is probably wrong with the query or its data.
+    /// A problem that probably makes the result wrong.
     pub(crate) fn warn(&mut self, position: Position, text: impl Into<String>) {
         self.warnings.entry(text.into()).or_insert(position);
     }
 
-    /// Something that may be worth knowing.
+    /// Information about the result.
     pub(crate) fn info(&mut self, position: Position, text: impl Into<String>) {
         self.infos.entry(text.into()).or_insert((position, None));
     }
 
-    /// The same of mended histograms, whose extent adds up.
+    /// Information about corrected histograms; their extents are merged.
     pub(crate) fn mended(&mut self, position: Position, text: impl Into<String>, mended: Mended) {
         self.note_info(text.into(), position, Some(mended));
     }
@@ -73,7 +73,7 @@ impl Notes {
         }
     }
 
-    /// Takes over what another part of the evaluation noted.
+    /// Merges the annotations of another part of the evaluation.
     pub(crate) fn merge(&mut self, other: Notes) {
         for (text, position) in other.warnings {
             self.warn(position, text);
@@ -83,7 +83,7 @@ impl Notes {
         }
     }
 
-    /// The texts as Prometheus' API gives them: `PromQL warning: … (line:column)`.
+    /// The texts in the format of Prometheus' API: `PromQL warning: … (line:column)`.
     pub(crate) fn into_texts(self, query: &str) -> (Vec<String>, Vec<String>) {
         let render = |kind: &str, position: Position, text: String| {
             let (line, column) = line_and_column(query, position);
@@ -98,7 +98,7 @@ impl Notes {
     }
 }
 
-/// Line and column of a byte offset, both from 1. Columns count bytes, as Prometheus' do.
+/// Line and column of a byte offset, both from 1. Columns are in bytes, as in Prometheus.
 pub(crate) fn line_and_column(query: &str, position: Position) -> (usize, usize) {
     let before = query.get(..position).unwrap_or(query);
     let line = before.matches('\n').count() + 1;

@@ -1,4 +1,4 @@
-//! The number that a query compares something with: what an alert's threshold is.
+//! The threshold of a query: the number with which it compares something.
 
 use crate::{
     plan::{Node, Operator},
@@ -8,9 +8,9 @@ use crate::{
 /// A comparison of an expression with a number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Comparison {
-    /// What is compared, as PromQL.
+    /// The compared expression, as PromQL.
     pub expr: String,
-    /// `>`, `>=`, `<`, `<=`, `==` or `!=`; the number stands on its right.
+    /// `>`, `>=`, `<`, `<=`, `==` or `!=`, with the number on the right.
     pub op: &'static str,
     /// The number.
     pub value: f64,
@@ -35,7 +35,7 @@ pub(crate) fn comparison(node: &Node) -> Option<Comparison> {
     }
 }
 
-/// What it is with its sides exchanged.
+/// The operator with its sides exchanged.
 fn turned(operator: Operator) -> Operator {
     match operator {
         Operator::Greater => Operator::Less,
@@ -46,7 +46,7 @@ fn turned(operator: Operator) -> Operator {
     }
 }
 
-/// The value of an expression of numbers alone.
+/// The value of an expression that consists of numbers.
 fn number(node: &Node) -> Option<f64> {
     match node {
         Node::Number(value) => Some(*value),

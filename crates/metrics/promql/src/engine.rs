@@ -1,4 +1,4 @@
-//! The engine's face: parse a query, evaluate it at one time or over a range of times.
+//! The public interface: parse a query, evaluate it at one time or over a range of times.
 
 use std::{
     fmt,
@@ -18,14 +18,14 @@ use crate::{
 use labels::{Labels, Matcher};
 use timeseries::{Sample, SeriesSamples, SeriesSource, SourceError};
 
-/// A parsed query. Cheap to evaluate again and again; knows no source and no time.
+/// A parsed query. Can be evaluated repeatedly with any source and time.
 #[derive(Clone)]
 pub struct Query {
     text: String,
     plan: Arc<Plan>,
 }
 
-/// What a query is evaluated by.
+/// The plan of a query.
 #[derive(Clone)]
 struct Plan(Planned);
 
@@ -50,9 +50,10 @@ pub fn parse(query: &str) -> Result<Query, ParseError> {
     Ok(Query { text: query.to_owned(), plan: Arc::new(Plan(syntax::parse(query)?)) })
 }
 
-/// Parses a series selector, as the parameter `match[]` has it: a metric name, matchers, or both, and nothing else.
+/// Parses a series selector, as in the parameter `match[]`: a metric name, matchers, or both, and nothing else.
 ///
 /// # Errors
+///
 /// The text is not PromQL, or is more than a selector.
 pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, ParseError> {
     match &parse(text)?.plan.0.root {
@@ -66,21 +67,22 @@ pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, ParseError> {
 /// Limits and settings of an evaluation.
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
-    /// How far before an evaluation time a sample may lie and still count.
+    /// Lookback delta: maximum age of a sample at an evaluation time.
     pub look_back_ms: i64,
-    /// Series that one selector may find, and that the result may have.
+    /// Maximum number of series of one selector, and of the result.
     pub max_series: usize,
-    /// Steps of a range query.
+    /// Maximum number of steps of a range query.
     pub max_points_per_series: usize,
-    /// Samples and points that an evaluation may read and compute in all.
+    /// Maximum number of samples and points that an evaluation may read and compute in total.
     pub max_samples: usize,
-    /// Threads that a large evaluation may use; the caller's is one of them.
+    /// Number of threads that a large evaluation may use, including the caller's.
     pub threads: usize,
-    /// Asked regularly; `true` ends the evaluation with [`EvalError::Cancelled`]. A deadline is a closure that looks at the clock.
+    /// Called regularly; `true` aborts the evaluation with [`EvalError::Cancelled`]. For a deadline, pass a closure
+    /// that reads the clock.
     pub cancelled: &'a (dyn Fn() -> bool + Sync),
-    /// Resolution of a subquery that gives none.
+    /// Default resolution of subqueries.
     pub default_subquery_step_ms: i64,
-    /// Whether functions and syntax that Prometheus calls experimental may be used.
+    /// Whether Prometheus' experimental functions and syntax are allowed.
     pub experimental: bool,
 }
 
@@ -88,7 +90,7 @@ fn never() -> bool {
     false
 }
 
-/// As many threads as the machine runs at once, but no more than a few.
+/// As many threads as the machine runs in parallel, but only a few.
 fn default_threads() -> usize {
     static THREADS: OnceLock<usize> = OnceLock::new();
     *THREADS.get_or_init(|| std::thread::available_parallelism().map_or(1, |threads| threads.get().min(4)))
@@ -124,20 +126,20 @@ impl fmt::Debug for Options<'_> {
     }
 }
 
-/// A result with what there is to remark on it.
+/// A result with annotations.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// The result.
     pub value: Value,
-    /// Probable mistakes in the query or its data, in Prometheus' words.
+    /// Warnings: problems that probably make the result wrong, in Prometheus' words.
     pub warnings: Vec<String>,
-    /// Things worth knowing, in Prometheus' words.
+    /// Infos, in Prometheus' words.
     pub infos: Vec<String>,
-    /// Samples and points that were read and computed on the way.
+    /// Number of samples and points that were read and computed.
     pub samples: usize,
 }
 
-/// What a query yields. A range query always yields a matrix.
+/// The result of a query. A range query always yields a matrix.
 #[derive(Debug, Clone)]
 pub enum Value {
     /// A number.
@@ -154,7 +156,7 @@ pub enum Value {
         /// The string.
         value: String,
     },
-    /// One value a series, in the order the query asks for.
+    /// One value per series, in the order of the query.
     Vector(Vec<InstantSample>),
     /// Samples over time, sorted by labels. No series is empty.
     Matrix(Vec<SeriesSamples>),
@@ -171,19 +173,19 @@ pub struct InstantSample {
     pub sample: Sample,
 }
 
-/// Why an evaluation gave no result.
+/// Why an evaluation failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EvalError {
-    /// The query is well formed, but cannot be answered with this data.
+    /// The query is valid, but cannot be evaluated on this data.
     #[error("{0}")]
     Query(String),
-    /// The query uses something experimental.
+    /// The query uses an experimental feature.
     #[error("{0} is experimental and not enabled")]
     NotEnabled(String),
-    /// The query asks for more than a limit allows.
+    /// The query exceeds a limit.
     #[error("{0}")]
     Limit(String),
-    /// The caller ended the evaluation.
+    /// The caller aborted the evaluation.
     #[error("query was cancelled")]
     Cancelled,
     /// The source failed.
@@ -191,18 +193,18 @@ pub enum EvalError {
     Source(#[from] SourceError),
 }
 
-/// What a selector needs: for listing series, or for checking what a query touches.
+/// The data that a selector reads: to list series, or to check what a query reads.
 #[derive(Debug, Clone)]
 pub struct SelectorBounds {
-    /// The selector's conditions.
+    /// The selector's matchers.
     pub matchers: Vec<Matcher>,
-    /// Milliseconds since the Unix epoch; included.
+    /// Milliseconds since the Unix epoch; inclusive.
     pub start_ms: i64,
-    /// Milliseconds since the Unix epoch; included.
+    /// Milliseconds since the Unix epoch; inclusive.
     pub end_ms: i64,
-    /// How much of that lies before the window of a range whose value at its begin is made of an earlier sample, in milliseconds.
+    /// The part of that before the window, for ranges whose first value needs an earlier sample, in milliseconds.
     pub before_ms: i64,
-    /// The same after the window, of a range whose value at its end is made of a later sample.
+    /// The part after the window, for ranges whose last value needs a later sample.
     pub after_ms: i64,
 }
 
@@ -213,31 +215,32 @@ impl Query {
         &self.text
     }
 
-    /// The query with its selectors changed: other names, further conditions. `change` gets each selector's matchers in turn.
+    /// The query with changed selectors: other names, or more matchers. `change` is called with each selector's
+    /// matchers.
     #[must_use]
     pub fn with_selectors(&self, mut change: impl FnMut(&mut Vec<Matcher>)) -> Self {
         self.changed(|plan| plan.root.each_selector(&mut |selector| change(&mut selector.matchers)))
     }
 
-    /// How much the regular expressions of its selectors take: see [`Matcher::weight`].
+    /// Total weight of the regular expressions of its selectors: see [`Matcher::weight`].
     #[must_use]
     pub fn weight(&self) -> usize {
         let mut weight = 0_usize;
-        // The copy with changed selectors is not needed: nothing is changed.
+        // The copy is discarded, because nothing is changed.
         let _ = self.with_selectors(|matchers| {
             weight = matchers.iter().map(Matcher::weight).fold(weight, usize::saturating_add);
         });
         weight
     }
 
-    /// Whether a range of it is `anchored`.
+    /// Whether one of its ranges is `anchored`.
     #[must_use]
     pub fn is_anchored(&self) -> bool {
         self.any(|node| node.edges() == Edges::Anchored)
     }
 
-    /// The query with plain ranges where it has `anchored` ones, for engines that do not know the modifier: such ranges are
-    /// extrapolated, so that a count over one is an estimate. `None` if there is nothing to change.
+    /// The query with plain ranges instead of `anchored` ones, for engines that do not support the modifier: they
+    /// extrapolate such ranges, so that a count is an estimate. `None` if there are none.
     #[must_use]
     pub fn without_anchored(&self) -> Option<Self> {
         if !self.is_anchored() {
@@ -255,14 +258,14 @@ impl Query {
         Some(changed)
     }
 
-    /// The query with other names of labels, wherever it names one: in selectors, groupings, vector matching, and in what functions
-    /// such as `label_replace` are given. `change` gets each name in turn.
+    /// The query with changed label names: in selectors, groupings, vector matching, and arguments of functions such as
+    /// `label_replace`. `change` is called with each name.
     #[must_use]
     pub fn with_label_names(&self, mut change: impl FnMut(&mut String)) -> Self {
         self.changed(|plan| plan.root.each_label(&mut change))
     }
 
-    /// The query with another plan.
+    /// The query with a changed plan.
     fn changed(&self, change: impl FnOnce(&mut Planned)) -> Self {
         let mut changed = self.clone();
         with_room(self.plan.0.levels, || change(&mut Arc::make_mut(&mut changed.plan).0));
@@ -273,13 +276,13 @@ impl Query {
         with_room(self.plan.0.levels, || self.plan.0.root.any(&mut is_it))
     }
 
-    /// Whether a function of this name is called anywhere in the query.
+    /// Whether a function with this name is called in the query.
     #[must_use]
     pub fn calls(&self, name: &str) -> bool {
         self.any(|node| matches!(node, Node::Call(call) if call.name == name))
     }
 
-    /// The comparison with a number at the top of the query, or of the left side of an `and` or `unless` at its top.
+    /// The comparison with a number at the top of the query, or in the left operand of an `and` or `unless` at its top.
     #[must_use]
     pub fn comparison(&self) -> Option<Comparison> {
         with_room(self.plan.0.levels, || comparison(&self.plan.0.root))
@@ -294,7 +297,8 @@ impl Query {
     /// Evaluates the query at one time.
     ///
     /// # Errors
-    /// The query cannot be answered, exceeds a limit, was cancelled, or the source failed.
+    ///
+    /// The query cannot be evaluated, exceeds a limit, was aborted, or the source failed.
     pub fn instant(&self, source: &dyn SeriesSource, time_ms: i64, options: &Options) -> Result<Outcome, EvalError> {
         self.check_experimental(options)?;
         let context = Context::new(source, options, (time_ms, time_ms), 0);
@@ -309,7 +313,9 @@ impl Query {
     /// Evaluates the query at `start_ms`, `start_ms + step_ms`, …, up to `end_ms`.
     ///
     /// # Errors
-    /// As [`Query::instant`]; also if the query yields a string or a range vector, the step is not positive, or the end lies before the start.
+    ///
+    /// As [`Query::instant`]; also if the query yields a string or a range vector, the step is not positive, or the end
+    /// is before the start.
     pub fn range(
         &self,
         source: &dyn SeriesSource,
@@ -345,7 +351,7 @@ impl Query {
         Ok(self.outcome(value, context))
     }
 
-    /// Each selector of the query with the time it needs, for a query from `start_ms` to `end_ms`.
+    /// Each selector of the query with the time range that it reads, for a query from `start_ms` to `end_ms`.
     #[must_use]
     pub fn selectors(&self, start_ms: i64, end_ms: i64, step_ms: i64, options: &Options) -> Vec<SelectorBounds> {
         let mut found = Vec::new();
@@ -369,13 +375,13 @@ impl Query {
 }
 
 impl fmt::Display for Query {
-    /// The query in a uniform spelling, after any change to its selectors.
+    /// The query in a uniform notation, with changed selectors if they were changed.
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         with_room(self.plan.0.levels, || Printed(&self.plan.0.root).fmt(formatter))
     }
 }
 
-/// Fails if a result has more series than are allowed.
+/// Fails if a result has more series than the limit.
 fn check_size(value: &Value, options: &Options) -> Result<(), EvalError> {
     let series = match value {
         Value::Vector(samples) => samples.len(),
@@ -389,7 +395,7 @@ fn check_size(value: &Value, options: &Options) -> Result<(), EvalError> {
     Ok(())
 }
 
-/// Collects selectors with the times they are read at.
+/// Collects selectors with their time ranges.
 struct Bounds<'a> {
     query: (i64, i64),
     step_ms: i64,
@@ -433,7 +439,7 @@ impl Bounds<'_> {
     ) {
         let (start, end) = self.shifted(&selector.shift, window);
         let start_ms = start.saturating_sub(length).saturating_sub(before_ms).saturating_add(1);
-        // A value between two samples is made of the later one as well.
+        // A value between two samples needs the later one too.
         let after_ms = if selector.edges == Edges::Smoothed { self.options.look_back_ms } else { 0 };
         let end_ms = end.saturating_add(after_ms);
         found.push(SelectorBounds { matchers: selector.matchers.clone(), start_ms, end_ms, before_ms, after_ms });

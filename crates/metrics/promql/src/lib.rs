@@ -1,10 +1,11 @@
-//! PromQL: parsed, and evaluated over any [`timeseries::SeriesSource`].
+//! Parses PromQL and evaluates it over any [`timeseries::SeriesSource`].
 //!
-//! No I/O and no clock: what is evaluated, over what, and at which times is all given by the caller, so the same engine serves
-//! the HTTP API, live queries and rules, and gives the same answer each time.
+//! No I/O and no clock: the caller passes the query, the source and the times. So the same engine serves the HTTP API,
+//! live queries and rules, and returns the same result each time.
 //!
-//! [`parse`] makes a [`Query`] of a text; [`Query::instant`] and [`Query::range`] evaluate it. A range query is evaluated for all
-//! its steps at once, one pass over each series, and an instant query is a range query of one step.
+//! [`parse`] converts a text to a [`Query`]; [`Query::instant`] and [`Query::range`] evaluate it. A range query is
+//! evaluated for all its steps at once, in one pass over each series, and an instant query is a range query of one
+//! step.
 //!
 //! ```
 //! use labels::Matcher;

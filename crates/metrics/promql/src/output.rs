@@ -1,4 +1,5 @@
-//! From computed columns to a result: names that no longer fit are dropped, and series that thereby become one are merged.
+//! Converts computed columns to a result: drops metric names that are no longer valid, and merges series that are then
+//! equal.
 
 use std::collections::HashMap;
 
@@ -11,7 +12,7 @@ use crate::{
 use labels::Labels;
 use timeseries::{SeriesSamples, is_stale_marker};
 
-/// Prometheus' words for a result in which a label set would appear twice at the same time.
+/// Prometheus' error if a label set occurs twice at the same time.
 pub(crate) const DUPLICATE: &str = "vector cannot contain metrics with the same labelset";
 
 /// The result of an instant query.
@@ -79,7 +80,8 @@ fn samples(series: Series, steps: Steps) -> SeriesSamples {
 /// The result of an instant query whose expression is a range vector.
 ///
 /// # Errors
-/// As any evaluation.
+///
+/// As for any evaluation.
 pub(crate) fn tracks(context: &Context, node: &Node, time_ms: i64) -> Result<Value, EvalError> {
     let (tracks, frame) = context.tracks(node, Steps::instant(time_ms))?;
     let (start, end) = frame.window(time_ms);
@@ -109,9 +111,10 @@ pub(crate) fn tracks(context: &Context, node: &Node, time_ms: i64) -> Result<Val
     Ok(Value::Matrix(matrix))
 }
 
-/// Drops the names that are due, and merges series that then have the same labels.
+/// Drops the marked metric names, and merges series that then have the same labels.
 ///
 /// # Errors
+///
 /// Two of them have a value at the same step.
 pub(crate) fn settle(series: Vec<Series>) -> Result<Vec<Series>, EvalError> {
     merge(series.into_iter().map(|series| match series.drop_name {
@@ -120,9 +123,10 @@ pub(crate) fn settle(series: Vec<Series>) -> Result<Vec<Series>, EvalError> {
     }))
 }
 
-/// Merges series that have the same labels; the order of the first of each stays.
+/// Merges series with the same labels, in the order of the first of each.
 ///
 /// # Errors
+///
 /// Two of them have a value at the same step.
 pub(crate) fn merge(series: impl Iterator<Item = Series>) -> Result<Vec<Series>, EvalError> {
     let mut places: HashMap<Labels, usize> = HashMap::with_capacity(series.size_hint().0);

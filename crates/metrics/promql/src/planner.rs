@@ -1,4 +1,4 @@
-//! From the syntax tree to the plan: names become functions, and what is the same at each step is found.
+//! Converts the syntax tree to the plan: resolves function names, and finds what is the same at each step.
 
 use crate::{
     annotation::Position,
@@ -12,20 +12,21 @@ use crate::{
 };
 use labels::{METRIC_NAME, Matcher};
 
-/// A query as it is evaluated.
+/// A planned query.
 #[derive(Debug, Clone)]
 pub(crate) struct Planned {
     pub(crate) root: Node,
     /// Functions and keywords that are experimental in Prometheus, as written.
     pub(crate) experimental: Vec<String>,
-    /// At most so many nodes are within each other.
+    /// Maximum depth of nested nodes.
     pub(crate) levels: usize,
 }
 
 /// Plans a whole query.
 ///
 /// # Errors
-/// It calls a function that Prometheus has and this engine does not.
+///
+/// It calls a function that Prometheus has but this engine does not.
 pub(crate) fn plan(query: &str, tree: Expression, levels: usize) -> Result<Planned, ParseError> {
     let mut planner = Planner { query, experimental: Vec::new() };
     let mut root = planner.expression(tree)?.once();
@@ -36,12 +37,12 @@ pub(crate) fn plan(query: &str, tree: Expression, levels: usize) -> Result<Plann
 /// A planned expression.
 struct Part {
     node: Node,
-    /// Its value is the same at each step.
+    /// Whether its value is the same at each step.
     invariant: bool,
 }
 
 impl Part {
-    /// The node, evaluated once if its value never changes and that saves something.
+    /// The node, evaluated once if its value never changes and that saves work.
     fn once(self) -> Node {
         match self.node {
             node @ (Node::Number(_) | Node::Text(_) | Node::Range(..) | Node::Subquery(_)) => node,

@@ -1,4 +1,4 @@
-//! What expressions evaluate to, as columns over the steps of the query.
+//! Results of expressions, as columns over the steps of the query.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ impl Steps {
         Steps { start_ms: time_ms, step_ms: 1, count: 1 }
     }
 
-    /// All multiples of `step_ms` from `start_ms` to `end_ms`, both included. Empty if the end lies before the start.
+    /// All multiples of `step_ms` from `start_ms` to `end_ms`, both inclusive. Empty if the end is before the start.
     pub(crate) fn range(start_ms: i64, end_ms: i64, step_ms: i64) -> Self {
         let step_ms = step_ms.max(1);
         let span = end_ms.saturating_sub(start_ms);
@@ -33,7 +33,7 @@ impl Steps {
         self.start_ms.saturating_add(self.step_ms.saturating_mul(steps))
     }
 
-    /// Each time in turn.
+    /// Each time in order.
     pub(crate) fn times(self) -> impl ExactSizeIterator<Item = i64> {
         let mut next = self.start_ms;
         (0..self.count).map(move |_| {
@@ -44,12 +44,12 @@ impl Steps {
     }
 }
 
-/// One value or none a step. Histograms are rare: their column is empty until the first one is set.
+/// At most one value per step. Histograms are rare: their column is empty until the first one is set.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Column {
-    /// A number a step; the staleness marker where there is none. No computation can yield its bits, so it needs no bitmap beside it.
+    /// One float per step; a stale marker if there is none. No computation yields these bits, so no bitmap is needed.
     values: Vec<f64>,
-    /// A histogram a step, or nothing at all.
+    /// A histogram per step, or an empty list.
     histograms: Vec<Option<Arc<Histogram>>>,
 }
 
@@ -59,7 +59,7 @@ impl Column {
         Column { values: vec![STALE_NAN; steps], histograms: Vec::new() }
     }
 
-    /// A column of numbers, where the staleness marker stands for none.
+    /// A column of floats, with a stale marker for a missing one.
     pub(crate) fn from_values(values: Vec<f64>) -> Self {
         Column { values, histograms: Vec::new() }
     }
@@ -79,23 +79,23 @@ impl Column {
         self.values.len()
     }
 
-    /// The numbers, with the staleness marker where there is none.
+    /// The floats, with a stale marker for a missing one.
     pub(crate) fn values(&self) -> &[f64] {
         &self.values
     }
 
-    /// The numbers, to be changed in place; histograms are given up.
+    /// The floats, mutable; histograms are dropped.
     pub(crate) fn values_mut(&mut self) -> &mut [f64] {
         self.histograms = Vec::new();
         &mut self.values
     }
 
-    /// True if some step may hold a histogram.
+    /// True if some step may have a histogram.
     pub(crate) fn has_histograms(&self) -> bool {
         !self.histograms.is_empty()
     }
 
-    /// The number at a step.
+    /// The float at a step.
     pub(crate) fn float(&self, step: usize) -> Option<f64> {
         self.values.get(step).copied().filter(|value| !is_stale_marker(*value))
     }
@@ -105,7 +105,7 @@ impl Column {
         self.histograms.get(step).and_then(Option::as_ref)
     }
 
-    /// What is at a step.
+    /// The value at a step.
     pub(crate) fn get(&self, step: usize) -> Option<Sample> {
         match self.histogram(step) {
             Some(histogram) => Some(Sample::Histogram(Arc::clone(histogram))),
@@ -118,7 +118,7 @@ impl Column {
         self.float(step).is_some() || self.histogram(step).is_some()
     }
 
-    /// Replaces what is at a step.
+    /// Replaces the value at a step.
     pub(crate) fn set(&mut self, step: usize, sample: Option<Sample>) {
         let (value, histogram) = match sample {
             None => (STALE_NAN, None),
@@ -136,12 +136,12 @@ impl Column {
         }
     }
 
-    /// The numbers, with the staleness marker where there is none, given away.
+    /// The floats, with a stale marker for a missing one, by value.
     pub(crate) fn into_values(self) -> Vec<f64> {
         self.values
     }
 
-    /// True if some step has a number.
+    /// True if some step has a float.
     pub(crate) fn has_floats(&self) -> bool {
         self.values.iter().any(|value| !is_stale_marker(*value))
     }
@@ -168,12 +168,13 @@ impl Column {
 #[derive(Debug, Clone)]
 pub(crate) struct Series {
     pub(crate) labels: Labels,
-    /// The metric name no longer fits the values. It is taken off when the query ends, so that label functions still see it.
+    /// Whether the metric name is no longer valid. It is dropped at the end of the query, so that label functions still
+    /// see it.
     pub(crate) drop_name: bool,
     pub(crate) column: Column,
 }
 
-/// A series with samples at their own times: what range functions look at.
+/// A series with samples at their own times, for range functions.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Track {
     pub(crate) labels: Labels,
@@ -186,11 +187,11 @@ pub(crate) struct Track {
 /// The result of a node over all steps.
 #[derive(Debug, Clone)]
 pub(crate) enum Computed {
-    /// One number a step.
+    /// One number per step.
     Scalar(Vec<f64>),
     /// A string, the same at each step.
     Text(String),
-    /// Series with at most one value a step.
+    /// Series with at most one value per step.
     Vector(Vec<Series>),
 }
 

@@ -1,4 +1,4 @@
-//! Queries of thousands of terms, which Prometheus answers, and nesting that is refused in words.
+//! Queries with thousands of terms, which Prometheus evaluates, and nesting that is rejected with an error.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // Clippy takes helpers of tests for something else.
 
@@ -6,7 +6,7 @@ use labels::{Labels, Matcher};
 use promql::{Options, Query, Value, parse};
 use timeseries::{SeriesSamples, SeriesSource, SourceError};
 
-/// Terms of a chain: more than any thread's stack holds levels.
+/// Number of terms in a chain: more levels than fit on any thread's stack.
 const TERMS: usize = 5_000;
 
 /// One series that is always 1.
@@ -30,7 +30,7 @@ fn value(query: &Query) -> f64 {
     }
 }
 
-/// On a thread with a small stack, as servers have many.
+/// Runs on a thread with a small stack, like those of a server.
 fn on_a_small_stack(act: impl FnOnce() + Send + 'static) {
     std::thread::Builder::new().stack_size(1 << 20).spawn(act).unwrap().join().unwrap();
 }

@@ -1,4 +1,4 @@
-//! How queries are laid out, and what is wrong with others: what Prometheus 3.16 says of the same texts.
+//! Formatted queries and errors, compared with those of Prometheus 3.16 for the same texts.
 
 const QUERIES: &str = include_str!("format.tsv");
 

@@ -1,4 +1,4 @@
-//! What an evaluation may use, and that no query can take more.
+//! The limits of an evaluation, which no query can exceed.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -145,7 +145,7 @@ fn one_long_series_can_be_given_up_too() {
 
 #[test]
 fn few_samples_cannot_become_very_many_series() {
-    /// A value of its own at each step.
+    /// A different value at each step.
     struct Changing;
     impl SeriesSource for Changing {
         fn select(&self, _: &[Matcher], _: i64, _: i64) -> Result<Vec<SeriesSamples>, SourceError> {
@@ -181,7 +181,7 @@ fn a_choice_of_texts_is_read_as_it_is_written() {
     assert_eq!(promql::parse(several).unwrap().selectors(0, 0, 1, &Options::default()).len(), 2);
     let printed = promql::parse(r#"m{a=~"x|y",b!~"z"}"#).unwrap().with_selectors(|_| {}).to_string();
     assert_eq!(printed, r#"m{a=~"x|y", b!~"z"}"#);
-    // What looks like what stands in for a choice is taken as it is.
+    // Text that looks like the replacement of a list of alternatives is used literally.
     for query in ["m{a=~\"x|y\", b=~\"\u{1}0\"}", r#"m{a=~"x|y", b=~"\x010"}"#, r#"m{b=~"\0010", a=~"x|y"}"#] {
         let selectors = promql::parse(query).unwrap().selectors(0, 0, 1, &Options::default());
         let b = selectors[0].matchers.iter().find(|matcher| matcher.name == "b").unwrap();

@@ -1,6 +1,7 @@
-//! Where queries are wrong, and how: the places and words are those of Prometheus.
+//! Positions and texts of errors in queries are those of Prometheus.
 //!
-//! The first table holds what Prometheus 2.42 answers to each query too; the second is about what later versions added.
+//! The first table contains errors that Prometheus 2.42 reports too; the second one is about syntax that later versions
+//! added.
 
 const WRONG: &[(&str, &str)] = &[
     ("sum(x", "1:6: unclosed left parenthesis"),

@@ -1,4 +1,4 @@
-//! Runs the scripts beside this file: what the language means, in the format of Prometheus' own tests.
+//! Runs the scripts beside this file, in the format of Prometheus' own tests.
 
 use promqltest::{Memory, run};
 

@@ -1,4 +1,4 @@
-//! Names of the same series: a query written with one of them is sent with one that the source has, changed in the syntax tree.
+//! Metric aliases: a query with one name of a series is rewritten to the name that the source has, in the syntax tree.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -6,40 +6,40 @@ use labels::{METRIC_NAME, MatchOp, Matcher, metric_name};
 use promql::{Options, Query};
 use serde::Deserialize;
 
-/// What a file of names holds.
+/// The content of a file of aliases.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
-    /// One entry for each thing that has several names.
+    /// One entry per metric with several names.
     #[serde(default)]
     pub aliases: Vec<Alias>,
 }
 
-/// The names of one thing.
+/// The names of one metric.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Alias {
     /// The name that our dashboards use.
     pub canonical: String,
-    /// Other names, in the order in which they are tried.
+    /// Other names, in order of preference.
     #[serde(default)]
     pub also: Vec<Spelling>,
-    /// The names are those of histograms, whose series end in `_bucket`, `_sum` and `_count`.
+    /// Whether these are names of histograms, whose series end with `_bucket`, `_sum` and `_count`.
     #[serde(default)]
     pub histogram: bool,
 }
 
-/// One name of a thing.
+/// One name of a metric.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum Spelling {
     /// The name of its series.
     Name(String),
-    /// The name of more general series, of which labels tell those that are meant.
+    /// A more general metric; only its series with these labels are meant.
     Part {
         /// The series' name.
         name: String,
-        /// Labels with their values.
+        /// Label names and values.
         with: BTreeMap<String, String>,
     },
 }
@@ -59,7 +59,7 @@ impl Spelling {
         with.into_iter().flatten()
     }
 
-    /// Whether a selector with these matchers means this.
+    /// Whether a selector with these matchers means this metric.
     fn is_meant_by(&self, matchers: &[Matcher]) -> bool {
         self.labels().all(|(name, value)| {
             matchers.iter().any(|matcher| {
@@ -69,19 +69,19 @@ impl Spelling {
     }
 }
 
-/// All names of one thing, the canonical one first.
+/// All names of one metric, the canonical one first.
 type Names = Vec<Spelling>;
 
-/// The names known, by each of them.
+/// The known aliases.
 #[derive(Debug, Clone, Default)]
 pub struct Aliases {
     groups: Vec<Names>,
-    /// Groups in which a name occurs, those first in which it is canonical.
+    /// Groups that contain a name; those with it as the canonical name first.
     by_name: HashMap<String, Vec<usize>>,
 }
 
 impl Aliases {
-    /// The names of several tables; of the same canonical name, what comes first goes before what comes later.
+    /// Merges several tables; for the same canonical name, earlier ones have priority.
     #[must_use]
     pub fn new(tables: impl IntoIterator<Item = Table>) -> Self {
         let mut joined: Vec<Alias> = Vec::new();
@@ -119,7 +119,7 @@ impl Aliases {
         self.groups.push(names);
     }
 
-    /// Every name there is: what a source is asked for.
+    /// All names, to find out which ones a source has.
     #[must_use]
     pub fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.by_name.keys().map(String::as_str).collect();
@@ -127,7 +127,7 @@ impl Aliases {
         names
     }
 
-    /// Whether a query uses a name that has others.
+    /// Whether a query uses a metric with aliases.
     #[must_use]
     pub fn concern(&self, query: &Query) -> bool {
         let selectors = query.selectors(0, 0, 1, &Options::default());
@@ -136,7 +136,7 @@ impl Aliases {
             .any(|selector| metric_name(&selector.matchers).is_some_and(|name| self.by_name.contains_key(name)))
     }
 
-    /// The query for a source that has the series named in `has`; `None` if it stays as it is.
+    /// The query for a source with the metrics in `has`; `None` if it does not change.
     #[must_use]
     pub fn rewrite(&self, query: &Query, has: &BTreeSet<String>) -> Option<Query> {
         let mut changed = false;
@@ -155,7 +155,7 @@ impl Aliases {
         changed.then_some(rewritten)
     }
 
-    /// How a selector's series is written, and how the source has it.
+    /// The name as written in a selector, and the name that the source has.
     fn replacement(&self, name: &str, matchers: &[Matcher], has: &BTreeSet<String>) -> Option<(&Spelling, &Spelling)> {
         let groups = self.by_name.get(name)?.iter().filter_map(|group| self.groups.get(*group));
         let mut found: Vec<(&Spelling, &Spelling)> = groups
@@ -166,7 +166,7 @@ impl Aliases {
                 Some((written, sent))
             })
             .collect();
-        // What says more exactly what is meant goes first; among equals, the order of the groups.
+        // A more specific name has priority; otherwise the order of the groups.
         found.sort_by_key(|(written, _)| std::cmp::Reverse(written.labels().count()));
         found.first().copied()
     }

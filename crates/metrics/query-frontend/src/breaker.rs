@@ -1,13 +1,14 @@
-//! A circuit breaker: an engine that failed some times in a row is left alone for a while, then one request tries it again.
+//! A circuit breaker: after some consecutive failures of an engine, requests are paused for a while; then one trial
+//! request is sent.
 
 /// Settings of a [`Breaker`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerOptions {
-    /// Failures in a row after which it opens.
+    /// Number of consecutive failures after which it opens.
     pub failures: u32,
     /// How long it stays open the first time; each failed trial doubles it.
     pub hold_ms: i64,
-    /// The longest that it stays open.
+    /// Maximum time that it stays open.
     pub max_hold_ms: i64,
 }
 
@@ -17,7 +18,7 @@ impl Default for BreakerOptions {
     }
 }
 
-/// Whether an engine is asked. Times are milliseconds of any clock that does not go back.
+/// Decides whether requests are sent. Times are milliseconds of any monotonic clock.
 #[derive(Debug)]
 pub struct Breaker {
     options: BreakerOptions,
@@ -26,23 +27,23 @@ pub struct Breaker {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Requests pass.
+    /// Requests are sent.
     Closed { failures: u32 },
-    /// None pass before `until_ms`.
+    /// No requests are sent before `until_ms`.
     Open { until_ms: i64, holds: u32 },
-    /// One request is on its way; what becomes of it decides.
+    /// A trial request is in flight; its result decides.
     Trying { holds: u32 },
 }
 
 impl Breaker {
-    /// A breaker that lets requests pass.
+    /// A closed breaker.
     #[must_use]
     pub fn new(options: BreakerOptions) -> Self {
         Breaker { options, state: State::Closed { failures: 0 } }
     }
 
-    /// Whether a request may be made now. A true answer has to be followed by
-    /// [`Breaker::succeeded`], [`Breaker::failed`] or [`Breaker::abandoned`].
+    /// Whether a request may be sent now. If true, the caller must call [`Breaker::succeeded`], [`Breaker::failed`] or
+    /// [`Breaker::abandoned`] afterwards.
     pub fn admits(&mut self, now_ms: i64) -> bool {
         match self.state {
             State::Closed { .. } => true,
@@ -54,12 +55,12 @@ impl Breaker {
         }
     }
 
-    /// The engine answered.
+    /// Records a response.
     pub fn succeeded(&mut self) {
         self.state = State::Closed { failures: 0 };
     }
 
-    /// The engine did not answer. `jitter` from 0 to 1 spreads the trials of many servers.
+    /// Records a failure. `jitter` from 0 to 1 spreads the trials of many servers.
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a few seconds in milliseconds")]
     pub fn failed(&mut self, now_ms: i64, jitter: f64) {
         let holds = match self.state {
@@ -69,7 +70,7 @@ impl Breaker {
             }
             State::Closed { .. } => 0,
             State::Trying { holds } => holds.saturating_add(1),
-            // Of requests that were on their way when it opened.
+            // A request that was in flight when it opened.
             State::Open { .. } => return,
         };
         let doubled = self.options.hold_ms.saturating_mul(1_i64 << holds.min(20));
@@ -78,14 +79,14 @@ impl Breaker {
         self.state = State::Open { until_ms: now_ms.saturating_add(hold_ms).saturating_add(spread_ms), holds };
     }
 
-    /// A request that was admitted ended without telling anything: whoever made it left.
+    /// Records that an admitted request ended without a result, because its caller left.
     pub fn abandoned(&mut self, now_ms: i64) {
         if let State::Trying { holds } = self.state {
             self.state = State::Open { until_ms: now_ms, holds };
         }
     }
 
-    /// Whether requests are refused for now.
+    /// Whether requests are currently rejected.
     #[must_use]
     pub fn is_open(&self) -> bool {
         !matches!(self.state, State::Closed { .. })
@@ -128,7 +129,7 @@ mod tests {
             assert!(!breaker.admits(now_ms + hold_ms - 1));
             now_ms += hold_ms;
             assert!(breaker.admits(now_ms));
-            // Late failures of older requests do not lengthen it.
+            // Late failures of older requests do not extend it.
             breaker.failed(now_ms, 0.0);
             breaker.failed(now_ms, 1.0);
         }

@@ -1,13 +1,13 @@
-//! A budget of retries: a share of the requests that went well, so that an engine in trouble is not asked ever more.
+//! A retry budget: a fraction of the successful requests, so that retries do not overload an engine with problems.
 
-/// How many retries may be made. Each success adds a tenth of one.
+/// The number of available retries. Each success adds a tenth.
 #[derive(Debug)]
 pub struct RetryBudget {
     /// In tenths of a retry.
     tenths: u32,
 }
 
-/// Most retries that are saved up.
+/// Maximum number of available retries.
 const MOST: u32 = 10;
 
 impl Default for RetryBudget {
@@ -17,12 +17,12 @@ impl Default for RetryBudget {
 }
 
 impl RetryBudget {
-    /// A request went well.
+    /// Records a success.
     pub fn earn(&mut self) {
         self.tenths = (self.tenths + 1).min(MOST * 10);
     }
 
-    /// Takes a retry out, if there is one.
+    /// Uses a retry, if one is available.
     pub fn spend(&mut self) -> bool {
         match self.tenths.checked_sub(10) {
             Some(rest) => {

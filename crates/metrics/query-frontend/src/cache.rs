@@ -1,8 +1,10 @@
-//! Results of range queries, kept by step: what is asked for again is put together of what is known, and only the rest is asked for.
+//! The range query cache: results by step. A repeated query is assembled from cached steps, and only missing steps are
+//! queried.
 //!
-//! Times are milliseconds since the Unix epoch. An [`Extent`] holds the points of steps `start_ms..=end_ms`, all multiples of the
-//! step. Kept are steps that are settled, in extents that do not overlap; the least recently used query goes first. What may well change,
-//! because it is young or a series is missing in it, is kept for a short time only.
+//! Times are milliseconds since the Unix epoch. An [`Extent`] holds the points of the steps `start_ms..=end_ms`, all
+//! multiples of the step. The cache stores settled steps in extents that do not overlap; the least recently used query
+//! is evicted first. Steps that are likely to change, because they are recent or a series is missing, are only cached
+//! briefly.
 
 mod extent;
 
@@ -12,58 +14,59 @@ use model::frame::StepRange;
 
 pub use self::extent::Extent;
 
-/// What a result is kept by. The text has the matchers of whoever asked in it; the scope is there so that nothing hangs on that alone.
+/// Cache key. The query contains the matchers of the token; the scope is included anyway, so that isolation does not
+/// depend on that alone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Key {
     /// Name of the engine.
     pub engine: String,
-    /// Matchers of those who may see the result; empty for all.
+    /// Matchers of the scope; empty for all.
     pub scope: String,
-    /// The query as sent.
+    /// The query as sent to the engine.
     pub query: String,
-    /// Distance of the steps; more than 0.
+    /// Distance between steps; more than 0.
     pub step_ms: i64,
 }
 
-/// What is known of a range.
+/// Cached and missing parts of a range.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Lookup {
-    /// Known parts, in order.
+    /// Cached parts, in order.
     pub known: Vec<Extent>,
-    /// What is missing, in order.
+    /// Missing parts, in order.
     pub missing: Vec<StepRange>,
 }
 
-/// More holes than this in a range are asked for as one.
+/// If a range has more gaps than this, they are queried as one.
 const MOST_HOLES: usize = 3;
-/// What an entry costs besides its extents, in bytes.
+/// Memory of an entry besides its extents, in bytes.
 const ENTRY_BYTES: usize = 256;
 
-/// For how long results are believed, in milliseconds.
+/// Lifetimes of cached results, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ages {
-    /// Steps that are settled, at which no series is missing.
+    /// Of settled steps without a missing series.
     pub firm_ms: i64,
-    /// Others: a sample that came late may change them.
+    /// Of other steps, which a late sample may change.
     pub brief_ms: i64,
 }
 
-/// Up to when the steps of a result are settled.
+/// Until when the steps of a result are settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settled {
-    /// What is later is not kept.
+    /// Later steps are not cached.
     pub until_ms: i64,
-    /// What is later is kept for a short time.
+    /// Later steps are cached briefly.
     pub firm_until_ms: i64,
 }
 
-/// Kept results, up to a number of bytes.
+/// Cached results, limited in bytes.
 #[derive(Debug)]
 pub struct Cache {
     limit_bytes: usize,
     ages: Ages,
     bytes: usize,
-    /// Rises with every use.
+    /// Increases with each use.
     clock: u64,
     entries: HashMap<Key, Entry>,
 }
@@ -72,14 +75,14 @@ pub struct Cache {
 struct Entry {
     used: u64,
     bytes: usize,
-    /// In order, none overlapping another; those of one kind that touch are joined.
+    /// In order, without overlap; adjacent ones of the same kind are joined.
     extents: Vec<CachedExtent>,
 }
 
 #[derive(Debug)]
 struct CachedExtent {
     extent: Extent,
-    /// When its oldest part was got.
+    /// When its oldest part was received.
     got_ms: i64,
     is_firm: bool,
 }
@@ -90,7 +93,7 @@ impl CachedExtent {
         now_ms.saturating_sub(self.got_ms) <= age_ms
     }
 
-    /// What is left of it before and after some steps.
+    /// The parts before and after a range of steps.
     fn without(self, (start_ms, end_ms): StepRange, step_ms: i64) -> impl Iterator<Item = CachedExtent> {
         let CachedExtent { extent, got_ms, is_firm } = self;
         let overlaps = extent.start_ms <= end_ms && start_ms <= extent.end_ms;
@@ -102,19 +105,19 @@ impl CachedExtent {
 }
 
 impl Cache {
-    /// An empty cache. A limit of 0 keeps nothing.
+    /// An empty cache. A limit of 0 disables it.
     #[must_use]
     pub fn new(limit_bytes: usize, ages: Ages) -> Self {
         Cache { limit_bytes, ages, bytes: 0, clock: 0, entries: HashMap::new() }
     }
 
-    /// Bytes that are kept, about.
+    /// Approximate size in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// What is known of the steps `start_ms..=end_ms`, which are multiples of the key's step.
+    /// Looks up the steps `start_ms..=end_ms`, which are multiples of the key's step.
     pub fn look_up(&mut self, key: &Key, span: StepRange, now_ms: i64) -> Lookup {
         self.clock += 1;
         let nothing = Lookup { known: Vec::new(), missing: vec![span] };
@@ -144,7 +147,7 @@ impl Cache {
         Lookup { known, missing }
     }
 
-    /// Keeps of an extent what is settled, in place of what was known of these steps.
+    /// Stores the settled steps of an extent, replacing what was cached of these steps.
     pub fn keep(&mut self, key: &Key, extent: &Extent, settled: Settled, now_ms: i64) {
         let step_ms = key.step_ms;
         let last = settled.until_ms.min(extent.end_ms).div_euclid(step_ms) * step_ms;
@@ -174,7 +177,7 @@ impl Cache {
         self.make_room();
     }
 
-    /// Drops what was not used for longest until the rest fits.
+    /// Evicts the least recently used entries until the rest fits.
     fn make_room(&mut self) {
         while self.bytes > self.limit_bytes {
             let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used).map(|(key, _)| key.clone());
@@ -184,7 +187,7 @@ impl Cache {
     }
 }
 
-/// Joins extents of one kind that touch; they are as old as the oldest of them.
+/// Joins adjacent extents of the same kind; the result has the age of the oldest one.
 fn joined(extents: Vec<CachedExtent>, step_ms: i64) -> Vec<CachedExtent> {
     let mut all: Vec<CachedExtent> = Vec::with_capacity(extents.len());
     for cached in extents {

@@ -1,22 +1,22 @@
-//! Up to when the steps of a query are settled: what is younger can still change as samples arrive.
+//! Cache freshness: until when the steps of a query are settled. Later ones may still change as samples arrive.
 
 use promql::{Options, Query};
 
-/// What makes a step's value depend on the other steps of the same request.
+/// Functions that make a step's value depend on the other steps of the request.
 const OF_THE_REQUEST: [&str; 4] = ["start()", "end()", "step()", "range()"];
 
-/// The last time whose value no longer changes, with samples settled that are at least `fresh_ms` older than `now_ms`; `None` if
-/// a part of the range cannot be kept and put together with another.
+/// The last time whose value no longer changes, if samples at least `fresh_ms` older than `now_ms` are settled; `None`
+/// if parts of the range cannot be cached and combined.
 #[must_use]
 pub fn settled_until(query: &Query, step_ms: i64, now_ms: i64, fresh_ms: i64) -> Option<i64> {
-    // In the uniform spelling: without comments, so that what is found is in the query or at worst in a string.
+    // In the uniform notation, without comments, so that a match is in the query or at worst in a string.
     let text = query.to_string();
     if OF_THE_REQUEST.iter().any(|word| text.contains(word)) {
         return None;
     }
     let settled_ms = now_ms.saturating_sub(fresh_ms);
     let selectors = query.selectors(settled_ms, settled_ms, step_ms, &Options::default());
-    // An offset may look ahead, and a fixed time may lie in the future.
+    // An offset may be negative, and a fixed time may be in the future.
     let newest_ms = selectors.iter().map(|selector| selector.end_ms).max().unwrap_or(settled_ms);
     let ahead_ms = newest_ms.saturating_sub(settled_ms).max(0);
     if ahead_ms > 0 && text.contains('@') {

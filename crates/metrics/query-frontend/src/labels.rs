@@ -1,13 +1,13 @@
-//! Labels that an engine names otherwise than we do: its name is sent, and ours is shown.
+//! Labels that have another name in an engine: we send its name and show ours.
 //!
-//! Unlike the names of series, these are not found out but given: an unrelated series may have a label of our name, and what a session
-//! may see can depend on a label.
+//! Unlike metric aliases these are configured, not detected: an unrelated series may have a label with our name, and
+//! permissions may depend on a label.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use labels::METRIC_NAME;
 
-/// Names of labels that differ between us and one engine.
+/// Label names that differ between us and one engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LabelNames {
     theirs: BTreeMap<String, String>,
@@ -15,9 +15,10 @@ pub struct LabelNames {
 }
 
 impl LabelNames {
-    /// Of each label, our name and the engine's.
+    /// From pairs of our name and the engine's.
     ///
     /// # Errors
+    ///
     /// A name would mean two labels: what to change.
     pub fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, String> {
         let mut names = LabelNames::default();
@@ -38,25 +39,25 @@ impl LabelNames {
         }
     }
 
-    /// Whether all labels have the same name on both sides.
+    /// Whether all labels have the same name.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.theirs.is_empty()
     }
 
-    /// The engine's name of a label; any other name stays.
+    /// The engine's name for a label; other names are unchanged.
     #[must_use]
     pub fn theirs<'a>(&'a self, name: &'a str) -> &'a str {
         self.theirs.get(name).map_or(name, String::as_str)
     }
 
-    /// Our name of a label of the engine's; any other name stays.
+    /// Our name for an engine's label; other names are unchanged.
     #[must_use]
     pub fn ours<'a>(&'a self, name: &'a str) -> &'a str {
         self.ours.get(name).map_or(name, String::as_str)
     }
 
-    /// A query or selector with the engine's names; `None` if it stays as it is, or is not PromQL as we know it.
+    /// A query or selector with the engine's names; `None` if it does not change, or we cannot parse it as PromQL.
     #[must_use]
     pub fn query(&self, text: &str) -> Option<String> {
         if self.is_empty() {
@@ -73,13 +74,13 @@ impl LabelNames {
         changed.then(|| sent.to_string())
     }
 
-    /// The names of labels in an answer, sorted and each once.
+    /// Translates the label names in a response, sorted without duplicates.
     #[must_use]
     pub fn names(&self, theirs: impl IntoIterator<Item = String>) -> BTreeSet<String> {
         theirs.into_iter().map(|name| self.ours(&name).to_owned()).collect()
     }
 
-    /// The labels of a series of an answer. A series that has a label by our name as well keeps the one that is called so by us.
+    /// Translates the labels of a series in a response. If the series also has a label with our name, that one stays.
     #[must_use]
     pub fn series<V>(&self, theirs: impl IntoIterator<Item = (String, V)>) -> BTreeMap<String, V> {
         let mut named = BTreeMap::new();

@@ -1,38 +1,38 @@
-//! Which steps of a query read given times: those are evaluated again when samples of such times come late.
+//! Which steps of a query read given times: those are re-evaluated when samples of these times arrive late.
 //!
 //! Times are milliseconds since the Unix epoch.
 
 use labels::Matcher;
 use promql::{Options, Query};
 
-/// What a step's value depends on beside its own time, where a query is evaluated over several steps.
+/// Functions that make a step's value depend on the range of the query.
 const OF_THE_REQUEST: [&str; 3] = ["start()", "end()", "range()"];
 
-/// Whether a step's value depends on the first and last step of its request, so that a new window changes all of them.
+/// Whether a step's value depends on the first and last step of the request, so that a new window changes all of them.
 #[must_use]
 pub fn depends_on_window(query: &Query) -> bool {
-    // In the uniform spelling: without comments, so that what is found is in the query or at worst in a string.
+    // In the uniform notation, without comments, so that a match is in the query or at worst in a string.
     let text = query.to_string();
     OF_THE_REQUEST.iter().any(|word| text.contains(word))
 }
 
-/// What one selector of a query reads.
+/// The time range that one selector of a query reads.
 #[derive(Debug, Clone)]
 struct Read {
     matchers: Vec<Matcher>,
-    /// For the step 0, both included.
+    /// For the step 0, both inclusive.
     from_ms: i64,
     to_ms: i64,
-    /// A step reads as much later as it is itself; else all read the same times.
+    /// Whether the range moves with the step; otherwise all steps read the same range.
     moves: bool,
 }
 
-/// What the steps of a query read.
+/// The time ranges that the steps of a query read.
 #[derive(Debug, Clone)]
 pub struct Reads(Vec<Read>);
 
 impl Reads {
-    /// What a query reads at steps that are `step_ms` apart.
+    /// The ranges for a query with steps `step_ms` apart.
     #[must_use]
     pub fn of(query: &Query, step_ms: i64) -> Self {
         let at = |time_ms: i64| query.selectors(time_ms, time_ms, step_ms, &Options::default());
@@ -47,22 +47,22 @@ impl Reads {
             })
             .collect();
         if query.calls("info") {
-            // It reads series that no selector names.
+            // It reads series without a selector.
             let from_ms = 1 - Options::default().look_back_ms;
             reads.push(Read { matchers: Vec::new(), from_ms, to_ms: 0, moves: true });
         }
         Reads(reads)
     }
 
-    /// The last time that is read for steps up to `end_ms`.
+    /// The last time that steps up to `end_ms` read.
     #[must_use]
     pub fn until(&self, end_ms: i64) -> i64 {
         let last = |read: &Read| if read.moves { read.to_ms.saturating_add(end_ms) } else { read.to_ms };
         self.0.iter().map(last).fold(end_ms, i64::max)
     }
 
-    /// The steps of `first..=last` whose value may differ since samples changed; `changed` tells the times of those that fulfil
-    /// matchers. `None` if there are none.
+    /// The steps of `first..=last` whose value may have changed; `changed` returns the time range of changed samples
+    /// that match matchers. `None` if there are none.
     #[must_use]
     pub fn affected(
         &self,

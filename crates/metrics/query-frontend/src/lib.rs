@@ -1,5 +1,6 @@
-//! What stands in front of an engine, as logic without I/O or clock: which part of a range is known already ([`cache`]), which
-//! part may be kept ([`horizon`]), which steps late samples change ([`late`]), which names a source has for a series ([`aliases`]) and for its labels ([`labels`]), whether a failing engine is asked at all ([`breaker`]) and asked twice ([`budget`]).
+//! The query frontend of an engine, as logic without I/O or clock: which part of a range is cached ([`cache`]), which
+//! part can be cached ([`horizon`]), which steps late samples change ([`late`]), aliases of metrics ([`aliases`]) and
+//! labels ([`labels`]), a circuit breaker ([`breaker`]) and a retry budget ([`budget`]).
 
 pub mod aliases;
 pub mod breaker;

@@ -1,4 +1,4 @@
-//! A body into a request.
+//! Decodes a body into a request.
 
 use std::sync::Arc;
 
@@ -10,17 +10,17 @@ use crate::{
     wire::{Field, Message},
 };
 
-/// What one body may cost.
+/// Limits of one body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes once decompressed.
+    /// Maximum decompressed size in bytes.
     pub decompressed_bytes: usize,
-    /// Bytes of memory of what is made of them: an empty object takes two bytes of a body, and many times that here.
+    /// Maximum memory of the decoded objects: an empty object has two bytes in a body, but many times that in memory.
     pub object_bytes: usize,
 }
 
 impl Limits {
-    /// Buckets of all histograms of one request. Spans say in a few bytes how many there are.
+    /// Maximum number of histogram buckets in one request. Spans declare many in a few bytes.
     pub(crate) const MAX_BUCKETS: usize = 4 << 20;
 }
 
@@ -30,7 +30,7 @@ impl Default for Limits {
     }
 }
 
-/// What objects take until they are stored, in bytes: here and as what the store is given.
+/// Memory of objects until they are stored, in bytes: here and as input of the store.
 mod cost {
     pub(super) const SERIES: usize = 192;
     pub(super) const SAMPLE: usize = 64;
@@ -40,7 +40,7 @@ mod cost {
     pub(super) const FAMILY: usize = 192;
 }
 
-/// What objects may still take. It is asked before one is made.
+/// The remaining memory for objects, checked before each one is created.
 struct Room {
     left: usize,
     limit: usize,
@@ -53,10 +53,11 @@ impl Room {
     }
 }
 
-/// Unpacks a body in Snappy's block format.
+/// Decompresses a body in Snappy's block format.
 ///
 /// # Errors
-/// It is something else, or larger than is taken.
+///
+/// It is not Snappy, or exceeds the limit.
 pub fn decompress(body: &[u8], limits: Limits) -> Result<Vec<u8>, DecodeError> {
     let wrong = |error: snap::Error| DecodeError::Compression(error.to_string());
     let size = snap::raw::decompress_len(body).map_err(wrong)?;
@@ -67,10 +68,11 @@ pub fn decompress(body: &[u8], limits: Limits) -> Result<Vec<u8>, DecodeError> {
     snap::raw::Decoder::new().decompress_vec(body).map_err(wrong)
 }
 
-/// Reads an unpacked body. Series whose labels are wrong are left out, and told in [`Request::first_rejected`].
+/// Decodes a decompressed body. Series with invalid labels are skipped and reported in [`Request::first_rejected`].
 ///
 /// # Errors
-/// It is no message of the protocol, or holds more than is taken.
+///
+/// It is not a valid message, or exceeds a limit.
 pub fn decode(bytes: &[u8], limits: Limits) -> Result<Request, DecodeError> {
     let mut room = Room { left: limits.object_bytes, limit: limits.object_bytes };
     let mut request = Request::default();
@@ -86,7 +88,7 @@ pub fn decode(bytes: &[u8], limits: Limits) -> Result<Request, DecodeError> {
             }
             3 => {
                 let family = field.message(&message)?;
-                // Its texts are no longer than it is.
+                // Its texts are at most as long as the message.
                 room.take(cost::FAMILY.saturating_add(family.remaining()))?;
                 request.families.push(read_family(family)?);
             }

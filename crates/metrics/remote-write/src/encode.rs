@@ -1,19 +1,20 @@
-//! A request into a body.
+//! Encodes a request as a body.
 
 use labels::Labels;
 use timeseries::histogram::{Buckets, Histogram, ResetHint};
 
 use crate::{Request, TimeSeries};
 
-/// Packs a message in Snappy's block format.
+/// Compresses a message in Snappy's block format.
 ///
 /// # Errors
-/// It is larger than the format allows, which is 4 GiB.
+///
+/// It exceeds the format's limit of 4 GiB.
 pub fn compress(message: &[u8]) -> Result<Vec<u8>, snap::Error> {
     snap::raw::Encoder::new().compress_vec(message)
 }
 
-/// A request as `prometheus.WriteRequest`. Histograms are sent with floating point counts.
+/// A request as `prometheus.WriteRequest`. Histograms have float counts.
 #[must_use]
 pub fn encode(request: &Request) -> Vec<u8> {
     let mut out = Vec::new();
@@ -74,7 +75,7 @@ fn encode_histogram(time: i64, histogram: &Histogram) -> Vec<u8> {
     out
 }
 
-/// Spans and counts, under these field numbers. Each bucket with a gap before it begins a span.
+/// Spans and counts with these field numbers. Each bucket after a gap starts a span.
 fn put_buckets(out: &mut Vec<u8>, (spans, counts): (u64, u64), buckets: &Buckets) {
     let mut found: Vec<(i32, u64)> = Vec::new();
     let mut next = 0;

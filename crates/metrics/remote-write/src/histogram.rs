@@ -1,4 +1,4 @@
-//! Native histograms: spans and deltas of the protocol, to and from sparse buckets.
+//! Converts native histograms between the protocol's spans and deltas and sparse buckets.
 
 use timeseries::histogram::{Buckets, CUSTOM, Histogram, ResetHint};
 
@@ -7,10 +7,10 @@ use crate::{
     wire::{Field, Message, zigzag},
 };
 
-/// The finest and coarsest exponential buckets that there are.
+/// The coarsest and the finest exponential schema.
 const SCHEMAS: std::ops::RangeInclusive<i32> = -4..=8;
 
-/// A histogram of the protocol as it is read.
+/// A decoded histogram message.
 #[derive(Debug, Default)]
 struct Wire {
     is_float: bool,
@@ -30,8 +30,8 @@ struct WireBuckets {
     counts: Vec<f64>,
 }
 
-/// A histogram with its time. The inner result tells what is wrong with a histogram of a readable message. `budget` is how many buckets
-/// may still be read, and goes down.
+/// A histogram with its time. The inner error is about an invalid histogram in a valid message. `budget` is the number
+/// of buckets that may still be decoded; it is reduced.
 pub(crate) fn read(mut message: Message, budget: &mut usize) -> Result<Result<(i64, Histogram), String>, DecodeError> {
     let mut wire = Wire::default();
     let mut custom_bounds = Vec::new();
@@ -91,7 +91,7 @@ impl Wire {
         }
         let buckets = histogram.positive.iter().chain(&histogram.negative).map(|(_, count)| count);
         let in_buckets = histogram.zero_count + buckets.sum::<f64>();
-        // What was not a number is counted, but in no bucket.
+        // NaN observations are counted, but in no bucket.
         let is_consistent = if histogram.sum.is_nan() {
             in_buckets <= histogram.count
         } else {
@@ -142,7 +142,7 @@ impl WireBuckets {
         Ok(())
     }
 
-    /// The buckets that are not empty.
+    /// The non-empty buckets.
     #[allow(clippy::cast_precision_loss, reason = "counts are computed with as floating point, in Prometheus too")]
     fn sparse(&self, is_float: bool) -> Result<Buckets, String> {
         let mut absolute = 0_i64;

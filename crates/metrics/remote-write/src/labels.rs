@@ -1,4 +1,4 @@
-//! Labels as they are sent: checked, and put in order.
+//! Checks and sorts received labels.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use crate::Rejected;
 /// Labels in the order of the request.
 pub(crate) type Pairs<'a> = Vec<(&'a str, &'a str)>;
 
-/// The labels of a series. They need not be sorted, and those without a value count as absent, as in Prometheus.
+/// The labels of a series. As in Prometheus, they need not be sorted, and labels with an empty value count as absent.
 pub(crate) fn series_labels(pairs: &Pairs) -> Result<Labels, Rejected> {
     let reject = |reason: String| Rejected { series: shown(pairs), reason };
     if pairs.iter().any(|(name, _)| name.is_empty()) {
@@ -33,7 +33,7 @@ pub(crate) fn series_labels(pairs: &Pairs) -> Result<Labels, Rejected> {
     Ok(Labels::new(pairs.iter().copied()))
 }
 
-/// A series in PromQL's notation, as far as its labels allow, and not longer than a line of a log should be.
+/// A series in PromQL's notation, as far as its labels allow, limited to the length of a log line.
 fn shown(pairs: &Pairs) -> String {
     const LONGEST: usize = 500;
     let mut text = String::from("{");

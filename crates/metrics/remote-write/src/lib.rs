@@ -1,8 +1,8 @@
-//! Prometheus' remote-write protocol 1.0: Snappy blocks of protocol buffers, read and written.
+//! Prometheus' remote-write protocol 1.0: decodes and encodes Snappy blocks of protocol buffers.
 //!
-//! [`decompress`] unpacks a body, [`decode`] reads what is in it. The messages are read in place, so that a label is copied once, and
-//! unknown fields are passed over, as protocol buffers ask for. Input is hostile until proven otherwise: nothing here panics on it, and
-//! [`Limits`] bound what one body can cost. No I/O: what becomes of the samples is the caller's.
+//! [`decompress`] decompresses a body, [`decode`] decodes its content. Messages are decoded in place, so that a label
+//! is only copied once, and unknown fields are skipped, as protocol buffers require. Input is untrusted: nothing here
+//! panics on it, and [`Limits`] limit its cost. No I/O: the caller stores the samples.
 
 mod decode;
 mod encode;

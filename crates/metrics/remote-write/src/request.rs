@@ -1,4 +1,4 @@
-//! What a request holds.
+//! The content of a request.
 
 use std::sync::Arc;
 
@@ -7,69 +7,69 @@ use timeseries::histogram::Histogram;
 
 use crate::Rejected;
 
-/// A request, with what had to be left out of it.
+/// A decoded request, and what was skipped.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Request {
-    /// Series whose labels are good.
+    /// Series with valid labels.
     pub series: Vec<TimeSeries>,
-    /// What is said about metric families.
+    /// Metadata of metric families.
     pub families: Vec<Family>,
-    /// How many series and histograms were left out.
+    /// Number of skipped series and histograms.
     pub rejected: usize,
-    /// The first of those.
+    /// The first skipped one.
     pub first_rejected: Option<Rejected>,
 }
 
-/// New samples of one series.
+/// Samples of one series.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TimeSeries {
     /// The series; it has a metric name.
     pub labels: Labels,
-    /// Times, in milliseconds since the Unix epoch, and values, staleness markers included bit by bit.
+    /// Times in milliseconds since the Unix epoch, and values, including stale markers with their exact bits.
     pub samples: Vec<(i64, f64)>,
     /// Native histograms with their times.
     pub histograms: Vec<(i64, Arc<Histogram>)>,
-    /// Traces that stand for samples.
+    /// Exemplars.
     pub exemplars: Vec<Exemplar>,
 }
 
-/// A trace that stands for a sample.
+/// An exemplar.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Exemplar {
     /// For example `trace_id`.
     pub labels: Labels,
-    /// The value that was observed.
+    /// The observed value.
     pub value: f64,
     /// Milliseconds since the Unix epoch.
     pub timestamp_ms: i64,
 }
 
-/// What is said about a metric family.
+/// Metadata of a metric family.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Family {
     /// Its name.
     pub name: String,
     /// Its type.
     pub kind: FamilyKind,
-    /// What it means.
+    /// Help text.
     pub help: String,
     /// Its unit.
     pub unit: String,
 }
 
-/// Type of a metric family; the numbers are the protocol's.
+/// Type of a metric family; the numbers are those of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FamilyKind {
-    /// The sender does not say.
+    /// Not specified by the sender.
     #[default]
     Unknown = 0,
-    /// Only rises.
+    /// Only increases.
     Counter = 1,
-    /// Goes up and down.
+    /// Increases and decreases.
     Gauge = 2,
     /// Counts by upper bound, with their sum.
     Histogram = 3,
-    /// A histogram whose counts go up and down.
+    /// A histogram whose counts may decrease.
     GaugeHistogram = 4,
     /// Quantiles computed by the source.
     Summary = 5,
@@ -91,12 +91,12 @@ impl FamilyKind {
         FamilyKind::StateSet,
     ];
 
-    /// The kind of a number of the protocol; one that is not known counts as [`FamilyKind::Unknown`].
+    /// The kind with a number of the protocol; an unknown one is [`FamilyKind::Unknown`].
     pub(crate) fn of(number: u64) -> Self {
         usize::try_from(number).ok().and_then(|index| Self::ALL.get(index).copied()).unwrap_or_default()
     }
 
-    /// The word for it in Prometheus' metadata API.
+    /// Name in Prometheus' metadata API.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

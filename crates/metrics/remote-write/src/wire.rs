@@ -1,24 +1,24 @@
-//! The encoding of protocol buffers: fields of a message, one after the other.
+//! The wire format of protocol buffers.
 
 use crate::DecodeError;
 
-/// Reads a message field by field.
+/// Decodes a message field by field.
 #[derive(Debug, Clone)]
 pub(crate) struct Message<'a> {
     bytes: &'a [u8],
     offset: usize,
 }
 
-/// What a field holds.
+/// The content of a field.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Field<'a> {
     /// An integer, a boolean or an enumeration.
     Varint(u64),
     /// Eight bytes.
     Fixed64(u64),
-    /// Four bytes, which no message here uses.
+    /// Four bytes, not used by any message here.
     Fixed32,
-    /// Text, a message within the message, or packed numbers.
+    /// Text, a nested message, or packed numbers.
     Bytes(&'a [u8]),
 }
 
@@ -69,12 +69,12 @@ impl<'a> Message<'a> {
         Err(self.malformed("an integer without an end"))
     }
 
-    /// The next eight bytes as a number.
+    /// The next eight bytes as a float.
     pub(crate) fn double(&mut self) -> Result<f64, DecodeError> {
         Ok(f64::from_bits(u64::from_le_bytes(self.array()?)))
     }
 
-    /// Bytes that are left of it.
+    /// Number of remaining bytes.
     pub(crate) fn remaining(&self) -> usize {
         self.bytes.len()
     }
@@ -110,12 +110,12 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A time or another signed integer, in two's complement.
+    /// A signed integer in two's complement, such as a time.
     pub(crate) fn int64(self, message: &Message) -> Result<i64, DecodeError> {
         Ok(self.varint(message)?.cast_signed())
     }
 
-    /// A number with a fraction.
+    /// A float.
     pub(crate) fn double(self, message: &Message) -> Result<f64, DecodeError> {
         match self {
             Field::Fixed64(bits) => Ok(f64::from_bits(bits)),
@@ -131,18 +131,18 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// Text, for which only UTF-8 counts.
+    /// Text, which must be UTF-8.
     pub(crate) fn text(self, message: &Message) -> Result<&'a str, DecodeError> {
         std::str::from_utf8(self.bytes(message)?).map_err(|_| message.malformed("text that is not UTF-8"))
     }
 
-    /// A message within the message.
+    /// A nested message.
     pub(crate) fn message(self, message: &Message) -> Result<Message<'a>, DecodeError> {
         Ok(Message { bytes: self.bytes(message)?, offset: 0 })
     }
 }
 
-/// A signed integer whose sign is in the lowest bit.
+/// Decodes a zigzag-encoded signed integer.
 pub(crate) fn zigzag(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
 }

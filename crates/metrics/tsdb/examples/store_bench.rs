@@ -1,10 +1,11 @@
-//! Measures a store: samples a second, bytes a sample in memory and on disk, time to open.
+//! Benchmarks a store: samples per second, bytes per sample in memory and on disk, time to open.
 //!
 //! ```text
 //! cargo run --release -p tsdb --example store_bench -- [SERIES] [HOURS] [STEP_SECONDS] [DIRECTORY]
 //! ```
-//! Series are steady ones, as a scrape gives them: counters, gauges with two decimals, sizes in bytes, constants. Samples come scrape
-//! by scrape. Resident bytes are what the process has more than before it opened the store.
+//!
+//! Series are regular ones, as from scrapes: counters, gauges with two decimals, sizes in bytes, constants. Samples
+//! arrive scrape by scrape. Resident bytes are the growth of the process since before it opened the store.
 
 use std::{
     error::Error,
@@ -45,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let began = Instant::now();
         store.append(&batch)?;
         appending += began.elapsed();
-        // Every half an hour of the series' time, as a server does every minute of its own.
+        // Every half an hour of the series' time, as a server does every minute of real time.
         if i64::from(at) * i64::from(step) % 1_800 == 0 {
             let began = Instant::now();
             store.run_retention(time)?;
@@ -110,7 +111,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The usual settings, but all samples may be selected at once.
+/// Default settings without a limit for selected samples.
 fn options() -> StoreOptions {
     StoreOptions { max_select_samples: u64::MAX, ..StoreOptions::default() }
 }
@@ -139,7 +140,7 @@ fn next_value(kind: u32, last: f64, random: &mut Random) -> f64 {
     }
 }
 
-/// Reproducible numbers between 0 and 1.
+/// Reproducible pseudo-random numbers between 0 and 1.
 struct Random(u64);
 
 impl Random {

@@ -4,9 +4,9 @@
 #[derive(Debug, Clone, Default)]
 pub(crate) struct BitWriter {
     bytes: Vec<u8>,
-    /// Bits not yet written, in the low end; above them is rubbish.
+    /// Bits not yet written, in the low end; the bits above them are undefined.
     pending: u64,
-    /// How many bits are pending; below 8 between calls.
+    /// Number of pending bits; below 8 between calls.
     pending_len: u32,
 }
 
@@ -27,7 +27,7 @@ impl BitWriter {
         }
     }
 
-    /// The bits so far, the last byte filled up with zeros.
+    /// The bits so far, padded with zeros to whole bytes.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.bytes.len() + 1);
         bytes.extend_from_slice(&self.bytes);
@@ -37,7 +37,7 @@ impl BitWriter {
         bytes
     }
 
-    /// Forgets all bits and keeps the buffer.
+    /// Removes all bits but retains the allocated buffer.
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.pending = 0;
@@ -50,7 +50,7 @@ impl BitWriter {
     }
 }
 
-/// Takes bits from a buffer. Every read past the end is `None`, so damaged data cannot do harm.
+/// Reads bits from a buffer. Every read past the end is `None`, so damaged data is safe to read.
 #[derive(Debug, Clone)]
 pub(crate) struct BitReader<'a> {
     bytes: &'a [u8],
@@ -90,7 +90,7 @@ impl<'a> BitReader<'a> {
         Some(bit == 1)
     }
 
-    /// Counts ones up to the zero that ends them, or up to `limit` ones, after which no zero follows.
+    /// Counts ones up to the zero that ends them, or up to `limit` ones, after which there is no zero.
     #[inline]
     pub(crate) fn read_ones(&mut self, limit: u32) -> Option<u32> {
         let ones = self.window()?.leading_ones().min(limit);
@@ -98,7 +98,8 @@ impl<'a> BitReader<'a> {
         (self.position <= self.bytes.len() * 8).then_some(ones)
     }
 
-    /// Counts ones as [`BitReader::read_ones`] does and, unless there were `limit`, takes the `width` bits that follow, at most 32.
+    /// Counts ones like [`BitReader::read_ones`] and, unless there were `limit`, reads the next `width` bits, at most
+    /// 32.
     #[inline]
     pub(crate) fn read_ones_then(&mut self, limit: u32, width: u32) -> Option<(u32, u64)> {
         let window = self.window()?;

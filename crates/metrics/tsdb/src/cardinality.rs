@@ -1,4 +1,4 @@
-//! Which metrics and labels make the most series.
+//! Which metrics and labels have the most series.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -6,27 +6,28 @@ use labels::METRIC_NAME;
 
 use crate::head::Head;
 
-/// Something and how much of it there is.
+/// A name and its count.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Counted {
-    /// How much.
+    /// Count.
     pub count: u64,
-    /// Of what.
+    /// Name.
     pub name: String,
 }
 
-/// Which metrics and labels make the most series, each list from the most on.
+/// Which metrics and labels have the most series. Each list is sorted by count, descending.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cardinality {
-    /// Pairs of a label's name and value that series have.
+    /// Number of distinct label pairs.
     pub label_pairs: u64,
-    /// Series of a metric.
+    /// Number of series per metric name.
     pub series_by_metric: Vec<Counted>,
-    /// Values of a label.
+    /// Number of distinct values per label name.
     pub values_by_label: Vec<Counted>,
-    /// Length of all values that a label has in all series, in bytes. Each value is held once, so that this is what it would be otherwise.
+    /// Total length of a label's values over all series, in bytes. The store holds each value once, so this is what it
+    /// would need without that.
     pub bytes_by_label: Vec<Counted>,
-    /// Series with a label's value, as `name=value`.
+    /// Number of series per label pair, as `name=value`.
     pub series_by_pair: Vec<Counted>,
 }
 
@@ -60,10 +61,10 @@ fn size(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-/// The most of what was added; of equals the ones that were added first.
+/// The largest counts added; of equal counts the ones added first.
 struct Most {
     limit: usize,
-    /// The least on top.
+    /// Min-heap.
     kept: BinaryHeap<Reverse<Counted>>,
 }
 

@@ -1,9 +1,9 @@
-//! Merging files of chunks: many chunks of a series, spread over files, become few long ones in one file.
+//! Compaction: merges many short chunks of a series, spread over several chunk files, into few long ones in one file.
 //!
-//! Chunks are written in the order in which they fill up, so that those of one series lie far apart, late samples overlap others,
-//! and each start of the process leaves a small file. Once a few files are no longer young, their samples are written again, series
-//! by series. That makes reading old data cheap and the index in memory short. The new file names those it replaces, so that a crash
-//! between its appearance and their removal does no harm.
+//! Chunks are written in the order in which they fill up. So the chunks of one series are far apart, late samples
+//! overlap others, and each start of the process leaves a small file. Once a few files are older than the head window,
+//! we rewrite their samples series by series. That makes reads of old data cheap and the in-memory index short. The new
+//! file lists the files it replaces, so that a crash before their removal is harmless.
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
@@ -26,27 +26,28 @@ use crate::{
     series::Run,
 };
 
-/// Samples of a chunk at most.
+/// Maximum number of samples in a chunk.
 const CHUNK_SAMPLES: usize = 1_920;
-/// Native histograms of a chunk at most.
+/// Maximum number of native histograms in a chunk.
 const CHUNK_HISTOGRAMS: u32 = 480;
-/// Files are merged when they span this much, ...
+/// Files are merged if together they span this much time, ...
 const SPAN_MS: i64 = 24 * 3_600 * 1_000;
-/// ... or are this many, ...
+/// ... or if there are this many, ...
 const FILES: usize = 8;
-/// ... or this large together.
+/// ... or if they are this large together.
 const BYTES: u64 = 32 * 1_024 * 1_024;
-/// A merged file smaller than this is merged again.
+/// A merged file smaller than this can be merged again.
 const SMALL_BYTES: u64 = 1_024 * 1_024;
 
-/// Files to be merged, and what of them is still wanted.
+/// Files to merge, and their chunks that series still use.
 pub(crate) struct Plan {
     inputs: BTreeMap<FileNumber, Arc<ChunkFile>>,
     series: Vec<(SeriesId, Labels, Vec<Run>)>,
 }
 
 impl Plan {
-    /// Picks files that have nothing younger than `cutoff`; `None` if it is not worth it. The file that grows is left alone.
+    /// Picks files whose samples are all older than `cutoff`; `None` if there is too little to merge. Skips the file
+    /// that is being written.
     pub(crate) fn pick(head: &Head, growing: Option<FileNumber>, cutoff: i64) -> Option<Self> {
         let mut candidates: Vec<(FileNumber, &Arc<ChunkFile>)> = head
             .files
@@ -70,12 +71,12 @@ impl Plan {
         None
     }
 
-    /// Numbers of the files.
+    /// Numbers of the input files.
     pub(crate) fn inputs(&self) -> impl Iterator<Item = FileNumber> + '_ {
         self.inputs.keys().copied()
     }
 
-    /// Writes the new file. Chunks that cannot be read are reported and left out.
+    /// Writes the new file. Unreadable chunks are reported and left out.
     pub(crate) fn write(
         &self,
         number: FileNumber,
@@ -113,7 +114,7 @@ impl Plan {
     }
 }
 
-/// The chunks in these files that series still have.
+/// The chunks of these files that series still use.
 fn wanted(head: &Head, inputs: &BTreeMap<FileNumber, Arc<ChunkFile>>) -> Vec<(SeriesId, Labels, Vec<Run>)> {
     let inside = |run: &&Run| run.place.is_some_and(|place| inputs.contains_key(&place.file));
     head.iter()
@@ -125,7 +126,7 @@ fn wanted(head: &Head, inputs: &BTreeMap<FileNumber, Arc<ChunkFile>>) -> Vec<(Se
         .collect()
 }
 
-/// The samples of the runs in as few chunks as there can be, or the chunks as they are if that is shorter.
+/// Merges the samples of the runs into as few chunks as possible; returns the chunks as they are if that is smaller.
 fn merge(runs: &[Run], load: impl Fn(&Run) -> Option<Arc<[u8]>>) -> Vec<SealedChunk> {
     let mut chunks: Vec<SealedChunk> =
         runs.iter().filter_map(&load).filter_map(|bytes| SealedChunk::from_bytes(bytes).ok()).collect();
@@ -136,11 +137,11 @@ fn merge(runs: &[Run], load: impl Fn(&Run) -> Option<Arc<[u8]>>) -> Vec<SealedCh
     chunks
 }
 
-/// Histograms in as few chunks as there can be.
+/// Merges histograms into as few chunks as possible.
 fn merge_histograms(chunks: &[SealedChunk]) -> Vec<SealedChunk> {
     let mut column = HistogramColumn::new();
     for chunk in chunks {
-        // One that makes no sense is left out; reading it has told so.
+        // A chunk that does not decode is left out; reading has already reported it.
         let _ = chunk.decode_histograms(i64::MIN, i64::MAX, &mut column);
     }
     put_in_order(&mut column);
@@ -155,11 +156,11 @@ fn merge_floats(chunks: Vec<SealedChunk>) -> Vec<SealedChunk> {
     }
     let bytes = |chunks: &[SealedChunk]| chunks.iter().map(|chunk| chunk.bytes.len()).sum::<usize>();
     let apart = chunks.windows(2).all(|pair| matches!(pair, [before, after] if before.last < after.first));
-    // Many short chunks cost memory, which a few bytes on disk are not worth.
+    // Many short chunks need memory, which is worse than a few bytes more on disk.
     if apart && bytes(&chunks) + chunks.len() * 64 < bytes(&longer) { chunks } else { longer }
 }
 
-/// A file that takes the place of others.
+/// A file that replaces others.
 pub(crate) struct Compacted {
     number: FileNumber,
     runs: Vec<(SeriesId, Vec<Run>)>,
@@ -168,7 +169,7 @@ pub(crate) struct Compacted {
 }
 
 impl Compacted {
-    /// Makes readers use the new file, and gives those that are no longer used.
+    /// Switches readers to the new file; returns the replaced files.
     pub(crate) fn install(self, head: &mut Head) -> Vec<Arc<ChunkFile>> {
         for (id, new) in self.runs {
             let Some(series) = head.series_mut(id) else { continue };

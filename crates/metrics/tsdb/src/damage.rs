@@ -1,4 +1,4 @@
-//! What was found damaged on disk.
+//! Damage found on disk.
 
 use std::{
     fmt,
@@ -6,27 +6,27 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A part of a file that does not hold what was once written there. It was set aside; everything around it was kept.
+/// A damaged part of a file. It was moved aside; the data around it is intact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
-    /// The file, where it was found.
+    /// The file in which it was found.
     pub file: PathBuf,
-    /// First byte.
+    /// Offset of the first byte.
     pub offset: u64,
-    /// How many bytes.
+    /// Number of bytes.
     pub bytes: u64,
-    /// What kind of damage.
+    /// Kind of damage.
     pub kind: DamageKind,
 }
 
 /// Kinds of damage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DamageKind {
-    /// The file ends within what was last written, as after a crash or a power cut.
+    /// The file ends in the middle of the last write, as after a crash or a power cut.
     TornEnd,
-    /// A checksum does not fit: bytes changed after they were written.
+    /// A checksum does not match: bytes changed after they were written.
     Changed,
-    /// The checksum fits, and the content makes no sense here: it belongs to something that was lost.
+    /// The checksum matches, but the content refers to something that was lost.
     Orphaned,
     /// The file could not be read.
     Unreadable,

@@ -1,4 +1,4 @@
-//! Why a store does not open, or something on disk could not be done.
+//! Errors of opening a store and of file operations.
 
 use std::{io, path::PathBuf};
 
@@ -14,7 +14,7 @@ pub enum OpenError {
     Locked {
         /// The directory.
         path: PathBuf,
-        /// The process, if it has told.
+        /// The process, if the lock file names it.
         pid: Option<u32>,
     },
     /// The directory was written by a later version.
@@ -29,26 +29,26 @@ pub enum OpenError {
         /// The latest format this version reads.
         supported: u64,
     },
-    /// The system refused a file.
+    /// A file operation failed.
     #[error(transparent)]
     Io(#[from] FileError),
 }
 
-/// The system refused to do something with a file.
+/// A file operation failed.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}: {source}", .path.display())]
 pub struct FileError {
-    /// What was tried, as a verb: `read`, `write`.
+    /// The operation as a verb: `read`, `write`.
     pub action: &'static str,
     /// The file or directory.
     pub path: PathBuf,
-    /// What the system said.
+    /// The system's error.
     #[source]
     pub source: io::Error,
 }
 
 impl FileError {
-    /// Whether there was no room on the disk, or no more than a quota or a limit allows.
+    /// Whether the disk is full, or a quota or limit is reached.
     #[must_use]
     pub fn is_full(&self) -> bool {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull, WriteZero};
@@ -56,9 +56,9 @@ impl FileError {
     }
 }
 
-/// Says which file an I/O error is about.
+/// Adds the file to an I/O error.
 pub(crate) trait OnFile<T> {
-    /// Adds what was tried and the path.
+    /// Adds the operation and the path.
     fn on_file(self, action: &'static str, path: &std::path::Path) -> Result<T, FileError>;
 }
 

@@ -1,4 +1,4 @@
-//! Everything that is held in memory: the series, their index, and which files there are.
+//! The in-memory state: series, their index, and the set of chunk files.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -33,7 +33,7 @@ pub(crate) struct HistogramEntry {
     pub(crate) histogram: Arc<Histogram>,
 }
 
-/// Samples of one kind that follow each other in a batch.
+/// Consecutive samples of one kind in a batch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Part<'a> {
     Floats(&'a [Entry]),
@@ -41,7 +41,7 @@ pub(crate) enum Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    /// The part in pieces of so many samples.
+    /// Splits the part into pieces of at most `samples` samples.
     pub(crate) fn pieces(self, samples: usize) -> impl Iterator<Item = Part<'a>> {
         let (floats, histograms): (&[Entry], &[HistogramEntry]) = match self {
             Part::Floats(entries) => (entries, &[]),
@@ -50,7 +50,7 @@ impl<'a> Part<'a> {
         floats.chunks(samples).map(Part::Floats).chain(histograms.chunks(samples).map(Part::Histograms))
     }
 
-    /// What is left of it behind so many samples.
+    /// The part without its first `samples` samples.
     pub(crate) fn behind(self, samples: usize) -> Self {
         match self {
             Part::Floats(entries) => Part::Floats(entries.get(samples..).unwrap_or_default()),
@@ -78,10 +78,10 @@ impl<'a> Part<'a> {
     }
 }
 
-/// A sample that is to be compared with chunks that are not in memory.
+/// A sample that must be compared with chunks that are not in memory.
 #[derive(Debug)]
 pub(crate) struct NotInMemory {
-    /// Its position among those that were to be added.
+    /// Index in the batch.
     pub(crate) position: usize,
     /// Its series.
     pub(crate) id: SeriesId,
@@ -89,24 +89,24 @@ pub(crate) struct NotInMemory {
     pub(crate) runs: Vec<Run>,
 }
 
-/// The state that readers share and the one writer changes.
+/// The state that readers share and the only writer changes.
 #[derive(Debug, Default)]
 pub(crate) struct Head {
-    /// By number; a removed series leaves a hole until the next start.
+    /// By number; a removed series leaves a gap until the next start.
     series: Vec<Option<Box<Series>>>,
     by_labels: HashMap<Labels, SeriesId>,
     pub(crate) postings: Postings,
     texts: HashSet<Arc<str>>,
     pub(crate) metadata: BTreeMap<String, Metadata>,
-    /// Time of the newest sample of all.
+    /// Time of the latest sample of all series.
     pub(crate) newest: Option<i64>,
-    /// Samples refused because they came too late, since the start.
+    /// Number of samples rejected since the start because they were too late.
     pub(crate) too_old: u64,
-    /// Samples refused because their time was taken, since the start.
+    /// Number of samples rejected since the start because the series had another value at their time.
     pub(crate) duplicates: u64,
-    /// Series with sealed chunks that are not on disk yet; a series may be there twice.
+    /// Series with sealed chunks that are not on disk yet; a series may occur twice.
     pub(crate) unwritten: Vec<SeriesId>,
-    /// Files with chunks. Readers take the whole map with them, so that a file removed meanwhile stays readable for them.
+    /// Chunk files. Readers clone the whole map, so that a file removed meanwhile stays readable for them.
     pub(crate) files: Arc<BTreeMap<FileNumber, Arc<ChunkFile>>>,
 }
 
@@ -116,7 +116,7 @@ impl Head {
         self.by_labels.get(labels).copied()
     }
 
-    /// The number of a series, which is added if it is new; `None` if there are `limit` already.
+    /// The number of a series, which is added if it is new; `None` if there are already `limit`.
     pub(crate) fn add_series(&mut self, labels: &Labels, limit: usize) -> Option<SeriesId> {
         if let Some(id) = self.id_of(labels) {
             return Some(id);
@@ -134,12 +134,12 @@ impl Head {
         Some(id)
     }
 
-    /// The one copy of a text.
+    /// The interned copy of a text.
     fn shared(&mut self, text: &Arc<str>) -> Arc<str> {
         match self.texts.get(text) {
             Some(shared) => shared.clone(),
             None => {
-                // A fresh copy: the caller's may be part of something larger, and is the caller's.
+                // Copies the text, because the caller's may be part of a larger allocation.
                 let own: Arc<str> = Arc::from(&**text);
                 self.texts.insert(own.clone());
                 own
@@ -152,7 +152,7 @@ impl Head {
         self.series.get(usize::try_from(id).ok()?)?.as_deref()
     }
 
-    /// A series, to change it.
+    /// A series, mutable.
     pub(crate) fn series_mut(&mut self, id: SeriesId) -> Option<&mut Series> {
         self.series.get_mut(usize::try_from(id).ok()?)?.as_deref_mut()
     }
@@ -162,17 +162,17 @@ impl Head {
         (0..).zip(&self.series).filter_map(|(id, series)| Some((id, series.as_deref()?)))
     }
 
-    /// All series with their numbers, to change them.
+    /// All series with their numbers, mutable.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (SeriesId, &mut Series)> {
         (0..).zip(&mut self.series).filter_map(|(id, series)| Some((id, series.as_deref_mut()?)))
     }
 
-    /// How many series there are.
+    /// Number of series.
     pub(crate) fn series_count(&self) -> usize {
         self.by_labels.len()
     }
 
-    /// The series that fulfil every matcher and have something in the range, sorted by number.
+    /// The series that match all matchers and have data in the range, sorted by number.
     pub(crate) fn matching(&self, matchers: &[Matcher], start: i64, end: i64) -> Vec<(SeriesId, &Series)> {
         let ids = self.postings.select(matchers, |id| self.series(id).map(|series| &series.labels));
         ids.into_iter()
@@ -181,8 +181,9 @@ impl Head {
             .collect()
     }
 
-    /// Adds samples and counts what became of them. Stops before one that is to be compared with chunks that are not in memory, unless
-    /// it is the first and `looked_up` says that they were looked up: reading them is nothing to be done under a lock.
+    /// Appends samples and counts the results. Stops before a sample that must be compared with chunks that are not in
+    /// memory, so that the caller can load them without the lock. `looked_up` says that this was done for the first
+    /// sample.
     pub(crate) fn apply(
         &mut self,
         part: Part,
@@ -216,8 +217,8 @@ impl Head {
         None
     }
 
-    /// Adds one sample, or gives the chunks that are to be looked up before, if `compares` says of the series' newest time that the
-    /// sample is to be compared with what is there.
+    /// Appends one sample. If `compares`, given the series' latest time, says that the sample must be compared with
+    /// stored ones, returns the chunks that must be loaded first.
     #[inline]
     fn apply_one(
         &mut self,
@@ -232,7 +233,7 @@ impl Head {
             return None;
         };
         if series.newest_time().is_some_and(compares) {
-            // Rare: a late sample of a series that was idle.
+            // Rare: a late sample of an idle series.
             let missing: Vec<Run> = series.needed_for(time).cloned().collect();
             if !missing.is_empty() {
                 return Some(missing);
@@ -252,8 +253,8 @@ impl Head {
         None
     }
 
-    /// Takes chunks of a series that were looked up into memory again, until they are next released. `false` if one is no longer where
-    /// it was, because files were merged meanwhile: they are to be looked up once more.
+    /// Puts loaded chunks of a series into memory until they are next released. `false` if a compaction has moved one
+    /// of them meanwhile: load again.
     pub(crate) fn give(&mut self, id: SeriesId, looked_up: Vec<Run>) -> bool {
         let Some(series) = self.series_mut(id) else { return true };
         let mut all_there = true;
@@ -266,8 +267,8 @@ impl Head {
         all_there
     }
 
-    /// Frees the memory of sealed chunks that are on disk and end before `cutoff`, of `count` series from number `start` on. Gives where
-    /// to go on.
+    /// Frees the memory of sealed chunks that are on disk and end before `cutoff`, for `count` series from number
+    /// `start` on. Returns where to continue.
     pub(crate) fn release_before(&mut self, cutoff: i64, start: usize, count: usize) -> Option<usize> {
         let series = self.series.get_mut(start..)?;
         for series in series.iter_mut().take(count).flatten() {
@@ -278,7 +279,8 @@ impl Head {
         (series.len() > count).then_some(start + count)
     }
 
-    /// Seals what has had no sample since `cutoff`, of `count` series from number `start` on. Gives where to go on.
+    /// Seals the chunks of series without a sample since `cutoff`, for `count` series from number `start` on. Returns
+    /// where to continue.
     pub(crate) fn seal_idle(&mut self, cutoff: i64, start: usize, count: usize) -> Option<usize> {
         let visited = self.series.get_mut(start..)?;
         for (id, series) in (start..).zip(visited.iter_mut()).take(count) {
@@ -291,7 +293,7 @@ impl Head {
         (visited.len() > count).then_some(start + count)
     }
 
-    /// Removes chunks for which `gone` is true, then series without any sample, then texts no series uses.
+    /// Removes chunks for which `gone` is true, then series without samples, then unused texts.
     pub(crate) fn remove_runs(&mut self, gone: impl Fn(&Run) -> bool) {
         let mut empty = Vec::new();
         for (id, series) in self.iter_mut() {
@@ -315,7 +317,7 @@ impl Head {
         }
     }
 
-    /// Roughly the bytes of heap held.
+    /// Approximate heap size in bytes.
     pub(crate) fn heap_bytes(&self) -> usize {
         let series: usize =
             self.iter().map(|(_, series)| series.heap_bytes() + series.labels.pairs().len() * 32 + 16).sum();

@@ -1,4 +1,4 @@
-//! The native histograms of one series that are not in a sealed chunk. Most series have none of this.
+//! The unsealed native histograms of one series. Most series have none.
 
 use std::sync::Arc;
 
@@ -6,50 +6,50 @@ use timeseries::histogram::{Histogram, ResetHint};
 
 use crate::chunk::{HistogramColumn, OpenHistograms};
 
-/// Buckets and custom bounds of a histogram at most, so that one always fits the log.
+/// Maximum number of buckets and custom bounds of a histogram, so that one always fits the log.
 pub(crate) const MAX_BUCKETS: usize = 16_384;
 
 /// Unsealed histograms of a series.
 #[derive(Debug, Default)]
 pub(crate) struct Histograms {
     pub(crate) open: OpenHistograms,
-    /// The newest of the series, sealed or not.
+    /// The last one of the series, sealed or not.
     pub(crate) newest: Option<(i64, Arc<Histogram>)>,
-    /// Histograms that came late, sorted by time.
+    /// Late histograms, sorted by time.
     pub(crate) late: HistogramColumn,
 }
 
 impl Histograms {
-    /// How many there are.
+    /// Number of histograms.
     pub(crate) fn len(&self) -> usize {
         usize::try_from(self.open.count()).unwrap_or(0) + self.late.len()
     }
 
-    /// Times of the open chunk and of the late ones.
+    /// Time ranges of the open chunk and of the late histograms.
     pub(crate) fn spans(&self) -> impl Iterator<Item = (i64, i64)> {
         let late = self.late.first().zip(self.late.last()).map(|(first, last)| (first.0, last.0));
         self.open.span().into_iter().chain(late)
     }
 
-    /// Bytes of heap held.
+    /// Heap size in bytes.
     pub(crate) fn heap_bytes(&self) -> usize {
         let kept = self.late.iter().chain(&self.newest).map(|(_, histogram)| weight(histogram)).sum::<usize>();
         size_of::<Self>() + self.open.heap_bytes() + kept
     }
 }
 
-/// Bytes that a histogram takes.
+/// Memory of a histogram in bytes.
 fn weight(histogram: &Histogram) -> usize {
     let buckets = histogram.positive.capacity() + histogram.negative.capacity();
     size_of::<Histogram>() + buckets * size_of::<(i32, f64)>() + histogram.custom_bounds.len() * size_of::<f64>()
 }
 
-/// Buckets and custom bounds of a histogram.
+/// Number of buckets and custom bounds of a histogram.
 pub(crate) fn bucket_count(histogram: &Histogram) -> usize {
     histogram.positive.len() + histogram.negative.len() + histogram.custom_bounds.len()
 }
 
-/// Puts histograms in order of time if they are not, and keeps the first of equal times.
+/// Sorts histograms by time if necessary; of equal times the first one stays.
 pub(crate) fn put_in_order(column: &mut HistogramColumn) {
     let rising = column.windows(2).all(|pair| matches!(pair, [before, after] if before.0 < after.0));
     if !rising {
@@ -58,8 +58,8 @@ pub(crate) fn put_in_order(column: &mut HistogramColumn) {
     }
 }
 
-/// Says of each histogram that follows another one whether its counts started again, where nothing was said. It is told here and not
-/// when they come, because what comes late may lie between two of them. `floats` are the times of the series' other samples.
+/// Sets the counter reset hint of histograms that have none, by comparing each with the previous one. This is done at
+/// read time, because late histograms may be inserted between two others. `floats` are the times of the series' floats.
 pub(crate) fn note_resets(column: &mut HistogramColumn, floats: &[i64]) {
     let mut before: Option<(i64, Arc<Histogram>)> = None;
     for (time, histogram) in column {

@@ -1,4 +1,4 @@
-//! What comes in, and what became of it.
+//! Batches of samples, and the results of appending them.
 
 use labels::Labels;
 use timeseries::{AppendOutcome, Sample};
@@ -10,63 +10,63 @@ use crate::{error::FileError, histograms::MAX_BUCKETS, series::Pushed};
 pub struct Incoming {
     /// The series.
     pub labels: Labels,
-    /// Milliseconds since the Unix epoch; may be near zero.
+    /// Milliseconds since the Unix epoch.
     pub timestamp_ms: i64,
     /// A float or a native histogram. `STALE_NAN`, or a histogram with that sum, ends the series.
     pub value: Sample,
 }
 
-/// What became of a batch, and of each sample that was not stored.
+/// The result for a batch, and for each sample that was not stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ingested {
-    /// How many were stored, and how many were not, by reason.
+    /// Numbers of stored and of rejected samples, by reason.
     pub outcome: AppendOutcome,
-    /// Those that were not, in the order of the batch.
+    /// Rejected samples, in the order of the batch.
     pub refused: Vec<Refused>,
 }
 
 /// A sample that was not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused {
-    /// Its position in the batch.
+    /// Index in the batch.
     pub position: usize,
-    /// Why not.
+    /// Reason.
     pub reason: Refusal,
 }
 
-/// Why a sample was not stored. Its text is Prometheus' for the same case.
+/// Why a sample was not stored. The text is Prometheus' for the same case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Older than the newest of its series, and no late samples are accepted.
+    /// Older than the last of its series, and out-of-order samples are disabled.
     #[error("out of order sample")]
     OutOfOrder,
-    /// Older than the newest of its series by more than late samples may be.
+    /// Older than the last of its series by more than the out-of-order window.
     #[error("too old sample")]
     TooOld,
-    /// Its time is taken by another value.
+    /// The series has another value at this time.
     #[error("duplicate sample for timestamp")]
     Duplicate,
-    /// A histogram with more buckets than the store takes.
+    /// A histogram with more buckets than the limit.
     #[error("native histogram with more than {MAX_BUCKETS} buckets")]
     TooManyBuckets,
-    /// Of a new series, while the store holds as many as it may.
+    /// The sample belongs to a new series, and the limit of series is reached.
     #[error("the store holds its limit of series; no new series is taken")]
     TooManySeries,
 }
 
-/// Why a batch was not acknowledged. It can be given once more.
+/// Why a batch was not acknowledged. The caller may send it again.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum IngestError {
-    /// The disk is full. Reads go on, and the next batch that fits is taken; try again later.
+    /// The disk is full. Reads go on, and appends succeed again once there is room; retry later.
     #[error("no room on the disk: {0}")]
     Full(#[source] std::sync::Arc<FileError>),
-    /// The disk does not keep up. Reads go on; try again later.
+    /// The disk is too slow. Reads go on; retry later.
     #[error("the disk does not keep up: {waiting_bytes} bytes wait to be written")]
     Busy {
-        /// Bytes that wait for the log.
+        /// Bytes in the queue of the log.
         waiting_bytes: u64,
     },
-    /// The disk refused for another reason.
+    /// The disk returned another error.
     #[error(transparent)]
     File(std::sync::Arc<FileError>),
 }
@@ -77,23 +77,23 @@ impl From<FileError> for IngestError {
     }
 }
 
-/// Counts what becomes of the samples of a batch, in order.
+/// Counts the results of a batch's samples, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) result: Ingested,
-    /// Samples seen.
+    /// Number of samples so far.
     seen: usize,
-    /// No late samples are accepted at all.
+    /// Whether out-of-order samples are disabled.
     strict: bool,
 }
 
 impl Tally {
-    /// A tally for a store that accepts samples as late as this.
+    /// A counter for a store with this out-of-order window.
     pub(crate) fn new(out_of_order_ms: i64) -> Self {
         Tally { strict: out_of_order_ms == 0, ..Tally::default() }
     }
 
-    /// Notes the next sample.
+    /// Counts the next sample.
     pub(crate) fn note(&mut self, pushed: Pushed) {
         let outcome = &mut self.result.outcome;
         let reason = match pushed {
@@ -117,7 +117,7 @@ impl Tally {
         self.seen += 1;
     }
 
-    /// The next sample is of no series there is.
+    /// The next sample belongs to a series that does not exist.
     pub(crate) fn skip(&mut self) {
         self.seen += 1;
     }

@@ -1,5 +1,5 @@
-//! The threads of a store, which do on disk what nobody waits for: one writes to the log what was appended, the other one does everything
-//! else. They end with the last handle of the store.
+//! The store's background threads for disk work that no caller waits for: one writes the log, the other one does
+//! everything else. They end with the last handle of the store.
 
 use std::{
     io,
@@ -15,12 +15,12 @@ use crate::{
     store::{Disk, Shared},
 };
 
-/// After which time something that failed is tried again.
+/// Delay before something that failed is retried.
 const RETRY: Duration = Duration::from_secs(1);
-/// The longest time between two looks at what is due.
+/// Maximum interval between checks of what is due.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// How a thread is told that there is something to do.
+/// Wakes a thread when there is work.
 #[derive(Debug, Default)]
 pub(crate) struct Bell {
     state: Mutex<State>,
@@ -34,7 +34,7 @@ struct State {
 }
 
 impl Bell {
-    /// There is something to do.
+    /// There is work.
     pub(crate) fn ring(&self) {
         let mut state = self.state.lock();
         if !state.is_rung {
@@ -43,13 +43,13 @@ impl Bell {
         }
     }
 
-    /// There will be nothing to do any more.
+    /// There will be no more work.
     fn end(&self) {
         self.state.lock().is_over = true;
         self.rung.notify_all();
     }
 
-    /// Waits until there is something to do, or so long; `false` at the end.
+    /// Waits until there is work, but at most for `longest`; `false` at the end.
     fn wait(&self, longest: Duration) -> bool {
         let until = Instant::now() + longest;
         let mut state = self.state.lock();
@@ -62,7 +62,7 @@ impl Bell {
         !state.is_over
     }
 
-    /// Waits so long, whatever there is to do; `false` at the end.
+    /// Sleeps for `long`, regardless of work; `false` at the end.
     fn rest(&self, long: Duration) -> bool {
         let until = Instant::now() + long;
         let mut state = self.state.lock();
@@ -71,7 +71,7 @@ impl Bell {
     }
 }
 
-/// The threads; ends them when it goes.
+/// Handle of the threads; stops them on drop.
 #[derive(Debug)]
 pub(crate) struct Keepers {
     shared: Arc<Shared>,
@@ -79,7 +79,7 @@ pub(crate) struct Keepers {
 }
 
 impl Keepers {
-    /// Starts the threads of a store that has files.
+    /// Starts the threads of a store with files.
     pub(crate) fn start(shared: &Arc<Shared>) -> io::Result<Self> {
         let mut keepers = Keepers { shared: Arc::clone(shared), threads: Vec::new() };
         if shared.disk.is_some() {
@@ -89,12 +89,12 @@ impl Keepers {
         Ok(keepers)
     }
 
-    /// For a store without files, which needs none.
+    /// For a store without files, which needs no threads.
     pub(crate) fn none(shared: Arc<Shared>) -> Self {
         Keepers { shared, threads: Vec::new() }
     }
 
-    /// The store that they keep.
+    /// The store.
     pub(crate) fn shared(&self) -> &Shared {
         &self.shared
     }
@@ -114,7 +114,7 @@ impl Drop for Keepers {
         disk.files_bell.end();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
-                tracing::error!("a thread of the store broke off");
+                tracing::error!("a thread of the store panicked");
             }
         }
         if let Err(error) = self.shared.write_sealed(disk).and_then(|()| disk.log.sync()) {
@@ -123,17 +123,17 @@ impl Drop for Keepers {
     }
 }
 
-/// Tells of a failure when it begins, and when it is over.
+/// Logs a failure when it starts and when it ends.
 #[derive(Default)]
 struct Trouble {
     is_on: bool,
 }
 
 impl Trouble {
-    /// Whether it worked.
+    /// Returns whether it succeeded.
     fn note(&mut self, what: &str, done: Result<(), FileError>) -> bool {
         match &done {
-            Err(error) if !self.is_on => tracing::warn!(%error, "cannot {what}; tried again until it works"),
+            Err(error) if !self.is_on => tracing::warn!(%error, "cannot {what}, will retry"),
             Ok(()) if self.is_on => tracing::info!("again possible: {what}"),
             _ => {}
         }
@@ -142,7 +142,7 @@ impl Trouble {
     }
 }
 
-/// Writes to the log what nobody waits for.
+/// Writes the part of the log that no caller waits for.
 fn keep_log(shared: &Shared, disk: &Disk) {
     let is_strict = shared.options.sync_interval.is_zero();
     let mut trouble = Trouble::default();
@@ -160,7 +160,7 @@ fn keep_log(shared: &Shared, disk: &Disk) {
     }
 }
 
-/// Writes sealed chunks, begins new logs, frees memory, and forces the log to the disk.
+/// Writes sealed chunks, starts new logs, frees memory, and syncs the log.
 fn keep_files(shared: &Shared, disk: &Disk) {
     let interval = match shared.options.sync_interval {
         Duration::ZERO => LONGEST_PAUSE,
@@ -178,7 +178,7 @@ fn keep_files(shared: &Shared, disk: &Disk) {
             match shared.checkpoint(disk) {
                 Ok(()) => released = true,
                 Err(error) => {
-                    tracing::warn!(%error, "cannot begin a new log; the old one goes on");
+                    tracing::warn!(%error, "cannot start a new log; continuing with the old one");
                     disk.log.defer_checkpoint();
                 }
             }

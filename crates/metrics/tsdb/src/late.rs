@@ -1,9 +1,10 @@
-//! What was appended to times that somebody had read already, so that what was computed of them can be computed again.
+//! Records appends to times that somebody had already read, so that results computed from them can be recomputed.
 //!
-//! Readers say up to when they read, before they do. From then on each append to such a time is noted: the times, by metric name.
-//! A reader comes back with its mark and learns what was noted since. Nothing is noted that nobody has read. Notes are joined with age
-//! and forgotten after ten minutes: a reader that comes back later learns that anything may have changed, which is too much rather than
-//! too little. What retention removes is not noted: what was computed of it was right.
+//! Before reading, a reader declares up to which time it reads. From then on each append to such a time is recorded:
+//! time range by metric name. With its mark, a reader gets what was recorded since. Appends to times that nobody has
+//! read are not recorded. Records are merged as they age and dropped after ten minutes: a reader that comes back later
+//! learns that anything may have changed, which is too much rather than too little. Removal by retention is not
+//! recorded, because results computed before were right.
 
 use std::{
     collections::VecDeque,
@@ -18,21 +19,21 @@ use hashbrown::HashMap;
 use labels::{METRIC_NAME, MatchOp, Matcher};
 use parking_lot::Mutex;
 
-/// Appends that come within this time make one note.
+/// Appends within this time form one record.
 const JOINED: Duration = Duration::from_secs(1);
-/// Two notes become one where that spans no more than this part of its age: a reader that was away for a time learns at most so much
-/// of the time before as well, and there are fewer than a hundred notes.
+/// Two records are merged if together they span at most this fraction of their age. So a reader that was away for a
+/// while gets only a little more than it missed, and there are fewer than a hundred records.
 const JOINED_PART: u32 = 8;
-/// How long a note counts.
+/// Lifetime of a record.
 const REMEMBERED: Duration = Duration::from_secs(600);
-/// Names of one note; times of further ones are noted without their names.
+/// Maximum number of metric names in a record; further appends are recorded without names.
 const MAX_NAMES: usize = 1_024;
 
-/// A place in the notes: what was noted before it is known to its owner.
+/// A position in the records: its owner knows all earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LateMark(u64);
 
-/// Earliest and latest of some times, both included, in milliseconds since the Unix epoch.
+/// Earliest and latest time, both inclusive, in milliseconds since the Unix epoch.
 pub type TimeBounds = (i64, i64);
 
 /// Any time.
@@ -45,36 +46,36 @@ pub struct LateAppends(Vec<Arc<Note>>);
 #[derive(Debug, Clone, Default)]
 struct Note {
     by_name: HashMap<Arc<str>, TimeBounds>,
-    /// Of series that are not told by name.
+    /// Appends to series whose name is not recorded.
     of_any: Option<TimeBounds>,
 }
 
-/// A note with its place among the others.
+/// A record with its position.
 #[derive(Debug)]
 struct Dated {
-    /// When its first and its newest append came.
+    /// When its first and its last append happened.
     begun: Instant,
     ended: Instant,
-    /// Number of its newest append.
+    /// Number of its last append.
     last: u64,
     note: Arc<Note>,
 }
 
-/// The notes of a store.
+/// The records of a store.
 #[derive(Debug)]
 pub(crate) struct LateLog {
-    /// Nobody has read what is later than this.
+    /// The latest time that anybody has read.
     read_until: AtomicI64,
     notes: Mutex<Notes>,
 }
 
 #[derive(Debug, Default)]
 struct Notes {
-    /// Number of the newest append, ...
+    /// Number of the last append, ...
     newest: u64,
-    /// ... and of the newest one that is forgotten.
+    /// ... and of the last one whose record was dropped.
     forgotten: u64,
-    /// In the order in which they came.
+    /// Oldest first.
     notes: VecDeque<Dated>,
 }
 
@@ -89,7 +90,8 @@ impl LateAppends {
         self.0.is_empty()
     }
 
-    /// Times of series that these matchers may select. Labels other than the name are not looked at.
+    /// The time range of appends to series that these matchers may select. Only matchers of the metric name are
+    /// considered.
     #[must_use]
     pub fn times(&self, matchers: &[Matcher]) -> Option<TimeBounds> {
         let of_name: Vec<&Matcher> = matchers.iter().filter(|matcher| matcher.name == METRIC_NAME).collect();
@@ -134,7 +136,7 @@ impl Note {
 }
 
 impl Notes {
-    /// Forgets what is too old, and joins what is old enough to be looked at together.
+    /// Drops records that are too old, and merges those that are old enough.
     fn age(&mut self, now: Instant) {
         while let Some(oldest) = self.notes.pop_front_if(|oldest| now.duration_since(oldest.ended) > REMEMBERED) {
             self.forgotten = oldest.last;
@@ -162,17 +164,17 @@ impl Default for LateLog {
 }
 
 impl LateLog {
-    /// Notes from now on what is appended to times up to `until_ms`. To be called before these times are read.
+    /// From now on, records appends to times up to `until_ms`. Call it before reading these times.
     pub(crate) fn reads(&self, until_ms: i64) {
         self.read_until.fetch_max(until_ms, Ordering::SeqCst);
     }
 
-    /// Up to when somebody has read.
+    /// The latest time that anybody has read.
     pub(crate) fn read_until(&self) -> i64 {
         self.read_until.load(Ordering::SeqCst)
     }
 
-    /// What was noted since `mark`, and the mark to come back with.
+    /// What was recorded since `mark`, and the mark for the next call.
     pub(crate) fn since(&self, mark: LateMark) -> (LateAppends, LateMark) {
         let notes = self.notes.lock();
         let forgotten = (mark.0 < notes.forgotten).then(|| Arc::new(Note { of_any: Some(ALWAYS), ..Note::default() }));
@@ -180,7 +182,7 @@ impl LateLog {
         (LateAppends(forgotten.into_iter().chain(later).collect()), LateMark(notes.newest))
     }
 
-    /// Notes appends that have happened by `now`: names of metrics with the times that had been read.
+    /// Records appends that have happened by `now`: metric names with those times that had been read.
     pub(crate) fn note(&self, now: Instant, appended: impl IntoIterator<Item = (Option<Arc<str>>, TimeBounds)>) {
         let mut appended = appended.into_iter().peekable();
         if appended.peek().is_none() {
@@ -264,7 +266,7 @@ mod tests {
         let (log, begin) = (LateLog::default(), Instant::now());
         let mut mark = LateMark::default();
         for second in 0..7_200_i64 {
-            // Each sample is of a minute before it comes.
+            // Each sample is a minute old when it arrives.
             let time_ms = (second - 60) * 1_000;
             log.note(begin + Duration::from_secs(second.unsigned_abs()), [named("late", (time_ms, time_ms))]);
             if second % 90 == 89 {

@@ -1,13 +1,13 @@
-//! Embedded time series: append, select by matchers, crash-safe files.
+//! Embedded time series database: append, select by matchers, crash-safe files.
 //!
-//! Samples of a series are compressed as they come, in chunks of about 120. Every append is first written to a log, so that a
-//! process killed at any moment loses nothing that was acknowledged; full chunks go to files of their own, from where they are read
-//! once they are no longer young. An index of labels is held in memory. Everything on disk carries checksums; what is damaged is
-//! reported and set aside, and costs no more than itself.
+//! Samples of a series are compressed as they arrive, in chunks of about 120. Each append is first written to a log, so
+//! that a process killed at any moment loses nothing that was acknowledged. Full chunks go to chunk files, from which
+//! old ones are read. The index of labels is in memory. Everything on disk has checksums; damaged parts are reported
+//! and moved aside, and everything else stays readable.
 //!
-//! Readers wait for no disk that is written, and appends only where they ask for it: two threads of the store do what is due there.
+//! Readers never wait for disk writes, and appends only on request: two background threads do the disk work.
 //!
-//! The store knows no PromQL, no network and no clock but the one that decides when to force the log to the disk.
+//! The store knows no PromQL, no network and no clock except the one that decides when to sync the log.
 
 mod bits;
 mod cardinality;

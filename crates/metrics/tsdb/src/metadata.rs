@@ -1,22 +1,22 @@
-//! What is said about metric families beside their samples.
+//! Metadata of metric families.
 
 use crate::varint::{Cursor, put_bytes};
 
-/// Type, help and unit of a metric family, in the words of the exposition formats; empty where unknown.
+/// Type, help and unit of a metric family, as in the exposition formats; empty if unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
     /// `counter`, `gauge`, `histogram`, `summary`, `gaugehistogram`, `info`, `stateset` or `unknown`.
     pub kind: String,
-    /// What the metric means.
+    /// Help text.
     pub help: String,
     /// Unit, such as `seconds`.
     pub unit: String,
 }
 
-/// Most families described at once; what is said about further ones is dropped.
+/// Maximum number of metric families with metadata; metadata of further ones is dropped.
 pub(crate) const MAX_FAMILIES: usize = 50_000;
 
-/// Appends a family's name and what is said about it.
+/// Appends a family's name and metadata.
 pub(crate) fn encode(out: &mut Vec<u8>, family: &str, metadata: &Metadata) {
     for text in [family, &metadata.kind, &metadata.help, &metadata.unit] {
         put_bytes(out, text.as_bytes());

@@ -5,24 +5,25 @@ use std::time::Duration;
 /// Settings of a store, with Prometheus' defaults where it has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreOptions {
-    /// Samples older than this, counted back from the newest, are removed. 15 days.
+    /// Samples older than this, relative to the latest one, are removed. 15 days.
     pub retention: Duration,
-    /// Oldest data is removed when the files are larger than this, in bytes; `None` for no limit.
+    /// If the files are larger than this, the oldest data is removed, in bytes; `None` for no limit.
     pub max_disk_bytes: Option<u64>,
-    /// How much older than the newest sample of its series a late sample may be. 10 minutes; zero refuses all late samples.
+    /// How much older than the last sample of its series a sample may be. 10 minutes; zero rejects all out-of-order
+    /// samples.
     pub out_of_order: Duration,
-    /// Samples younger than this, counted back from the newest, are held in memory; older ones are read from disk. 2 hours.
+    /// Samples newer than this, relative to the latest one, are in memory; older ones are read from disk. 2 hours.
     pub head_window: Duration,
-    /// Longest time between a write and its being forced to the disk itself, which matters on a power cut alone. Zero forces every
-    /// append. 10 seconds.
+    /// Maximum time between a write and its sync to disk, which only matters on a power cut. Zero syncs each append. 10
+    /// seconds.
     pub sync_interval: Duration,
-    /// How long an append that waits for the disk does so before it is refused. 10 seconds.
+    /// Timeout of an append that waits for the disk. 10 seconds.
     pub patience: Duration,
-    /// Bytes that may wait to be written to the log, if the disk does not keep up; beyond it appends are refused. 64 MiB.
+    /// Maximum size of the queue of the log, in bytes, if the disk is too slow; beyond it appends are rejected. 64 MiB.
     pub max_waiting_bytes: u64,
-    /// Most series held at once; samples of further ones are refused, and those of known series are not.
+    /// Maximum number of series; samples of further ones are rejected, samples of known series are accepted.
     pub max_series: usize,
-    /// Most samples that one [`timeseries::SeriesSource::select`] gives, each of which takes 16 bytes; one that would give more is
+    /// Maximum number of samples that one [`timeseries::SeriesSource::select`] may return, at 16 bytes each; more are
     /// an error. 50 million.
     pub max_select_samples: u64,
 }

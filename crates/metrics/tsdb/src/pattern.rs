@@ -1,22 +1,22 @@
-//! What a regular expression says about the texts it matches, so that they can be looked up instead of tried one by one.
+//! Analyses a regular expression, so that its matches can be looked up instead of testing each value.
 
 use regex_syntax::hir::{Look, literal::Extractor};
 
-/// What is known about the texts an anchored expression matches.
+/// What is known about the texts that an anchored expression matches.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Pattern {
     /// Exactly these, sorted.
     Literals(Vec<String>),
-    /// They begin so.
+    /// They start with this.
     Prefix(String),
 }
 
-/// Alternatives up to this number are looked up.
+/// Maximum number of alternatives to look up.
 const MAX_LITERALS: usize = 10_000;
-/// Longest alternative looked up, in bytes.
+/// Maximum length of an alternative to look up, in bytes.
 const MAX_LITERAL_BYTES: usize = 1_024;
 
-/// Looks into an expression; one that does not parse or is not anchored at both ends is known to begin with nothing.
+/// Analyses an expression; for one that does not parse or is not anchored at both ends the prefix is empty.
 pub(crate) fn analyse(expression: &str) -> Pattern {
     let unknown = || Pattern::Prefix(String::new());
     let Ok(parsed) = regex_syntax::parse(expression) else { return unknown() };
@@ -32,7 +32,7 @@ pub(crate) fn analyse(expression: &str) -> Pattern {
     let sequence = extractor.extract(&parsed);
     let prefix = || match sequence.longest_common_prefix().map(std::str::from_utf8) {
         Some(Ok(prefix)) => Pattern::Prefix(prefix.to_owned()),
-        // Cut within a character: look no further.
+        // Cut within a character: stop here.
         Some(Err(_)) | None => unknown(),
     };
     if !end || !sequence.is_exact() {

@@ -1,4 +1,4 @@
-//! What a reader takes of a series, and what it makes of that outside any lock.
+//! The compressed data that a reader takes from a series, and its decoding without any lock.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::{
     varint::length,
 };
 
-/// Roughly how many floats a histogram is worth, for the limit of what is read at once.
+/// Approximate memory of a histogram in floats, for the limit of a read.
 const HISTOGRAM_WEIGHT: u64 = 24;
 
-/// All there is of one series in a range, in compressed form.
+/// All data of one series in a range, compressed.
 #[derive(Debug)]
 pub(crate) struct Pieces {
     pub(crate) labels: Labels,
@@ -26,7 +26,7 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
-    /// Roughly how many samples of the range there are.
+    /// Approximate number of samples in the range.
     pub(crate) fn estimate(&self, start: i64, end: i64) -> u64 {
         let share = |run: &Run| {
             let count = i128::from(run.count);
@@ -39,8 +39,8 @@ impl Pieces {
         if self.has_histograms { samples.saturating_mul(HISTOGRAM_WEIGHT) } else { samples }
     }
 
-    /// The samples of the range, times rising strictly. `load` gives a run's bytes, or `None` if they are lost, which it has reported;
-    /// `damaged` is told of a run whose bytes make no sense.
+    /// The samples of the range, with strictly increasing times. `load` returns the bytes of a run, or `None` after it
+    /// has reported that they are lost; `damaged` is called for a run that does not decode.
     pub(crate) fn decode(
         mut self,
         start: i64,
@@ -89,7 +89,7 @@ impl Pieces {
     }
 }
 
-/// The samples of chunks, sorted by their first sample, in order; and how many chunks are damaged.
+/// The samples of overlapping chunks, sorted by time; and the number of damaged chunks.
 pub(crate) fn merged(chunks: &[SealedChunk]) -> (Columns, usize) {
     let mut columns = Columns::default();
     let damaged = chunks.iter().filter(|chunk| add(&mut columns, |to| chunk.decode(i64::MIN, i64::MAX, to)).is_err());
@@ -97,7 +97,7 @@ pub(crate) fn merged(chunks: &[SealedChunk]) -> (Columns, usize) {
     (columns, damaged)
 }
 
-/// Lets `decode` append to the columns, and puts what it appended in order if it is not later than what was there.
+/// Appends what `decode` returns to the columns, and sorts if the new samples are not all later.
 fn add(columns: &mut Columns, decode: impl Fn(&mut Columns) -> Result<(), DamagedChunk>) -> Result<(), DamagedChunk> {
     let from = columns.times.len();
     decode(columns)?;
@@ -112,7 +112,7 @@ fn add(columns: &mut Columns, decode: impl Fn(&mut Columns) -> Result<(), Damage
     Ok(())
 }
 
-/// Both columns as one; of equal times the first one's value stays.
+/// Merges two columns; of equal times the first one's value is used.
 fn merge(first: &Columns, second: &Columns) -> Columns {
     let mut merged = Columns::default();
     let mut left = first.iter().peekable();

@@ -1,4 +1,4 @@
-//! Which series have which label: sorted lists of series numbers, and what matchers make of them.
+//! The inverted index: sorted lists of series numbers by label, and the selection of series by matchers.
 
 use std::{
     collections::{BTreeMap, HashSet, btree_map},
@@ -13,7 +13,7 @@ use crate::pattern::{Pattern, analyse};
 /// Number of a series, unique while the store is open.
 pub(crate) type SeriesId = u32;
 
-/// Lists of series by label name and value. A name or value without series is not there.
+/// Lists of series by label name and value. Names and values without series are removed.
 #[derive(Debug, Default)]
 pub(crate) struct Postings {
     all: Vec<SeriesId>,
@@ -21,7 +21,7 @@ pub(crate) struct Postings {
 }
 
 impl Postings {
-    /// Adds a series under a number higher than all before.
+    /// Adds a series with a number higher than all others.
     pub(crate) fn add(&mut self, id: SeriesId, labels: &Labels) {
         self.all.push(id);
         for (name, value) in labels.pairs() {
@@ -29,7 +29,7 @@ impl Postings {
         }
     }
 
-    /// Removes series, sorted by number. Each list is gone through once, however many of its series go.
+    /// Removes series, sorted by number. Each list is traversed once, regardless of how many of its series are removed.
     pub(crate) fn remove(&mut self, gone: &[(SeriesId, Labels)]) {
         let ids: Vec<SeriesId> = gone.iter().map(|(id, _)| *id).collect();
         remove_from(&mut self.all, &ids);
@@ -53,7 +53,7 @@ impl Postings {
         self.names.get(name).into_iter().flatten().map(|(value, list)| (value, list.as_slice()))
     }
 
-    /// The labels there are, each with its values and how many series have them.
+    /// The label names, each with its values and their numbers of series.
     pub(crate) fn names(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = (&str, u64)>)> {
         self.names.iter().map(|(name, values)| {
             let values = values.iter().map(|(value, list)| (&**value, u64::try_from(list.len()).unwrap_or(u64::MAX)));
@@ -61,14 +61,14 @@ impl Postings {
         })
     }
 
-    /// The series that fulfil every matcher, sorted. `labels_of` gives the labels of a series.
+    /// The series that match all matchers, sorted. `labels_of` returns the labels of a series.
     pub(crate) fn select<'a>(
         &self,
         matchers: &[Matcher],
         labels_of: impl Fn(SeriesId) -> Option<&'a Labels>,
     ) -> Vec<SeriesId> {
         let mut plans: Vec<Plan> = matchers.iter().map(|matcher| self.plan(matcher)).collect();
-        // The most selective first: what is left afterwards is short.
+        // The most selective matcher first, so that the remaining list is short.
         plans.sort_by_key(|plan| plan.cost);
         let mut selected: Option<Vec<SeriesId>> = None;
         for plan in plans {
@@ -93,7 +93,7 @@ impl Postings {
         selected.unwrap_or_else(|| self.all.clone())
     }
 
-    /// How to resolve a matcher. One that an absent label fulfils is resolved by taking away the series it refuses.
+    /// How to resolve a matcher. If an absent label matches, we list the series that do not match, and remove them.
     fn plan<'a>(&self, matcher: &'a Matcher) -> Plan<'a> {
         let values = self.names.get(matcher.name.as_str());
         let keeps_listed = !matcher.matches("");
@@ -125,7 +125,7 @@ impl Postings {
         Plan { matcher, keeps_listed, choice, cost }
     }
 
-    /// The series that a plan lists: those with a label value that fulfils the matcher (or, if it takes away, does not).
+    /// The series of a plan: those with a matching label value or, if the plan removes, with a non-matching one.
     fn listed(&self, plan: &Plan) -> Vec<SeriesId> {
         let Some(values) = self.names.get(plan.matcher.name.as_str()) else { return Vec::new() };
         let lists: Vec<&Vec<SeriesId>> = match &plan.choice {
@@ -141,7 +141,7 @@ impl Postings {
         union(&lists)
     }
 
-    /// Roughly the bytes of heap held.
+    /// Approximate heap size in bytes.
     pub(crate) fn heap_bytes(&self) -> usize {
         let lists = self.names.values().flat_map(BTreeMap::values);
         let entries = lists.map(|list| list.capacity() * size_of::<SeriesId>() + 48).sum::<usize>();
@@ -149,13 +149,13 @@ impl Postings {
     }
 }
 
-/// How one matcher is resolved.
+/// How to resolve one matcher.
 struct Plan<'a> {
     matcher: &'a Matcher,
-    /// The listed series are those that stay; otherwise those that go.
+    /// Whether the listed series are selected; otherwise they are removed.
     keeps_listed: bool,
     choice: Choice,
-    /// Roughly how much work the list is.
+    /// Approximate cost of the list.
     cost: usize,
 }
 
@@ -165,13 +165,13 @@ impl Plan<'_> {
     }
 }
 
-/// Which values of the label make the list.
+/// Which values of the label to list.
 enum Choice {
     /// These.
     Values(Vec<String>),
     /// All there are.
     Every,
-    /// Those that begin so and that the matcher accepts (or refuses).
+    /// Values with this prefix that the matcher accepts (or rejects).
     Scan(String),
 }
 
@@ -186,7 +186,7 @@ fn remove_from(list: &mut Vec<SeriesId>, gone: &[SeriesId]) {
     });
 }
 
-/// All numbers of sorted lists that do not share any, sorted.
+/// The union of sorted lists without common numbers, sorted.
 fn union(lists: &[&Vec<SeriesId>]) -> Vec<SeriesId> {
     match lists {
         [] => Vec::new(),
@@ -228,7 +228,7 @@ fn subtract(from: &[SeriesId], taken: &[SeriesId]) -> Vec<SeriesId> {
     left
 }
 
-/// The part of a sorted list from `id` on; cheap when that is near.
+/// The tail of a sorted list from `id` on; cheap if that is near the start.
 fn skip_below(list: &[SeriesId], id: SeriesId) -> &[SeriesId] {
     let mut width = 1;
     while list.get(width).is_some_and(|candidate| *candidate < id) {

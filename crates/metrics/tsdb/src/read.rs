@@ -1,4 +1,4 @@
-//! From compressed pieces to columns, outside any lock.
+//! Decodes compressed pieces to columns, without any lock.
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
@@ -11,15 +11,15 @@ use crate::{
     series::Run,
 };
 
-/// The files that were there when the pieces were taken.
+/// The chunk files when the pieces were taken.
 type Files = BTreeMap<FileNumber, Arc<ChunkFile>>;
 
-/// Chunks from which on it pays to decode in parallel.
+/// Minimum number of chunks for parallel decoding.
 const PARALLEL_CHUNKS: usize = 2_000;
-/// Threads used at most.
+/// Maximum number of threads.
 const MAX_THREADS: usize = 8;
 
-/// Decodes series; those without a sample in the range are left out. Chunks that do not hold are reported and left out.
+/// Decodes series; those without a sample in the range are left out. Damaged chunks are reported and left out.
 pub(crate) fn decode(
     mut pieces: Vec<Pieces>,
     files: &Files,
@@ -86,7 +86,7 @@ pub(crate) fn load(run: &Run, files: &Files) -> Result<Arc<[u8]>, DamageKind> {
     })
 }
 
-/// What to report of a chunk that is lost.
+/// The report about a lost chunk.
 pub(crate) fn lost(run: &Run, files: &Files, kind: DamageKind) -> Damage {
     let (file, offset, bytes) = match run.place {
         Some(place) => {

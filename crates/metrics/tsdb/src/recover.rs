@@ -1,4 +1,4 @@
-//! Starting from the files: replaying the log, indexing the chunks, and setting aside what is damaged.
+//! Opens a data directory: replays the log, indexes the chunks, and moves damaged files aside.
 
 mod chunk_files;
 
@@ -30,17 +30,17 @@ use crate::{
     postings::SeriesId,
 };
 
-/// Bytes of a file that hold its header and tell whether it begins with a checkpoint.
+/// Bytes of a file that contain its header and show whether it starts with a checkpoint.
 const BEGINNING_BYTES: u64 = 4_096;
 
-/// What was found beside the content.
+/// Results of recovery besides the data.
 #[derive(Debug, Default)]
 pub(crate) struct Recovered {
-    /// Everything that is damaged.
+    /// All damage found.
     pub(crate) damage: Vec<Damage>,
-    /// Log files with damage; to be set aside once a checkpoint has replaced them.
+    /// Damaged log files; to be moved aside once a checkpoint has replaced them.
     pub(crate) damaged_logs: Vec<PathBuf>,
-    /// Number of the first file of chunks to be written.
+    /// Number of the next chunk file.
     pub(crate) next_file: Option<FileNumber>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn recover(directory: &Directory, head: &mut Head, options: &StoreOpt
     recovery.replay_logs()?;
     recovery.index_chunks()?;
     recovery.complete_newest();
-    // What was refused when it came was told then.
+    // Rejections during replay were counted when the samples first arrived.
     (recovery.head.too_old, recovery.head.duplicates) = (0, 0);
     for damage in &recovery.result.damage {
         tracing::warn!(%damage, "damaged data was set aside");
@@ -58,7 +58,7 @@ pub(crate) fn recover(directory: &Directory, head: &mut Head, options: &StoreOpt
     Ok(recovery.result)
 }
 
-/// Series numbers of one file; `None` for a series beyond any number.
+/// Series numbers of one file; `None` for a series without a number, because there are too many.
 type Numbers = HashMap<SeriesId, Option<SeriesId>>;
 
 struct Recovery<'a> {
@@ -89,7 +89,7 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    /// Does again what a log file says was done.
+    /// Replays a log file.
     fn replay(&mut self, path: &Path, content: &[u8]) -> Result<(), OpenError> {
         let mut numbers = Numbers::new();
         let mut out_of_order = millis(self.options.out_of_order);
@@ -122,14 +122,14 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    /// Learns a series; `false` if the record makes no sense.
+    /// Adds a series; `false` if the record is invalid.
     fn define(&mut self, numbers: &mut Numbers, payload: &[u8]) -> bool {
         let Some(SeriesRecord { id: number, labels, newest }) = read_series(payload) else { return false };
-        // The limit is for what is new: none that is there is given up for it.
+        // The limit applies to new series only: no stored series is dropped.
         let id = self.head.add_series(&labels, usize::MAX);
         numbers.insert(number, id);
         if let Some(series) = id.and_then(|id| self.head.series_mut(id)) {
-            // Decides which of the following samples are late, as it did when they came.
+            // Decides which of the following samples are late, as when they first arrived.
             series.newest = series.newest.or(newest);
         }
         true
@@ -158,7 +158,7 @@ impl Recovery<'_> {
         orphaned == 0
     }
 
-    /// Adds samples again. Which chunks there are is not known yet; readers leave out what is there twice.
+    /// Appends samples again. The chunks on disk are not known yet; readers remove duplicates.
     fn replay_part(&mut self, mut part: Part, out_of_order: i64) {
         let mut looked_up = false;
         let mut tally = Tally::default();
@@ -168,13 +168,13 @@ impl Recovery<'_> {
         }
     }
 
-    /// Restores the newest histogram of a series, and its unsealed ones.
+    /// Restores the last histogram of a series, and its unsealed ones.
     fn replay_unsealed_histograms(&mut self, numbers: &Numbers, payload: &[u8]) -> bool {
         let Some(found) = read_unsealed_histograms(payload) else { return false };
         let Some(id) = numbers.get(&found.id) else { return false };
         let Some(series) = id.and_then(|id| self.head.series_mut(id)) else { return true };
         let histograms = series.histograms.get_or_insert_default();
-        // Decides which of the following samples are late, as it did when they came.
+        // Decides which of the following samples are late, as when they first arrived.
         histograms.newest = histograms.newest.take().or(found.newest);
         found.open.iter().for_each(|(time, histogram)| histograms.open.push(*time, histogram));
         if let Some((time, histogram)) = found.open.last() {
@@ -201,7 +201,7 @@ impl Recovery<'_> {
         true
     }
 
-    /// The content of a file; `None` after reporting that it cannot be read.
+    /// The content of a file; `None` after reporting that it is unreadable.
     fn content(&mut self, path: &Path) -> Option<Vec<u8>> {
         match fs::read(path) {
             Ok(content) => Some(content),
@@ -213,7 +213,7 @@ impl Recovery<'_> {
         }
     }
 
-    /// `false` if the header makes no sense; an error if it tells a later version.
+    /// `false` if the header is invalid; an error if its version is newer than ours.
     fn check_version(&self, header: &[u8]) -> Result<bool, OpenError> {
         match header_version(header) {
             Some(found) if found > FORMAT_VERSION => {
@@ -223,7 +223,7 @@ impl Recovery<'_> {
         }
     }
 
-    /// A frame as it is; damage is reported, and there is nothing.
+    /// A valid frame; otherwise reports the damage and returns `None`.
     fn sound<'a>(&mut self, path: &Path, found: Found<'a>) -> Option<(Kind, &'a [u8], Range<usize>)> {
         match found {
             Found::Frame { kind, payload, range } => Some((kind, payload, range)),
@@ -240,12 +240,12 @@ impl Recovery<'_> {
     }
 }
 
-/// Whether a log file stands on its own. One that cannot be read does not.
+/// Whether a log file does not depend on earlier ones. An unreadable file does.
 fn begins_with_checkpoint(path: &Path) -> bool {
     Scan::new(&beginning(path)).any(|found| matches!(found, Found::Frame { kind: Kind::Checkpoint, .. }))
 }
 
-/// The first bytes of a file, or none if it cannot be read, which reading the whole will tell.
+/// The first bytes of a file; empty if it is unreadable, which reading all of it will report.
 fn beginning(path: &Path) -> Vec<u8> {
     let mut beginning = Vec::new();
     match File::open(path).and_then(|file| file.take(BEGINNING_BYTES).read_to_end(&mut beginning)) {
@@ -254,7 +254,7 @@ fn beginning(path: &Path) -> Vec<u8> {
     }
 }
 
-/// Sets log files aside that a checkpoint has replaced. Called before the checkpoint removes them.
+/// Moves log files aside that a checkpoint replaces. Call it before the checkpoint removes them.
 pub(crate) fn set_logs_aside(directory: &Directory, logs: &[PathBuf]) -> Result<(), FileError> {
     logs.iter().try_for_each(|path| directory.set_aside(path))
 }

@@ -1,4 +1,4 @@
-//! Removing what is too old or too much, and other work that is due from time to time.
+//! Retention by age and size, and detection of clock jumps.
 
 use std::{
     collections::BTreeSet,
@@ -16,15 +16,16 @@ use crate::{
     writer::Writer,
 };
 
-/// A file is not removed on account of its age sooner than this after it was written, so that history loaded late can be seen.
+/// Minimum time between the last write to a file and its removal because of age, so that backfilled history can be
+/// seen.
 const GRACE: Duration = Duration::from_secs(3_600);
 
-/// A clock that runs ahead by more than this between two looks at it has jumped, ...
+/// If the clock advances by more than this between two checks, it has jumped, ...
 const JUMP: Duration = Duration::from_secs(24 * 3_600);
-/// ... and for so long nothing is removed on account of its age: until somebody has set the clock right, or it is right now.
+/// ... and for this time nothing is removed because of its age, so that somebody can correct the clock.
 const DISTRUST: Duration = Duration::from_secs(3_600);
 
-/// Watches whether the clock jumps ahead. If samples are taken meanwhile, everything before them looks old.
+/// Detects clock jumps. Samples stored after a wrong jump ahead would make all earlier ones look old.
 #[derive(Debug, Default)]
 pub(crate) struct Clock {
     seen: Option<(Instant, i64)>,
@@ -32,34 +33,34 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Whether what the clock says now can be relied on.
+    /// Whether the current time of the clock can be trusted.
     pub(crate) fn is_trusted(&mut self, now_ms: i64) -> bool {
         let now = Instant::now();
         if let Some((then, then_ms)) = self.seen.replace((now, now_ms))
             && now_ms.saturating_sub(then_ms) > millis(now.duration_since(then)).saturating_add(millis(JUMP))
         {
             let days = now_ms.saturating_sub(then_ms) / millis(JUMP);
-            tracing::warn!(days, "the clock jumped ahead; nothing is removed on account of its age for an hour");
+            tracing::warn!(days, "the clock jumped ahead; not removing old data for an hour");
             self.jumped_at = Some(now);
         }
         self.jumped_at.is_none_or(|jumped_at| now.duration_since(jumped_at) > DISTRUST)
     }
 }
 
-/// What is to be removed at one moment.
+/// What retention removes in one run.
 pub(crate) struct Doomed {
-    /// Samples older than this are not kept.
+    /// Samples older than this are removed.
     pub(crate) cutoff: i64,
     /// Whole files.
     pub(crate) files: BTreeSet<FileNumber>,
-    /// Files that stay, written long enough ago that old chunks in them are no longer shown.
+    /// Files that stay although old chunks in them are hidden: they were written long enough ago.
     settled: BTreeSet<FileNumber>,
 }
 
 impl Doomed {
-    /// Picks files that are older than the retention, counted back from the newest sample or from now, whichever is earlier: a clock
-    /// that jumps ahead removes nothing, and one that is not trusted neither. Then the oldest ones until the rest, and `other_bytes`, fit
-    /// the limit.
+    /// Picks files that are older than the retention, relative to the latest sample or to now, whichever is earlier: a
+    /// clock that jumps ahead removes nothing, nor does one that is not trusted. Then picks the oldest files until the
+    /// rest and `other_bytes` fit the size limit.
     pub(crate) fn pick(
         head: &RwLock<Head>,
         options: &StoreOptions,
@@ -69,7 +70,8 @@ impl Doomed {
         let (now_ms, clock) = clock;
         let is_trusted = clock.is_trusted(now_ms);
         let head = head.read();
-        // An empty store has nothing old. What comes before the removal, however long ago it was, is not judged by the clock alone.
+        // An empty store has nothing old. The clock alone does not decide: old samples that are appended before the
+        // removal stay.
         let reference = head.newest.filter(|_| is_trusted).map(|newest| newest.min(now_ms));
         let cutoff = reference.map_or(i64::MIN, |reference| reference.saturating_sub(millis(options.retention)));
         let grace = millis(GRACE.min(options.retention));
@@ -91,8 +93,8 @@ impl Doomed {
         Doomed { cutoff, files: doomed, settled }
     }
 
-    /// Removes them, first from the disk, then from memory, which nobody may append to meanwhile. A file that cannot be removed stays, and
-    /// is told.
+    /// Removes them first from disk, then from memory, where appends must not interfere. A file that cannot be removed
+    /// stays and is reported.
     pub(crate) fn remove(mut self, head: &RwLock<Head>, writer: &Mutex<Writer>) -> Result<usize, FileError> {
         let files = head.read().files.clone();
         let mut failed = None;
@@ -117,7 +119,7 @@ impl Doomed {
     }
 }
 
-/// Whether a file was last written before a time. One that does not tell counts as new.
+/// Whether a file was last written before a time. A file without a modification time counts as new.
 fn written_before(file: &ChunkFile, time_ms: i64) -> bool {
     let modified = file.file.metadata().and_then(|metadata| metadata.modified()).ok();
     let since_epoch = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());

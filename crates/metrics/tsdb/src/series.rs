@@ -1,4 +1,4 @@
-//! One series: its open chunk, its late samples and where its sealed chunks are.
+//! One series: its open chunk, its late samples and the locations of its sealed chunks.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use crate::{
     pieces::Pieces,
 };
 
-/// Samples after which a chunk is sealed.
+/// Number of samples at which a chunk is sealed.
 pub(crate) const CHUNK_SAMPLES: u32 = 120;
-/// Longest time a chunk spans, so that a slow series does not stay in memory for ever.
+/// Maximum time span of a chunk, so that a slow series does not stay in memory forever.
 const CHUNK_SPAN_MS: i64 = 4 * 3_600 * 1_000;
-/// Late samples of a series after which they become a chunk of their own.
+/// Number of late samples of a series at which they form their own chunk.
 const LATE_SAMPLES: usize = 64;
 
 /// A sealed chunk: in memory, on disk, or both.
@@ -25,9 +25,9 @@ pub(crate) struct Run {
     pub(crate) first: i64,
     pub(crate) last: i64,
     pub(crate) count: u32,
-    /// Held while young, and until it is on disk.
+    /// In memory while it is in the head window, and until it is on disk.
     pub(crate) bytes: Option<Arc<[u8]>>,
-    /// Where it is on disk; `None` until it is written.
+    /// Location on disk; `None` until it is written.
     pub(crate) place: Option<ChunkPlace>,
 }
 
@@ -38,20 +38,20 @@ impl From<SealedChunk> for Run {
 }
 
 impl Run {
-    /// Whether a sample of it can be in the range.
+    /// Whether it can have a sample in the range.
     pub(crate) fn overlaps(&self, start: i64, end: i64) -> bool {
         self.first <= end && self.last >= start
     }
 }
 
-/// What became of a sample.
+/// Result of appending a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pushed {
-    /// Stored, or stored before with the same value.
+    /// Stored, or already there with the same value.
     Stored,
-    /// Older than the newest by more than is accepted.
+    /// Older than the last sample by more than the out-of-order window.
     TooOld,
-    /// Its time is taken by another value.
+    /// There is another value at this time.
     Duplicate,
 }
 
@@ -60,20 +60,21 @@ pub(crate) enum Pushed {
 pub(crate) struct Series {
     pub(crate) labels: Labels,
     pub(crate) open: OpenChunk,
-    /// The newest float.
+    /// The last float.
     pub(crate) newest: Option<(i64, f64)>,
-    /// Floats that came late, sorted by time.
+    /// Late floats, sorted by time.
     pub(crate) late: Vec<(i64, f64)>,
-    /// In the order in which they were sealed; chunks of late samples overlap others. A chunk has floats or histograms.
+    /// In the order in which they were sealed; chunks of late samples overlap others. A chunk has either floats or
+    /// histograms.
     pub(crate) runs: Vec<Run>,
-    /// Native histograms, of a series that has or had any.
+    /// Native histograms, if the series has or had any.
     pub(crate) histograms: Option<Box<Histograms>>,
 }
 
-/// Where a sample stands to what a series has.
+/// Time of a new sample relative to the last one.
 enum Stand {
     Next,
-    /// At the time of the newest.
+    /// The same time.
     Same,
     Late,
     TooOld,
@@ -91,7 +92,8 @@ impl Series {
         }
     }
 
-    /// Adds a sample that may be late by `out_of_order_ms`. If that fills a chunk, it is sealed and becomes the last run.
+    /// Appends a sample that may be late by `out_of_order_ms`. If that fills a chunk, the chunk is sealed and becomes
+    /// the last run.
     pub(crate) fn push(&mut self, time: i64, value: f64, out_of_order_ms: i64) -> Pushed {
         match self.stand(time, out_of_order_ms) {
             Stand::Next => {
@@ -111,7 +113,7 @@ impl Series {
         }
     }
 
-    /// Adds a histogram as [`Series::push`] does a float.
+    /// Appends a histogram like [`Series::push`] does a float.
     pub(crate) fn push_histogram(&mut self, time: i64, histogram: &Arc<Histogram>, out_of_order_ms: i64) -> Pushed {
         match self.stand(time, out_of_order_ms) {
             Stand::Next => {
@@ -155,7 +157,7 @@ impl Series {
         }
     }
 
-    /// Time of the newest sample, of whichever kind.
+    /// Time of the last sample of either kind.
     #[inline]
     pub(crate) fn newest_time(&self) -> Option<i64> {
         let float = self.newest.map(|(time, _)| time);
@@ -165,13 +167,13 @@ impl Series {
         }
     }
 
-    /// Whether the open chunk takes no sample of this time.
+    /// Whether the open chunk cannot accept a sample of this time.
     fn is_full(&self, time: i64) -> bool {
         self.open.count() >= CHUNK_SAMPLES
             || self.open.span().is_some_and(|(first, _)| time.saturating_sub(first) > CHUNK_SPAN_MS)
     }
 
-    /// Whether the open chunk of histograms takes no sample of this time.
+    /// Whether the open chunk of histograms cannot accept a sample of this time.
     fn is_full_of_histograms(&self, time: i64) -> bool {
         let Some(histograms) = &self.histograms else { return false };
         histograms.open.is_full()
@@ -192,12 +194,12 @@ impl Series {
         Pushed::Stored
     }
 
-    /// The chunks that must be brought into memory for a late sample of this time to be compared with what is stored.
+    /// The chunks that must be loaded to compare a late sample of this time with stored ones.
     pub(crate) fn needed_for(&self, time: i64) -> impl Iterator<Item = &Run> {
         self.runs.iter().filter(move |run| run.bytes.is_none() && run.overlaps(time, time))
     }
 
-    /// The sample of a time, as far as it can be told from memory.
+    /// The sample at a time, if it is in memory.
     fn stored_at(&self, time: i64) -> Option<Sample> {
         if let Some((_, value)) = self.late.iter().find(|(other, _)| *other == time) {
             return Some(Sample::Float(*value));
@@ -235,7 +237,7 @@ impl Series {
         }
     }
 
-    /// Seals everything, and gives back what is held for samples to come: for a series that gets none any more.
+    /// Seals everything and frees reserved memory: for an idle series.
     pub(crate) fn lay_down(&mut self) {
         self.seal_open();
         self.seal_late();
@@ -243,7 +245,7 @@ impl Series {
         self.runs.shrink_to_fit();
     }
 
-    /// Makes chunks of the late samples, if there are any.
+    /// Seals the late samples, if there are any.
     pub(crate) fn seal_late(&mut self) {
         let mut columns = Columns::default();
         std::mem::take(&mut self.late).iter().for_each(|(time, value)| columns.push(*time, *value));
@@ -254,14 +256,14 @@ impl Series {
         }
     }
 
-    /// Times of the first and last sample of each part that is not sealed.
+    /// Time range of each unsealed part.
     fn unsealed_spans(&self) -> impl Iterator<Item = (i64, i64)> {
         let late = self.late.first().zip(self.late.last()).map(|(first, last)| (first.0, last.0));
         let histograms = self.histograms.iter().flat_map(|histograms| histograms.spans());
         self.open.span().into_iter().chain(late).chain(histograms)
     }
 
-    /// Times of the oldest and newest sample; `None` without any.
+    /// Times of the first and last sample; `None` without any.
     pub(crate) fn span(&self) -> Option<(i64, i64)> {
         let runs = self.runs.iter().map(|run| (run.first, run.last));
         runs.chain(self.unsealed_spans()).reduce(|left, right| (left.0.min(right.0), left.1.max(right.1)))
@@ -278,13 +280,13 @@ impl Series {
                 .is_some_and(|histograms| histograms.spans().any(|(first, last)| first <= end && last >= start))
     }
 
-    /// Samples not yet in a sealed chunk.
+    /// Number of samples not in a sealed chunk.
     pub(crate) fn unsealed_samples(&self) -> usize {
         let histograms = self.histograms.as_ref().map_or(0, |histograms| histograms.len());
         usize::try_from(self.open.count()).unwrap_or(0) + self.late.len() + histograms
     }
 
-    /// About how many samples lie in the range, without a look at them: chunks count by how much of their time does.
+    /// Approximate number of samples in the range, without decoding: a chunk counts by its share of time in the range.
     pub(crate) fn samples_within(&self, start: i64, end: i64) -> u64 {
         let part = |first: i64, last: i64, count: u64| {
             let common = last.min(end).saturating_sub(first.max(start));
@@ -302,7 +304,7 @@ impl Series {
         sealed.fold(unsealed, u64::saturating_add)
     }
 
-    /// What a reader needs of the range, copied so that it can be decoded without a lock.
+    /// Copies what a reader needs for the range, so that it can decode without a lock.
     pub(crate) fn pieces(&self, start: i64, end: i64) -> Pieces {
         let mut runs: Vec<Run> = self.runs.iter().filter(|run| run.overlaps(start, end)).cloned().collect();
         let open =
@@ -324,7 +326,7 @@ impl Series {
         }
     }
 
-    /// Bytes of heap held, the labels' text excepted.
+    /// Heap size in bytes, without the text of the labels.
     pub(crate) fn heap_bytes(&self) -> usize {
         let runs: usize = self.runs.iter().filter_map(|run| run.bytes.as_ref()).map(|bytes| bytes.len() + 24).sum();
         let late = self.late.capacity() * size_of::<(i64, f64)>();

@@ -10,34 +10,35 @@ use crate::{
     error::{FileError, OnFile},
 };
 
-/// How much of a store is copied.
+/// What a snapshot contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Extent {
-    /// Every sample that was acknowledged.
+    /// All acknowledged samples.
     #[default]
     All,
-    /// What is in files of chunks; the log is left out, and with it each series' newest samples, fewer than a chunk's, and metadata.
+    /// Only chunk files. Without the log it lacks metadata and the unsealed samples of each series, fewer than one
+    /// chunk.
     Chunks,
 }
 
-/// Files of a copy, all of which are complete.
+/// Files of a snapshot, all of which are complete.
 pub(crate) struct Snapshot {
-    /// What the copy's log says.
+    /// Content of the snapshot's log.
     pub(crate) log: Option<Vec<u8>>,
-    /// Never change again, so that a second name for them is enough where the copy is on the same disk.
+    /// Immutable files, which are hard-linked if the snapshot is on the same file system.
     pub(crate) finished: Vec<PathBuf>,
 }
 
 impl Snapshot {
-    /// Makes a directory with these files in folders of the same names. If it fails, nothing is left of it.
+    /// Creates a directory with these files in the same folders. If it fails, it is removed.
     pub(crate) fn write(&self, root: &Path, to: &Path) -> Result<(), FileError> {
         if let Some(parent) = to.parent() {
-            fs::create_dir_all(parent).on_file("make the directory", parent)?;
+            fs::create_dir_all(parent).on_file("create the directory", parent)?;
         }
-        fs::create_dir(to).on_file("make the directory", to)?;
+        fs::create_dir(to).on_file("create the directory", to)?;
         let copied = self.copy(root, to);
         if copied.is_err() {
-            // What is left of a copy that failed is of no use; the error that is told is the first one.
+            // Removes the incomplete snapshot; the first error is returned.
             let _ = fs::remove_dir_all(to);
         }
         copied
@@ -47,7 +48,7 @@ impl Snapshot {
         let target = |path: &Path| to.join(path.strip_prefix(root).unwrap_or(path));
         for folder in [root.join("log"), root.join("chunks")] {
             let folder = target(&folder);
-            fs::create_dir(&folder).on_file("make the directory", &folder)?;
+            fs::create_dir(&folder).on_file("create the directory", &folder)?;
         }
         for path in &self.finished {
             link_or_copy(path, &target(path))?;

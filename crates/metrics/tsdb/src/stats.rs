@@ -1,37 +1,37 @@
-//! How much a store holds.
+//! Statistics of a store.
 
 use std::time::Duration;
 
 use crate::head::Head;
 
-/// How much a store holds, at one moment.
+/// Statistics of a store at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
-    /// Series.
+    /// Number of series.
     pub series: usize,
-    /// Samples, of which late ones may be counted twice.
+    /// Number of samples; late ones may be counted twice.
     pub samples: u64,
-    /// Samples refused because they came too late, since the store was opened.
+    /// Number of samples rejected as too late since the store was opened.
     pub too_old_samples: u64,
-    /// Samples refused because their time was taken by another value, since the store was opened.
+    /// Number of samples rejected since the store was opened because the series had another value at their time.
     pub duplicate_samples: u64,
-    /// Sealed chunks.
+    /// Number of sealed chunks.
     pub chunks: u64,
-    /// Heap held, as far as the store can tell.
+    /// Heap size, as far as the store knows it.
     pub memory_bytes: usize,
-    /// Files, the log included.
+    /// Size of the files, the log included.
     pub disk_bytes: u64,
     /// Time of the oldest sample, in milliseconds since the Unix epoch.
     pub oldest_ms: Option<i64>,
-    /// Time of the newest sample.
+    /// Time of the latest sample.
     pub newest_ms: Option<i64>,
-    /// Bytes that were appended and wait for the log.
+    /// Bytes in the queue of the log.
     pub unwritten_bytes: u64,
-    /// How often something was forced to the disk, since the store was opened.
+    /// Number of syncs since the store was opened.
     pub syncs: u64,
-    /// How long that took in all.
+    /// Total duration of the syncs.
     pub sync_time: Duration,
-    /// How long the disk has not answered the oldest request that goes on.
+    /// Age of the oldest disk request in flight.
     pub disk_waiting: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! The handle.
+//! The handle of a store.
 
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::SystemTime};
 
@@ -26,41 +26,41 @@ use crate::{
     writer::Writer,
 };
 
-/// Damages remembered for [`Store::damage`] at most.
+/// Maximum number of damages to report by [`Store::damage`].
 const MAX_DAMAGE: usize = 1_000;
 
-/// Series with sealed chunks that may wait to be written, before appends that wait for the disk anyway wait for them too.
+/// Number of series with unwritten chunks at which appends that wait for the disk wait for those too.
 const MANY_UNWRITTEN: usize = 32_768;
-/// The same, before other appends are refused.
+/// The same limit for appends that do not wait, which are then rejected.
 const MAX_UNWRITTEN: usize = 8 * MANY_UNWRITTEN;
 
-/// A time series store; a cheap handle that any number of threads may use at once. One appends at a time; readers wait for nothing that is
-/// written. The last handle to go closes the files.
+/// A time series store; a handle that is cheap to clone and thread-safe. Appends are serialized; readers never wait for
+/// disk writes. Dropping the last handle closes the files.
 #[derive(Debug, Clone)]
 pub struct Store(Arc<Keepers>);
 
-/// The inside of a store.
+/// Shared state of a store's handles and threads.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) options: StoreOptions,
     pub(crate) head: RwLock<Head>,
-    /// Appends to times that had been read.
+    /// Appends to times that had already been read.
     pub(crate) late: Arc<LateLog>,
-    /// Never held while the disk is written. Taken before the head's lock.
+    /// Never locked during disk writes. Locked before the head.
     pub(crate) writer: Mutex<Writer>,
-    /// `None` if nothing is kept beyond the process.
+    /// `None` for a store in memory only.
     pub(crate) disk: Option<Disk>,
-    /// Held by the one that does what is due from time to time. Taken before all other locks.
+    /// Locked by the thread that runs maintenance. Locked before all others.
     pub(crate) upkeep: Mutex<Upkeep>,
-    /// Time of the newest sample when memory was last released.
+    /// Time of the latest sample when memory was last released.
     pub(crate) released_at: Mutex<i64>,
     damage: Mutex<Vec<Damage>>,
 }
 
-/// When what is due from time to time was last done.
+/// State of maintenance.
 #[derive(Debug)]
 pub(crate) struct Upkeep {
-    /// Time of the newest sample when idle series were last sealed.
+    /// Time of the latest sample when idle series were last sealed.
     pub(crate) sealed_idle_at: i64,
     pub(crate) clock: Clock,
 }
@@ -69,22 +69,23 @@ pub(crate) struct Upkeep {
 #[derive(Debug)]
 pub(crate) struct Disk {
     pub(crate) log: Arc<Log>,
-    /// Held while sealed chunks are written. Taken before the writer's lock.
+    /// Locked while sealed chunks are written. Locked before the writer.
     pub(crate) chunks: Mutex<ChunkWriter>,
     pub(crate) device: Arc<Device>,
-    /// There is something for the log that nobody waits for.
+    /// Wakes the log thread.
     pub(crate) log_bell: Bell,
-    /// There are sealed chunks, or a checkpoint is due.
+    /// Wakes the files thread: there are sealed chunks, or a checkpoint is due.
     pub(crate) files_bell: Bell,
-    /// Holds the lock of the directory: the last to go.
+    /// Holds the lock of the directory, so it is dropped last.
     pub(crate) directory: Directory,
 }
 
 impl Store {
-    /// Opens the store of a directory, which is made if it does not exist. What is damaged in it is set aside and told by
-    /// [`Store::damage`]; it never keeps a store from opening.
+    /// Opens the store in a directory, which is created if it does not exist. Damaged parts are moved aside and
+    /// reported by [`Store::damage`]; they never prevent a start.
     ///
     /// # Errors
+    ///
     /// The directory is in use by another process, was written by a later version, or cannot be read or written.
     pub fn open(directory: &Path, options: StoreOptions) -> Result<Self, OpenError> {
         Self::open_locked(Directory::open(directory)?, options)
@@ -113,15 +114,16 @@ impl Store {
         Ok(Store(Arc::new(keepers)))
     }
 
-    /// Opens the store of a directory as [`Store::open`] does, after removing what is in it.
+    /// Opens the store like [`Store::open`] after removing its content.
     ///
     /// # Errors
-    /// As for [`Store::open`]; a directory that is in use by another process is left as it is.
+    ///
+    /// As for [`Store::open`]; a directory that is in use by another process is not changed.
     pub fn open_emptied(directory: &Path, options: StoreOptions) -> Result<Self, OpenError> {
         Self::open_locked(Directory::open_emptied(directory)?, options)
     }
 
-    /// A store that forgets everything with its last handle, for tests.
+    /// A store in memory only, for tests.
     #[must_use]
     pub fn in_memory(options: StoreOptions) -> Self {
         let shared = Arc::new(Shared::new(options, Head::default(), None, Vec::new()));
@@ -134,33 +136,35 @@ impl Store {
         &self.shared().options
     }
 
-    /// Appends samples of either kind, in order, and tells of each one that was not stored why; those that are not stored are no
-    /// error. What is acknowledged survives the end of the process, in whatever way it comes. A sample that is there already with the
-    /// same value counts as stored.
+    /// Appends samples of either kind, in order, and returns for each rejected one the reason; rejected samples are not
+    /// an error. Acknowledged samples survive any end of the process. A sample that already exists with the same value
+    /// counts as stored.
     ///
     /// # Errors
-    /// Nothing of the batch is acknowledged: the disk is full or broken, or does not keep up. It may be seen by readers already; given
-    /// once more, it counts as stored.
+    ///
+    /// Nothing of the batch is acknowledged: the disk is full, broken or too slow. Readers may already see the samples;
+    /// if they are sent again, they count as stored.
     pub fn ingest(&self, batch: &[Incoming]) -> Result<Ingested, IngestError> {
         self.shared().append(Wait::ForLog, |writer, head| writer.ingest(head, batch))
     }
 
-    /// Appends samples as [`Store::ingest`] does, without waiting for the disk: readers see them at once, and they survive the end of the
-    /// process as soon as the disk has taken them. For what is measured again before anyone could send it again.
+    /// Appends samples like [`Store::ingest`] without waiting for the disk: readers see them at once, and they survive
+    /// the end of the process once they are in the log. For callers that measure again rather than send again.
     ///
     /// # Errors
-    /// Nothing of the batch is stored: the disk has not kept up for so long that no more may wait for it.
+    ///
+    /// Nothing of the batch is stored, because the queue of the log is full.
     pub fn ingest_unawaited(&self, batch: &[Incoming]) -> Result<Ingested, IngestError> {
         self.shared().append(Wait::Not, |writer, head| writer.ingest(head, batch))
     }
 
-    /// The store as a sink whose appends do not wait for the disk, as [`Store::ingest_unawaited`].
+    /// The store as a sink whose appends do not wait for the disk, like [`Store::ingest_unawaited`].
     #[must_use]
     pub fn unawaited(&self) -> Unawaited {
         Unawaited(self.clone())
     }
 
-    /// Labels of the series that fulfil every matcher and have a chunk that touches `start_ms..=end_ms`, sorted.
+    /// Labels of the series that match all matchers and have a chunk in `start_ms..=end_ms`, sorted.
     #[must_use]
     pub fn series(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<Labels> {
         let head = self.shared().head.read();
@@ -171,7 +175,7 @@ impl Store {
         found
     }
 
-    /// About how much these series have in `start_ms..=end_ms`. No sample is read for it.
+    /// Approximate number of series and samples in `start_ms..=end_ms`. Reads no samples.
     #[must_use]
     pub fn volume(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Volume {
         let head = self.shared().head.read();
@@ -181,8 +185,8 @@ impl Store {
         })
     }
 
-    /// Folds over the series that fulfil every matcher and have a chunk that touches `start_ms..=end_ms`: their labels, and the time of the
-    /// first sample that is stored of them at all, in milliseconds since the Unix epoch. Appends wait meanwhile.
+    /// Folds over the series that match all matchers and have a chunk in `start_ms..=end_ms`: their labels, and the
+    /// time of their first stored sample, in milliseconds since the Unix epoch. Appends are blocked meanwhile.
     pub fn fold_beginnings<T>(
         &self,
         matchers: &[Matcher],
@@ -197,7 +201,7 @@ impl Store {
         })
     }
 
-    /// Names of the labels that these series have, sorted.
+    /// Label names of these series, sorted.
     #[must_use]
     pub fn label_names(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<String> {
         let head = self.shared().head.read();
@@ -212,7 +216,7 @@ impl Store {
         names.into_iter().collect()
     }
 
-    /// Values that a label has in these series, sorted.
+    /// Values of a label of these series, sorted.
     #[must_use]
     pub fn label_values(&self, name: &str, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<String> {
         let head = self.shared().head.read();
@@ -226,22 +230,23 @@ impl Store {
         values.into_iter().filter(|value| !value.is_empty()).map(str::to_owned).collect()
     }
 
-    /// What is known about metric families, sorted by family.
+    /// Metadata of all metric families, sorted by family.
     #[must_use]
     pub fn metadata(&self) -> Vec<(String, Metadata)> {
         self.shared().head.read().metadata.iter().map(|(family, about)| (family.clone(), about.clone())).collect()
     }
 
-    /// How many metric families something is known about.
+    /// Number of metric families with metadata.
     #[must_use]
     pub fn family_count(&self) -> usize {
         self.shared().head.read().metadata.len()
     }
 
-    /// Sets what is known about metric families, without waiting for the disk; what is known already costs nothing.
+    /// Sets metadata of metric families without waiting for the disk; unchanged metadata costs nothing.
     ///
     /// # Errors
-    /// Nothing of it is known: the disk has not kept up for so long that no more may wait for it.
+    ///
+    /// Nothing of it is stored, because the queue of the log is full.
     pub fn set_metadata(&self, families: &[(String, Metadata)]) -> Result<(), SourceError> {
         let shared = self.shared();
         shared.admit(Wait::Not).map_err(source_error)?;
@@ -250,53 +255,57 @@ impl Store {
         Ok(())
     }
 
-    /// Forces everything to the disk itself.
+    /// Syncs everything to disk.
     ///
     /// # Errors
-    /// The disk is full or broken. What was acknowledged is in the log nevertheless.
+    ///
+    /// The disk is full or broken. Acknowledged samples are in the log nevertheless.
     pub fn flush(&self) -> Result<(), SourceError> {
         let shared = self.shared();
         shared.disk.as_ref().map_or(Ok(()), |disk| shared.flush(disk)).map_err(source_error)
     }
 
-    /// Removes what is older than the retention or more than the limit, merges files, and does other work that is due; to be called
-    /// every minute or so with the time of the clock, on a thread that may be busy for a second. Gives the number of files removed.
+    /// Removes data beyond the retention or the size limit, compacts files, and does other maintenance. Call it every
+    /// minute or so with the current time, on a thread that may block for a second. Returns the number of removed
+    /// files.
     ///
     /// # Errors
-    /// A file could not be written or removed; what is due stays due.
+    ///
+    /// A file could not be written or removed; the next call tries again.
     pub fn run_retention(&self, now_ms: i64) -> Result<usize, SourceError> {
         self.shared().run_retention(now_ms).map_err(source_error)
     }
 
-    /// Makes a directory that is a copy of the store at one moment, as much of it as `extent` says; another store can open it.
-    /// Appends and readers go on meanwhile; what is appended from the call on may be in it or not.
+    /// Creates a directory with a snapshot of the store, limited by `extent`; another store can open it. Appends and
+    /// reads go on; samples appended after the call may be in it or not.
     ///
     /// # Errors
-    /// The directory exists already or could not be written, and nothing is left of it; or the store is in memory only.
+    ///
+    /// The directory exists or cannot be written, and nothing of it is left; or the store is in memory only.
     pub fn snapshot(&self, to: &Path, extent: Extent) -> Result<(), SourceError> {
         match &self.shared().disk {
             Some(disk) => self.shared().snapshot(disk, to, extent).map_err(source_error),
             None => {
-                let message = "the store keeps nothing on disk that could be copied".to_owned();
+                let message = "this store has no files to copy".to_owned();
                 Err(SourceError { message, source: None })
             }
         }
     }
 
-    /// Notes from now on what is appended to times up to `until_ms`, milliseconds since the Unix epoch. To be called before these times
-    /// are read by somebody who wants to know, by [`Store::late_since`], when what was read has changed.
+    /// From now on, records appends to times up to `until_ms`, milliseconds since the Unix epoch. Call it before
+    /// reading these times, if [`Store::late_since`] shall report later changes.
     pub fn reads(&self, until_ms: i64) {
         self.shared().late.reads(until_ms);
     }
 
-    /// What was appended since `mark` to times that somebody had [read](Store::reads), and the mark to come back with. It may say too much,
-    /// never too little.
+    /// Appends since `mark` to times that had been [read](Store::reads), and the mark for the next call. May report too
+    /// much, never too little.
     #[must_use]
     pub fn late_since(&self, mark: LateMark) -> (LateAppends, LateMark) {
         self.shared().late.since(mark)
     }
 
-    /// How much there is.
+    /// Statistics.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let disk = self.shared().disk.as_ref();
@@ -309,25 +318,25 @@ impl Store {
         stats
     }
 
-    /// When the disk last took something, since the store was opened.
+    /// Time of the last successful disk write since the store was opened.
     #[must_use]
     pub fn written_at(&self) -> Option<SystemTime> {
         self.shared().disk.as_ref().and_then(|disk| disk.device.written_at())
     }
 
-    /// Why the disk does not take what is written now, if it does not; names no file. It is tried again until it works.
+    /// Why disk writes currently fail, if they do; contains no file name. The store retries until they succeed.
     #[must_use]
     pub fn write_failure(&self) -> Option<String> {
         self.shared().disk.as_ref().and_then(|disk| disk.device.failure())
     }
 
-    /// Which metrics and labels have the most series, at most `limit` of each, the most first.
+    /// Metrics and labels with the most series, at most `limit` in each list, in descending order.
     #[must_use]
     pub fn cardinality(&self, limit: usize) -> Cardinality {
         Cardinality::of(&self.shared().head.read(), limit)
     }
 
-    /// What was found damaged since the store was opened, while opening it included.
+    /// Damage found since the store was opened, or while it was opened.
     #[must_use]
     pub fn damage(&self) -> Vec<Damage> {
         self.shared().damage.lock().clone()
@@ -338,19 +347,19 @@ impl Store {
     }
 }
 
-/// How much a selector finds.
+/// How much data a selector finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Volume {
-    /// Series.
+    /// Number of series.
     pub series: usize,
-    /// Samples of all of them.
+    /// Number of samples.
     pub samples: u64,
 }
 
 /// What an append waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wait {
-    /// That it is in the log.
+    /// For the log.
     ForLog,
     Not,
 }
@@ -380,7 +389,7 @@ impl Shared {
         self.admit(wait)?;
         let ingested = batch(&mut self.writer.lock(), &self.head);
         let Some(disk) = &self.disk else {
-            // Nobody will write them.
+            // There is no disk to write them to.
             self.head.write().unwritten.clear();
             return Ok(ingested);
         };
@@ -391,7 +400,7 @@ impl Shared {
         match wait {
             Wait::ForLog => {
                 if let Err(unwritten) = disk.log.write(end, self.options.patience) {
-                    // What waits is to be written even if nothing more comes.
+                    // Wakes the log thread to write the queue even if no further append comes.
                     disk.log_bell.ring();
                     return Err(refusal(disk, unwritten));
                 }
@@ -482,7 +491,7 @@ impl SampleSink for Store {
     }
 }
 
-/// An error in the form that the traits ask for.
+/// An error of the type that the traits require.
 fn source_error(error: impl std::error::Error + Send + Sync + 'static) -> SourceError {
     SourceError { message: error.to_string(), source: Some(Arc::new(error)) }
 }

@@ -1,7 +1,6 @@
-//! What has to be done on disk beside the log: sealed chunks to their files, checkpoints, retention, merging, copies.
+//! Disk maintenance besides the log: writes sealed chunks, checkpoints, retention, compaction, snapshots.
 //!
-//! No lock that readers or appends need is held while the disk is waited for. One after the other: the lock of the chunks, the writer's,
-//! the head's.
+//! No lock that readers or appends need is held during disk requests. Lock order: chunks, writer, head.
 
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
@@ -20,12 +19,12 @@ use crate::{
     store::{Disk, Shared, Upkeep},
 };
 
-/// Chunks written at once.
+/// Number of chunks per write.
 const WRITE_CHUNKS: usize = 4_096;
-/// Series visited between two chances for readers.
+/// Number of series to visit before the lock is released for readers.
 const VISIT_SERIES: usize = 16_384;
 
-/// A sealed chunk on its way to disk.
+/// A sealed chunk that is about to be written.
 struct Pending {
     id: SeriesId,
     labels: Labels,
@@ -35,10 +34,10 @@ struct Pending {
 }
 
 impl Shared {
-    /// Writes sealed chunks that are not on disk yet. What could not be written stays due.
+    /// Writes sealed chunks that are not on disk yet. After an error they stay due.
     pub(crate) fn write_sealed(&self, disk: &Disk) -> Result<(), FileError> {
         let mut chunks = disk.chunks.lock();
-        // Else a crash could leave a chunk of samples that the log has not seen.
+        // Otherwise a crash could leave a chunk with samples that are not in the log.
         disk.log.write_all()?;
         self.write_pending(&mut chunks)
     }
@@ -48,7 +47,7 @@ impl Shared {
         self.write_chunks(chunks, due, &pending)
     }
 
-    /// The chunks that are sealed now and not on disk. To be written by the one who takes them.
+    /// The chunks that are sealed and not on disk. The caller must write them.
     fn take_pending(&self) -> (BTreeSet<SeriesId>, Vec<Pending>) {
         let due: BTreeSet<SeriesId> = std::mem::take(&mut self.head.write().unwritten).into_iter().collect();
         let head = self.head.read();
@@ -103,7 +102,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Begins a new log with what is not sealed. What is sealed is written before.
+    /// Starts a new log with the unsealed samples. Writes the sealed ones first.
     pub(crate) fn checkpoint(&self, disk: &Disk) -> Result<(), FileError> {
         let mut chunks = disk.chunks.lock();
         disk.log.write_all()?;
@@ -115,8 +114,8 @@ impl Shared {
         disk.log.install_checkpoint(&cut.content, cut.at)
     }
 
-    /// After a start: writes what the replay has sealed, and replaces damaged or numerous logs. A full disk does not keep the store from
-    /// opening.
+    /// After a start: writes chunks sealed by the replay, and replaces damaged or numerous logs. A full disk does not
+    /// prevent the start.
     pub(crate) fn tidy_after_start(&self, disk: &Disk, damaged_logs: &[std::path::PathBuf]) {
         let due = disk.log.wants_checkpoint();
         let tidied = self.write_sealed(disk).and_then(|()| {
@@ -124,11 +123,11 @@ impl Shared {
             if due || !damaged_logs.is_empty() { self.checkpoint(disk) } else { Ok(()) }
         });
         if let Err(error) = tidied {
-            tracing::warn!(%error, "cannot tidy the data directory; it goes on as it is");
+            tracing::warn!(%error, "cannot tidy the data directory; continuing without");
         }
     }
 
-    /// Frees the memory of chunks that are on disk and not young, if it is time or `due`.
+    /// Frees the memory of chunks that are on disk and outside the head window, if it is time or `due`.
     pub(crate) fn release(&self, due: bool) {
         let window = millis(self.options.head_window);
         let newest = self.head.read().newest.unwrap_or(i64::MIN);
@@ -146,11 +145,11 @@ impl Shared {
         }
     }
 
-    /// Seals idle series, removes what is too old or too much, frees memory, merges files. Gives the number of files removed.
+    /// Seals idle series, applies retention, frees memory, compacts files. Returns the number of removed files.
     pub(crate) fn run_retention(&self, now_ms: i64) -> Result<usize, FileError> {
         let mut upkeep = self.upkeep.lock();
         let disk = self.disk.as_ref();
-        // What takes room is tried last: on a full disk, removing comes first.
+        // Work that needs disk space comes last: on a full disk, removal comes first.
         let sealed = self.seal_idle(disk, &mut upkeep);
         let log_bytes = disk.map_or(0, |disk| disk.log.bytes());
         let doomed = Doomed::pick(&self.head, &self.options, (now_ms, &mut upkeep.clock), log_bytes);
@@ -169,7 +168,7 @@ impl Shared {
         sealed.and(removed)
     }
 
-    /// Seals what has had no sample for long.
+    /// Seals series without samples for a long time.
     fn seal_idle(&self, disk: Option<&Disk>, upkeep: &mut Upkeep) -> Result<(), FileError> {
         let window = millis(self.options.head_window);
         let newest = self.head.read().newest.unwrap_or(i64::MIN);
@@ -184,14 +183,14 @@ impl Shared {
             }
         }
         if let Some(disk) = disk {
-            // Were the log replayed, the samples of the idle series would be taken for unsealed ones.
+            // Without a checkpoint, a replay of the log would restore the samples of idle series as unsealed.
             self.checkpoint(disk)?;
         }
         upkeep.sealed_idle_at = newest;
         Ok(())
     }
 
-    /// Merges files, if that is worth it. Appends and readers go on meanwhile: the files do not change.
+    /// Compacts files if it is worth it. Appends and readers go on, because the files do not change.
     fn compact(&self, disk: &Disk) -> Result<(), FileError> {
         let planned = {
             let mut chunks = disk.chunks.lock();
@@ -210,13 +209,13 @@ impl Shared {
             disk.directory.set_aside(&path)?;
         }
         for file in replaced {
-            // One that stays is removed by the next start, because the new file says that it takes its place.
+            // The next start removes a leftover, because the new file lists it as replaced.
             fs::remove_file(&file.path).on_file("remove", &file.path)?;
         }
         Ok(())
     }
 
-    /// Makes a copy of the directory as it is at one moment. Appends go on.
+    /// Copies the directory as of one moment. Appends go on.
     pub(crate) fn snapshot(&self, disk: &Disk, to: &Path, extent: Extent) -> Result<(), FileError> {
         let _upkeep = self.upkeep.lock();
         let mut chunks = disk.chunks.lock();
@@ -236,11 +235,11 @@ impl Shared {
         self.write_chunks(&mut chunks, due, &pending)?;
         chunks.finish()?;
         let finished = self.head.read().files.values().map(|file| file.path.clone()).collect();
-        // What is sealed from now on goes to another file, or waits.
+        // Chunks that are sealed from now on go to another file.
         Snapshot { log, finished }.write(disk.directory.root(), to)
     }
 
-    /// Forces everything to the disk.
+    /// Syncs everything to disk.
     pub(crate) fn flush(&self, disk: &Disk) -> Result<(), FileError> {
         self.write_sealed(disk)?;
         disk.chunks.lock().sync()?;

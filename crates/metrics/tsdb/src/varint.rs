@@ -1,4 +1,4 @@
-//! Whole numbers and text as bytes, for everything that is written to files.
+//! Integers, floats and text as bytes, for the files.
 
 use crate::bits::{unzigzag, zigzag};
 
@@ -15,18 +15,18 @@ pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     }
 }
 
-/// Appends a signed number, small magnitudes short.
+/// Appends a signed number; small magnitudes are short.
 pub(crate) fn put_signed(out: &mut Vec<u8>, value: i64) {
     put_varint(out, zigzag(value));
 }
 
-/// Appends a length and that many bytes.
+/// Appends a length and the bytes.
 pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_varint(out, length(bytes));
     out.extend_from_slice(bytes);
 }
 
-/// Appends a float bit-exactly; the fewer significant bits, the shorter.
+/// Appends a float exactly; fewer significant bits need fewer bytes.
 pub(crate) fn put_float(out: &mut Vec<u8>, value: f64) {
     let bytes = value.to_bits().to_be_bytes();
     let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
@@ -34,12 +34,12 @@ pub(crate) fn put_float(out: &mut Vec<u8>, value: f64) {
     out.extend(bytes.iter().take(used));
 }
 
-/// The number of elements, in the width that files use.
+/// The number of elements as `u64`, for the files.
 pub(crate) fn length<T>(items: &[T]) -> u64 {
     u64::try_from(items.len()).unwrap_or(u64::MAX)
 }
 
-/// Takes what the `put` functions wrote. Everything is `None` on damaged input.
+/// Reads what the `put` functions wrote. Every read is `None` on damaged input.
 #[derive(Debug, Clone)]
 pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
@@ -50,7 +50,7 @@ impl<'a> Cursor<'a> {
         Cursor { rest: bytes }
     }
 
-    /// What was not read yet.
+    /// The remaining bytes.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }

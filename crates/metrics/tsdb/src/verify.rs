@@ -1,4 +1,4 @@
-//! Checking a directory without opening it.
+//! Checks a directory without opening it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -25,37 +25,38 @@ use crate::{
     postings::SeriesId,
 };
 
-/// What a check of a directory found.
+/// Result of a check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verification {
-    /// A process has the directory open, so that what it is just writing may look torn.
+    /// Whether a process has the directory open; its current write may then look torn.
     pub in_use: bool,
-    /// Files read.
+    /// Number of files.
     pub files: usize,
-    /// Bytes read.
+    /// Number of bytes.
     pub bytes: u64,
-    /// Different series.
+    /// Number of distinct series.
     pub series: usize,
-    /// Sealed chunks, all of which were decoded.
+    /// Number of sealed chunks, all of which were decoded.
     pub chunks: u64,
-    /// Samples in them.
+    /// Number of samples in chunks.
     pub chunk_samples: u64,
-    /// Samples in the log, some of which may be in chunks too.
+    /// Number of samples in the log; some may be in chunks too.
     pub log_samples: u64,
     /// Time of the oldest sample in a chunk, in milliseconds since the Unix epoch.
     pub oldest_ms: Option<i64>,
-    /// Time of the newest sample in a chunk.
+    /// Time of the latest sample in a chunk.
     pub newest_ms: Option<i64>,
-    /// Files that earlier starts have set aside.
+    /// Number of damaged files that earlier starts have moved aside.
     pub set_aside: usize,
-    /// What is damaged.
+    /// Damage found.
     pub damage: Vec<Damage>,
 }
 
-/// Reads everything in a directory and reports what it finds; changes nothing, and needs no lock.
+/// Reads and checks everything in a directory; changes nothing, and needs no lock.
 ///
 /// # Errors
-/// There is no such directory, it was written by a later version, or it cannot be read at all.
+///
+/// The directory does not exist, was written by a later version, or is unreadable.
 pub fn verify(directory: &Path) -> Result<Verification, OpenError> {
     fs::read_dir(directory).on_file("read", directory)?;
     read_format(directory)?;
@@ -71,7 +72,7 @@ pub fn verify(directory: &Path) -> Result<Verification, OpenError> {
     Ok(check.found)
 }
 
-/// The files of a folder, which need not exist.
+/// The files of a folder; empty if it does not exist.
 fn list(folder: &Path, extension: &str) -> Result<Vec<(u64, std::path::PathBuf)>, FileError> {
     if folder.exists() { numbered(folder, extension) } else { Ok(Vec::new()) }
 }
@@ -86,7 +87,7 @@ impl Check {
     fn file(&mut self, path: &Path) {
         let content = match fs::read(path) {
             Ok(content) => content,
-            // Merged or replaced meanwhile.
+            // Compacted or replaced meanwhile.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
             Err(_) => return self.report(path, &(0..0), DamageKind::Unreadable),
         };
@@ -108,7 +109,7 @@ impl Check {
         }
     }
 
-    /// Understands a frame, or not.
+    /// Checks a frame; `None` if it is invalid.
     fn frame(&mut self, numbers: &mut HashMap<SeriesId, Labels>, kind: Kind, payload: &[u8]) -> Option<()> {
         match kind {
             Kind::Checkpoint => {}

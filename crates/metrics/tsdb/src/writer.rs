@@ -1,4 +1,5 @@
-//! The one writer: samples and metadata into the log's queue, then into memory ([`append`]). It waits for no disk.
+//! The writer: samples and metadata go into the log's queue, then into memory ([`append`]). It does not wait for the
+//! disk.
 
 mod append;
 
@@ -15,23 +16,23 @@ use crate::{
     postings::SeriesId,
 };
 
-/// What only one thread at a time may do.
+/// State that only one thread at a time may change.
 #[derive(Debug)]
 pub(crate) struct Writer {
     options: StoreOptions,
-    /// Where appends to times are noted that somebody has read.
+    /// Records appends to times that had already been read.
     late: Arc<LateLog>,
-    /// `None` if nothing is kept beyond the process.
+    /// `None` for a store in memory only.
     journal: Option<Journalled>,
-    /// Series of the samples of a batch; a buffer.
+    /// Series of the samples in a batch; a reused buffer.
     ids: Vec<SeriesId>,
-    /// The samples of a batch; a buffer.
+    /// Samples of a batch; a reused buffer.
     entries: Vec<Entry>,
-    /// Bytes of the last append in the log.
+    /// Size of the last append in the log, in bytes.
     usual_bytes: usize,
 }
 
-/// Where appends are written down.
+/// The log and its encoder.
 #[derive(Debug)]
 struct Journalled {
     frames: Journal,
@@ -40,21 +41,21 @@ struct Journalled {
 
 /// A checkpoint of one moment.
 pub(crate) struct Cut {
-    /// What a log begins with that goes on from there.
+    /// Start of a log that continues from there.
     pub(crate) content: Vec<u8>,
-    /// The place in the log.
+    /// Position in the log.
     pub(crate) at: Position,
 }
 
 impl Writer {
-    /// A writer that writes down what it does in a log that has said nothing yet, or nowhere.
+    /// A writer with an empty log, or without a log.
     pub(crate) fn new(options: StoreOptions, log: Option<Arc<Log>>, late: Arc<LateLog>) -> Self {
         let out_of_order_ms = millis(options.out_of_order);
         let journal = log.map(|log| Journalled { frames: Journal::new(out_of_order_ms), log });
         Writer { options, late, journal, ids: Vec::new(), entries: Vec::new(), usual_bytes: 0 }
     }
 
-    /// Sets what is said about metric families.
+    /// Sets metadata of metric families.
     pub(crate) fn set_metadata(&mut self, head: &RwLock<Head>, families: &[(String, Metadata)]) {
         let changed: Vec<&(String, Metadata)> = {
             let head = head.read();
@@ -85,12 +86,12 @@ impl Writer {
         }
     }
 
-    /// What a log would have to begin with to go on from now, without changing anything.
+    /// The start of a log that continues from now; changes nothing.
     pub(crate) fn copy(&self, head: &RwLock<Head>) -> Option<Vec<u8>> {
         Some(self.journal.as_ref()?.frames.checkpoint(&head.read()))
     }
 
-    /// The same, and what is appended from now on builds on it.
+    /// The same, and later appends depend on it.
     pub(crate) fn cut(&mut self, head: &RwLock<Head>) -> Option<Cut> {
         let journal = self.journal.as_mut()?;
         let head = head.read();

@@ -1,4 +1,4 @@
-//! Files of chunks are merged once they are no longer young, and nobody notices.
+//! Chunk files are compacted when they are old, without a visible change.
 
 #![allow(clippy::unwrap_used)] // Clippy takes helpers of tests for something else.
 
@@ -20,7 +20,7 @@ fn now_after(scrapes: u32) -> i64 {
     START_MS + i64::from(scrapes) * STEP_MS
 }
 
-/// Scrapes of ten hours, by ten processes one after the other, none of which does any upkeep.
+/// Ten hours of scrapes by ten consecutive processes, without maintenance.
 fn fill(directory: &Path) -> u32 {
     let labels = many_labels(SERIES);
     for process in 0..10 {

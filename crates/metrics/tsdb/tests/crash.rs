@@ -18,14 +18,14 @@ use tsdb::{Incoming, Store, StoreOptions};
 const DIRECTORY: &str = "STORE_TEST_DIRECTORY";
 const SERIES: u32 = 700;
 const ROUNDS: u32 = 50;
-/// How much later than the others the late samples come.
+/// How late the late samples are.
 const LATE_MS: i64 = 5 * STEP_MS + 1;
 
 fn open(directory: &Path) -> Store {
     Store::open(directory, StoreOptions::default()).unwrap()
 }
 
-/// How many scrapes are stored, by the newest.
+/// Number of stored scrapes, by the latest sample.
 fn next_scrape(store: &Store) -> u32 {
     let found = store.select(&[equal("number", "0")], i64::MIN, i64::MAX).unwrap();
     let newest = found.first().and_then(|series| series.timestamps.last());
@@ -36,7 +36,7 @@ fn time_of(scrape: u32) -> i64 {
     START_MS + i64::from(scrape) * STEP_MS
 }
 
-/// What comes with a scrape beside its floats: native histograms, a series of both kinds, and a sample that is late.
+/// What each scrape appends besides floats: native histograms, a series of both kinds, and a late sample.
 fn beside(scrape: u32) -> Vec<Incoming> {
     let (time, number) = (time_of(scrape), f64::from(scrape));
     let mixed = if scrape.is_multiple_of(3) { histogram(number) } else { Sample::Float(number) };
@@ -50,7 +50,7 @@ fn beside(scrape: u32) -> Vec<Incoming> {
     ]
 }
 
-/// Checks that everything that came beside the first scrapes is there as it was, and nothing twice.
+/// Checks that everything besides the floats of the first scrapes is stored exactly once.
 fn check_beside(store: &Store, scrapes: u32) {
     for job in ["histograms", "mixed", "late", "late_histograms"] {
         let found = store.select(&[equal("job", job)], i64::MIN, i64::MAX).unwrap().pop().unwrap();
@@ -75,7 +75,8 @@ fn check_beside(store: &Store, scrapes: u32) {
     }
 }
 
-/// The process that is killed: scrapes for ever and says which scrape is acknowledged. Does nothing when run by itself.
+/// The process to kill: scrapes forever and prints which scrape was acknowledged. Does nothing when it runs as a normal
+/// test.
 #[test]
 fn ingesting_process() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
@@ -84,7 +85,7 @@ fn ingesting_process() {
     let give_up = Instant::now() + Duration::from_secs(30);
     let mut out = std::io::stdout();
     for at in next_scrape(&store).. {
-        // First what is beside: by the floats it is told how far it came.
+        // The floats come last, because they show how far it got.
         store.ingest(&beside(at)).unwrap();
         assert_eq!(store.append(&scrape(&labels, at)).unwrap().stored, labels.len());
         writeln!(out, "\nacknowledged {at}").unwrap();

@@ -1,4 +1,4 @@
-//! Damaged files are reported, set aside, and cost what is damaged and no more.
+//! Damaged files are reported and moved aside, and only the damaged part is lost.
 
 #![allow(clippy::unwrap_used)] // Clippy takes helpers of tests for something else.
 
@@ -14,7 +14,7 @@ use tsdb::{DamageKind, Store, StoreOptions, verify};
 const SERIES: u32 = 20;
 const SCRAPES: u32 = 300;
 
-/// A directory with sealed chunks in a file and the youngest samples in the log, as a killed process leaves it.
+/// A directory with sealed chunks in a file and the latest samples in the log, as after a kill.
 fn fill(directory: &Path) {
     let store = Store::open(directory, StoreOptions::default()).unwrap();
     let labels = many_labels(SERIES);
@@ -25,7 +25,7 @@ fn open(directory: &Path) -> Store {
     Store::open(directory, StoreOptions::default()).unwrap()
 }
 
-/// Opens after damage: it is told once, what is left is right, and new samples are taken.
+/// Opens after damage: it is reported once, the remaining samples are right, and new ones are accepted.
 fn check(directory: &Path) -> (usize, Vec<DamageKind>) {
     let labels = many_labels(SERIES);
     let store = open(directory);
@@ -39,7 +39,7 @@ fn check(directory: &Path) -> (usize, Vec<DamageKind>) {
         assert!(!files(directory, "damaged").is_empty(), "nothing was set aside");
     }
     let again = open(directory);
-    assert_eq!(again.damage(), [], "damage is told once");
+    assert_eq!(again.damage(), [], "damage is reported once");
     assert_eq!(check_scraped(&again, &labels).into_iter().sum::<usize>(), left + labels.len());
     (left, damage)
 }
@@ -130,13 +130,13 @@ fn damage_that_appears_while_running_is_told() {
     let file = files(directory.path(), "chunks").pop().unwrap();
     let mut content = fs::read(&file).unwrap();
     *content.last_mut().unwrap() ^= 1;
-    // In place: the store has the file open.
+    // In place, because the store has the file open.
     std::os::unix::fs::FileExt::write_all_at(&fs::File::options().write(true).open(&file).unwrap(), &content, 0)
         .unwrap();
     let left: usize = check_scraped(&store, &labels).into_iter().sum();
     assert!(left < whole() && left >= whole() - 120, "{left}");
     check_scraped(&store, &labels);
-    assert_eq!(store.damage().len(), 1, "told once: {:?}", store.damage());
+    assert_eq!(store.damage().len(), 1, "reported once: {:?}", store.damage());
 }
 
 proptest! {
@@ -153,7 +153,7 @@ proptest! {
             content[bit / 8] ^= 1 << (bit % 8);
         }
         fs::write(&file, content).unwrap();
-        // Two flips may undo each other.
+        // Two flips may cancel each other out.
         let (left, _) = check(directory.path());
         // A flip costs a chunk, or the labels of a series in one file, or a scrape.
         let worst = if kind == "chunks" { 240 * flips.len() } else { 300 * flips.len() };
@@ -183,7 +183,7 @@ proptest! {
             let timeseries::Sample::Histogram(sent) = histogram(number(time / STEP_MS)) else { unreachable!() };
             prop_assert!(stored.is_same(&sent), "at {time}: {stored:?}");
         }
-        // At worst the labels are gone that three chunks of the file need; the log has the rest.
+        // At worst the labels of three chunks of the file are lost; the log has the rest.
         prop_assert!(kind == "log" || found.len() >= 40, "{} left", found.len());
     }
 

@@ -1,4 +1,4 @@
-//! Who may open a directory.
+//! Locking and format of a directory.
 
 #![allow(clippy::unwrap_used)] // Clippy takes helpers of tests for something else.
 
@@ -17,7 +17,7 @@ fn open(directory: &Path) -> Result<Store, OpenError> {
     Store::open(directory, StoreOptions::default())
 }
 
-/// The other process of the next test; does nothing when run by itself.
+/// The other process of the next test; does nothing when it runs as a normal test.
 #[test]
 fn other_process() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
@@ -39,9 +39,9 @@ fn a_second_process_is_told_that_the_directory_is_in_use() {
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     let store = open(directory.path()).unwrap();
-    let told = run();
-    assert!(told.contains("REFUSED") && told.contains("in use by another process"), "{told}");
-    assert!(told.contains(&format!("(pid {})", std::process::id())), "{told}");
+    let printed = run();
+    assert!(printed.contains("REFUSED") && printed.contains("in use by another process"), "{printed}");
+    assert!(printed.contains(&format!("(pid {})", std::process::id())), "{printed}");
     assert!(matches!(Store::open_emptied(directory.path(), StoreOptions::default()), Err(OpenError::Locked { .. })));
     assert!(
         matches!(open(directory.path()), Err(OpenError::Locked { .. })),
@@ -72,7 +72,7 @@ fn a_directory_that_cannot_be_made_is_named() {
     assert!(error.contains("file/data"), "{error}");
 }
 
-/// A directory as the first format had it is read, goes on, and is no longer one of that format.
+/// A directory of format 1 can be opened, and becomes one of format 2.
 #[test]
 fn the_first_format_is_read() {
     let directory = tempfile::tempdir().unwrap();

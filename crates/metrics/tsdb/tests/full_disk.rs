@@ -1,6 +1,7 @@
-//! A disk that takes no more: appends fail, readers go on, and it goes on by itself when there is room again.
+//! A full disk: appends fail, reads continue, and appends succeed again once there is space.
 //!
-//! The limit on the size of a file stands for the full disk: both make a write stop in its middle, and need no rights to try.
+//! A limit on the file size simulates the full disk: both make a write stop in the middle, and the limit needs no
+//! privileges.
 
 #![allow(clippy::unwrap_used)] // Clippy takes helpers of tests for something else.
 
@@ -19,7 +20,7 @@ use tsdb::{Store, StoreOptions};
 const DIRECTORY: &str = "STORE_TEST_DIRECTORY";
 const SERIES: u32 = 300;
 
-/// The process with the full disk; does nothing when run by itself.
+/// The process with the full disk; does nothing when it runs as a normal test.
 #[test]
 fn limited_process() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
@@ -36,7 +37,7 @@ fn limited_process() {
     assert!(at > 10);
     for _ in 0..5 {
         assert!(store.append(&scrape(&labels, at)).is_err());
-        // What could not be written waits, and can be seen; no more of it is taken.
+        // The unwritten batch is in memory and visible; no further one is accepted.
         assert_eq!(check_scraped(&store, &labels), vec![usize::try_from(at + 1).unwrap(); labels.len()]);
     }
     println!("\nfull at {at}");

@@ -65,7 +65,7 @@ fn everything_of_a_histogram_survives_the_log_a_chunk_and_merging() {
     };
     let store = Store::open(directory.path(), options.clone()).unwrap();
     check(&store);
-    // Enough files that are no longer young: they become one.
+    // Enough old files for a compaction into one.
     for at in 0..12_i64 {
         store.ingest(&[incoming("h", "b", 10 * HOUR_MS + at * HOUR_MS, histogram(1.0))]).unwrap();
         store.run_retention(0).unwrap();
@@ -132,7 +132,7 @@ fn resets_are_told_of_counters_only() {
     let hints: Vec<ResetHint> = found(&store, "a").iter().map(|(_, histogram)| histogram.reset_hint).collect();
     use ResetHint::{Gauge, NotReset, Reset, Unknown};
     assert_eq!(hints, [Unknown, NotReset, Reset, Unknown, Unknown, Unknown, Reset, Gauge, Unknown]);
-    // One that comes late is followed by another one than before.
+    // After a late histogram, the next one has a different predecessor.
     store.ingest(&[incoming("m", "a", 1_500, counter(8.0))]).unwrap();
     let hints: Vec<ResetHint> = found(&store, "a").iter().take(3).map(|(_, histogram)| histogram.reset_hint).collect();
     assert_eq!(hints, [Unknown, NotReset, Reset]);
@@ -160,7 +160,7 @@ fn a_histogram_of_very_many_buckets_is_refused_alone() {
 fn what_was_refused_is_not_there_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
-    // Late ones, which become a chunk; the log begins again behind it.
+    // Late ones, which form a chunk; then a checkpoint starts a new log.
     let all: Vec<_> = (0..129).map(|at| incoming("m", "a", 1_000_000 - at * 139, histogram(1.0))).collect();
     assert_eq!(store.ingest(&all).unwrap().refused, []);
     store.run_retention(i64::MAX).unwrap();

@@ -1,4 +1,4 @@
-//! Appends to times that somebody had read are noted for whoever read them.
+//! Appends to times that had already been read are recorded.
 
 #![allow(clippy::unwrap_used)] // Clippy takes helpers of tests for something else.
 
@@ -39,7 +39,7 @@ fn late_samples_are_noted_by_name_with_their_times() {
     store.ingest(&samples("a", &[1_000, 9_000])).unwrap();
     store.reads(10_000);
     let mark = store.late_since(LateMark::default()).1;
-    // Out of order, in order but late, and of a series that is new.
+    // Out of order, in order but late, and of a new series.
     let mut batch = samples("a", &[4_000, 3_000, 9_500, 12_000]);
     batch.extend(samples("b", &[7_000]));
     let histogram = Arc::new(Histogram::default());

@@ -1,4 +1,4 @@
-//! Whatever is appended in whatever order, with restarts and upkeep in between: the store agrees with a map.
+//! Random appends with restarts and maintenance in between: the store agrees with a map.
 
 #![allow(clippy::unwrap_used)] // Clippy takes helpers of tests for something else.
 
@@ -16,7 +16,7 @@ const JOBS: [&str; 3] = ["a", "b", "c"];
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// Samples of one series, from this far after (or before) its newest, this far apart.
+    /// Samples of one series, starting this far after (or before) its last one, with this interval.
     Append {
         job: usize,
         from: i64,
@@ -63,7 +63,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What the store should hold, and say.
+/// The expected content.
 #[derive(Default)]
 struct Model(BTreeMap<usize, BTreeMap<i64, Sample>>);
 
@@ -89,7 +89,7 @@ impl Model {
     }
 }
 
-/// All samples of a series in order. What is said about resets depends on what else there is.
+/// All samples of a series in order. Reset hints are ignored, because they depend on neighbours.
 fn in_order(series: &SeriesSamples) -> Vec<(i64, Sample)> {
     let floats = common::samples(series).into_iter().map(|(time, value)| (time, Sample::Float(value)));
     let histograms = series.histograms.iter().map(|(time, found)| {
@@ -144,8 +144,8 @@ proptest! {
                     expected.first_rejected = refusals.first().map(|(position, _)| *position);
                     let ingested = store.ingest(&points).unwrap();
                     prop_assert_eq!(ingested.outcome, expected);
-                    let told: Vec<_> = ingested.refused.iter().map(|refused| (refused.position, refused.reason)).collect();
-                    prop_assert_eq!(told, refusals);
+                    let rejected: Vec<_> = ingested.refused.iter().map(|refused| (refused.position, refused.reason)).collect();
+                    prop_assert_eq!(rejected, refusals);
                 }
                 Step::Reopen => {
                     drop(store);

@@ -1,4 +1,4 @@
-//! Old data goes, by age and by size, and series without data with it.
+//! Retention by age and size removes samples, and then series without samples.
 
 #![allow(clippy::unwrap_used)] // Clippy takes helpers of tests for something else.
 

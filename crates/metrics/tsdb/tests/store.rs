@@ -1,4 +1,4 @@
-//! What goes in comes out, as Prometheus would have it.
+//! Appends and reads, with Prometheus' semantics.
 
 #![allow(clippy::unwrap_used)] // Clippy takes helpers of tests for something else.
 
@@ -83,7 +83,7 @@ fn many_late_samples_are_merged_in_order_and_survive() {
     let mut wanted = Vec::new();
     for at in 0..2_000_i64 {
         let time = at * 1_000;
-        // Every other sample comes 300 later.
+        // Every other sample arrives 300 later.
         let time = if at % 2 == 1 { time - 300_000 } else { time };
         let stored = store.append(&[point("m", "a", time, f64::from(i32::try_from(at).unwrap()))]).unwrap().stored;
         assert_eq!(stored, 1);
@@ -204,8 +204,8 @@ fn beyond_the_limit_of_series_only_new_ones_are_refused() {
     let incoming = |job, time, value| common::incoming("m", job, time, timeseries::Sample::Float(value));
     let batch = [incoming("a", 3_000, 1.0), incoming("b", 3_000, 1.0), incoming("a", 3_000, 2.0)];
     let ingested = store.ingest(&batch).unwrap();
-    let told: Vec<_> = ingested.refused.iter().map(|refused| (refused.position, refused.reason)).collect();
-    assert_eq!(told, [(1, Refusal::TooManySeries), (2, Refusal::Duplicate)]);
+    let rejected: Vec<_> = ingested.refused.iter().map(|refused| (refused.position, refused.reason)).collect();
+    assert_eq!(rejected, [(1, Refusal::TooManySeries), (2, Refusal::Duplicate)]);
     drop(store);
     let store = open();
     assert_eq!((store.stats().series, store.stats().samples, store.damage()), (1, 3, vec![]));
@@ -223,11 +223,11 @@ fn what_makes_the_most_series_is_told() {
     points.push(labelled("one", 1));
     store.append(&points).unwrap();
     let found = store.cardinality(2);
-    let told =
+    let counts =
         |list: &[tsdb::Counted]| list.iter().map(|one| format!("{} {}", one.name, one.count)).collect::<Vec<_>>();
-    assert_eq!(told(&found.series_by_metric), ["many 30", "few 3"]);
-    assert_eq!(told(&found.values_by_label), ["number 30", "__name__ 3"]);
-    assert_eq!(told(&found.series_by_pair), ["__name__=many 30", "__name__=few 3"]);
+    assert_eq!(counts(&found.series_by_metric), ["many 30", "few 3"]);
+    assert_eq!(counts(&found.values_by_label), ["number 30", "__name__ 3"]);
+    assert_eq!(counts(&found.series_by_pair), ["__name__=many 30", "__name__=few 3"]);
     assert_eq!(found.label_pairs, 33);
     assert_eq!(store.cardinality(0).series_by_metric, []);
 }

@@ -1,4 +1,4 @@
-//! Alerts as pages and live clients see them: where each is, what keeps it quiet, and in which order they are listed.
+//! Alerts on pages and in live clients: their state, what mutes them, and their order.
 
 use std::cmp::Ordering;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{frame::Labels, severity::Severity, unit};
 
-/// What a label takes beside its name and value, in bytes: two texts and its place in a map.
+/// Memory of a label beside its text, in bytes: two strings and its place in a map.
 const PAIR_BYTES: usize = 64;
 
 /// State of an alert.
@@ -27,7 +27,7 @@ pub enum AlertState {
 pub struct Alert {
     /// Name of its rule.
     pub name: String,
-    /// Where it is.
+    /// State.
     pub state: AlertState,
     /// Label `severity`, or empty.
     pub severity: String,
@@ -41,7 +41,8 @@ pub struct Alert {
     pub value: Option<f64>,
     /// Since when, in milliseconds since the Unix epoch.
     pub active_at: Option<i64>,
-    /// Since when it fires, in milliseconds since the Unix epoch; `None` while it is pending, and where the source does not tell.
+    /// Since when it fires, in milliseconds since the Unix epoch; `None` while it is pending, or if the source does not
+    /// report it.
     #[serde(default)]
     pub fired_at: Option<i64>,
     /// When it ended, in milliseconds since the Unix epoch.
@@ -50,28 +51,28 @@ pub struct Alert {
     /// All annotations.
     #[serde(default)]
     pub annotations: Labels,
-    /// Annotation `runbook_url` or `runbook`: where it is written what to do.
+    /// Annotation `runbook_url` or `runbook`.
     #[serde(default)]
     pub runbook: Option<String>,
-    /// The expression of its rule; empty where the source does not tell.
+    /// The expression of its rule; empty if the source does not report it.
     #[serde(default)]
     pub expr: String,
-    /// The number that the expression is compared with, if it is.
+    /// The threshold of the expression, if it has one.
     #[serde(default)]
     pub threshold: Option<AlertThreshold>,
-    /// Group of its rule; empty where the source does not tell.
+    /// Group of its rule; empty if the source does not report it.
     #[serde(default)]
     pub group: String,
-    /// File of its rule; empty where the source does not tell.
+    /// File of its rule; empty if the source does not report it.
     #[serde(default)]
     pub file: String,
-    /// Who evaluates its rule: `hyperscope`, or the name of an engine.
+    /// Which engine evaluates its rule: `hyperscope`, or the name of an engine.
     #[serde(default)]
     pub source: String,
-    /// Names it among all alerts, as Alertmanager does: a hash of its labels in hexadecimal digits.
+    /// Identifies it among all alerts, as in Alertmanager: a hash of its labels in hexadecimal.
     #[serde(default)]
     pub fingerprint: String,
-    /// Ids of the silences that mute it now.
+    /// IDs of the silences that mute it now.
     #[serde(default)]
     pub silenced_by: Vec<String>,
     /// When the last of these silences ends, in milliseconds since the Unix epoch.
@@ -80,22 +81,22 @@ pub struct Alert {
     /// Fingerprints of the alerts that inhibit it now.
     #[serde(default)]
     pub inhibited_by: Vec<String>,
-    /// Who acknowledged this firing: the name of a token.
+    /// Who acknowledged this firing: name of a token.
     #[serde(default)]
     pub acknowledged_by: Option<String>,
-    /// Set while its source cannot be asked: when the alert was known last, in milliseconds since the Unix epoch.
+    /// Set while its source is unavailable: when the alert was last reported, in milliseconds since the Unix epoch.
     #[serde(default)]
     pub stale_since: Option<i64>,
 }
 
 impl Alert {
-    /// How bad it is.
+    /// Its severity.
     #[must_use]
     pub fn severity(&self) -> Severity {
         Severity::of(&self.severity)
     }
 
-    /// What it takes in memory, about, in bytes.
+    /// Approximate memory in bytes.
     #[must_use]
     pub fn weight_bytes(&self) -> u64 {
         let pairs = self.labels.iter().chain(&self.annotations);
@@ -105,7 +106,7 @@ impl Alert {
         u64::try_from(size_of::<Alert>() + pairs + texts).unwrap_or(u64::MAX)
     }
 
-    /// What mutes it, in a word, if something does: nothing rings or covers a wall for it then.
+    /// What mutes it, in one word, if anything does: then it causes no sound, and no overlay on a wall display.
     #[must_use]
     pub fn muted(&self) -> Option<&'static str> {
         if !self.silenced_by.is_empty() {
@@ -117,7 +118,7 @@ impl Alert {
         }
     }
 
-    /// What mutes it, in words with what a viewer may ask next: until when, or who.
+    /// What mutes it, with the end or the name: until when, or by whom.
     #[must_use]
     pub fn muted_words(&self, now_ms: i64) -> Option<String> {
         let word = self.muted()?;
@@ -130,32 +131,32 @@ impl Alert {
         })
     }
 
-    /// Whether it fires and nothing mutes it.
+    /// Whether it fires and is not muted.
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.state == AlertState::Firing && self.muted().is_none()
     }
 
-    /// Since when it fires, or is true where its source does not tell; in milliseconds since the Unix epoch.
+    /// Since when it fires, or is active if its source does not report that; in milliseconds since the Unix epoch.
     #[must_use]
     pub fn began_at(&self) -> Option<i64> {
         self.fired_at.or(self.active_at)
     }
 
-    /// Where it is, and for how long: `firing for 5 s`; while its source is away, up to when it is known.
+    /// Its state with the duration: `firing for 5 s`; while its source is unavailable, up to the last report.
     #[must_use]
     pub fn state_words(&self, now_ms: i64) -> String {
         let known_ms = self.stale_since.unwrap_or(now_ms);
         self.state.words(self.began_at().map(|began_ms| known_ms.saturating_sub(began_ms)))
     }
 
-    /// Names this firing among all firings of all alerts: the same alert that fires again later has another one.
+    /// Identifies this firing: if the same alert fires again later, the key is different.
     #[must_use]
     pub fn firing_key(&self) -> String {
         format!("{}@{}", self.fingerprint, self.began_at().unwrap_or_default())
     }
 
-    /// The order of lists: firing first, then the worst, then by name and labels.
+    /// The order of lists: firing first, then by severity, name and labels.
     #[must_use]
     pub fn order(&self, other: &Alert) -> Ordering {
         let rank = |alert: &Alert| (alert.state.rank(), alert.severity());
@@ -167,7 +168,7 @@ impl Alert {
 }
 
 impl AlertState {
-    /// Its word on pages.
+    /// Name on pages.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -177,7 +178,7 @@ impl AlertState {
         }
     }
 
-    /// Its word, with for how long an alert is in it already where that is known: `firing for 5 s`.
+    /// Name with the duration of the state, if known: `firing for 5 s`.
     #[must_use]
     pub fn words(self, lasting_ms: Option<i64>) -> String {
         match lasting_ms {
@@ -188,7 +189,7 @@ impl AlertState {
         }
     }
 
-    /// Its place in lists: what fires comes first.
+    /// Rank in lists: firing comes first.
     #[must_use]
     pub fn rank(self) -> u8 {
         match self {
@@ -199,23 +200,23 @@ impl AlertState {
     }
 }
 
-/// How many alerts fire, and how bad it is.
+/// Number of firing alerts, and their severity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct FiringCount {
-    /// Those that nothing mutes.
+    /// Alerts that are not muted.
     pub active: usize,
-    /// Those that are silenced, inhibited or acknowledged.
+    /// Alerts that are silenced, inhibited or acknowledged.
     pub muted: usize,
-    /// Those of the muted that are silenced.
+    /// Muted alerts that are silenced.
     pub silenced: usize,
-    /// The worst of the active ones.
+    /// The highest severity of the active ones.
     pub worst: Severity,
-    /// When each of them began to fire, in seconds since the Unix epoch, summed up: tells one set from another of as many.
+    /// Sum of the start times in seconds since the Unix epoch: distinguishes sets with the same number of alerts.
     pub begins_secs: i64,
 }
 
 impl FiringCount {
-    /// Counts those of `alerts` that fire.
+    /// Counts the firing ones of `alerts`.
     pub fn of<'a>(alerts: impl Iterator<Item = &'a Alert>) -> Self {
         let mut count = FiringCount::default();
         for alert in alerts.filter(|alert| alert.state == AlertState::Firing) {
@@ -241,7 +242,7 @@ impl FiringCount {
 /// A comparison of an expression with a number.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertThreshold {
-    /// What is compared, as PromQL: the line of a chart.
+    /// The compared expression, as PromQL: the line of a chart.
     pub expr: String,
     /// `>`, `>=`, `<`, `<=`, `==` or `!=`.
     pub op: String,
@@ -249,30 +250,31 @@ pub struct AlertThreshold {
     pub value: f64,
 }
 
-/// How long changes of alerts are remembered, in milliseconds: before that, what fired is not known.
+/// Retention of the alert history, in milliseconds: earlier alerts are unknown.
 pub const ALERT_HISTORY_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
 
-/// A change of an alert's state, as it is remembered.
+/// A state change of an alert in the history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertTransition {
-    /// When, in milliseconds since the Unix epoch.
+    /// Time, in milliseconds since the Unix epoch.
     pub at: i64,
-    /// The state before.
+    /// The previous state.
     pub from: AlertState,
-    /// The state after, which `alert` has too.
+    /// The new state, the same as that of `alert`.
     pub to: AlertState,
-    /// The alert after it.
+    /// The alert after the change.
     pub alert: Alert,
 }
 
-/// Alerts of the sources, and why there may be none or not all of them.
+/// Alerts of the sources, and why the list may be empty or incomplete.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct AlertList {
     /// Firing first, then by severity and name.
     pub alerts: Vec<Alert>,
-    /// Which sources cannot be asked, and why. What is listed of them is from before.
+    /// Which sources are unavailable, and why. Their alerts in the list are outdated.
     pub unavailable: Option<String>,
-    /// Set where no source has alert rules, or none is known to have evaluated any at that time: that none fires says nothing then.
+    /// Set if no source has alerting rules, or none is known to have evaluated any at that time: an empty list then
+    /// does not mean that all is well.
     #[serde(default)]
     pub without_rules: bool,
 }

@@ -1,4 +1,4 @@
-//! Reading what the server says: a message's kind is in its members, so it is read from a tree, by hand.
+//! Parses the server's messages: the type is one of the members, so a message is read from a tree, by hand.
 
 use super::{
     Alert, AlertList, AlertState, AlertThreshold, Event, FiringCount, JobKey, JobProgress, JobTransition,
@@ -65,7 +65,7 @@ impl FromTree for ServerMessage {
     }
 }
 
-/// The topic shows in the name of its list.
+/// The name of the list identifies the topic.
 impl FromTree for SnapshotData {
     fn from_tree(tree: Tree, faults: &mut Faults) -> Self {
         let mut members = Members::of(tree, faults);

@@ -1,4 +1,5 @@
-//! CBOR (RFC 8949) as a tree, header by header: the way through serde is four times the code, and a browser downloads each byte of it.
+//! Parses CBOR (RFC 8949) into a tree, header by header: serde would need four times the code, and browsers have to
+//! download it.
 
 use ciborium::value::Integer;
 use ciborium_io::Read;
@@ -6,13 +7,15 @@ use ciborium_ll::{Decoder, Header, simple};
 
 use super::Tree;
 
-/// How deep lists and objects may lie in each other: deeper than any message of ours, and far from the end of any stack.
+/// Maximum nesting depth: deeper than any message of ours, and safe for any stack.
 const MAX_DEPTH: u8 = 64;
 
-/// Reads the document that `bytes` begin with. Text and byte strings in several parts are not read: nobody sends us any.
+/// Parses the document at the start of `bytes`. Strings in several parts are not supported, because the server does not
+/// send any.
 ///
 /// # Errors
-/// In words: the bytes are no CBOR, end too early, or lists lie too deep in each other.
+///
+/// As a sentence: the bytes are not CBOR, are truncated, or are nested too deep.
 pub(super) fn read(bytes: &[u8]) -> Result<Tree, String> {
     let mut reader = Reader { decoder: Decoder::from(bytes), length: bytes.len() };
     reader.next(MAX_DEPTH).and_then(|item| item.ok_or_else(|| reader.fault()))
@@ -28,7 +31,7 @@ impl Reader<'_> {
         format!("the CBOR cannot be read after byte {}", self.decoder.offset())
     }
 
-    /// The next item, with `depth` levels in it at most; `None` for the break that ends a list of unknown length.
+    /// The next item, with a nesting depth of at most `depth`; `None` for the break that ends a list of unknown length.
     fn next(&mut self, depth: u8) -> Result<Option<Tree>, String> {
         let header = self.decoder.pull().map_err(|_| self.fault())?;
         Ok(Some(match header {
@@ -57,7 +60,7 @@ impl Reader<'_> {
         }))
     }
 
-    /// That many items, or those before the next break.
+    /// `count` items, or those before the next break.
     fn items(&mut self, count: Option<usize>, depth: u8) -> Result<Vec<Tree>, String> {
         let depth = depth.checked_sub(1).ok_or_else(|| self.fault())?;
         let mut items = Vec::new();
@@ -72,7 +75,7 @@ impl Reader<'_> {
     }
 
     fn bytes(&mut self, length: usize) -> Result<Vec<u8>, String> {
-        // What a header promises is not allocated before it is there.
+        // A length in a header is not allocated before the bytes are there.
         if length > self.length.saturating_sub(self.decoder.offset()) {
             return Err(self.fault());
         }

@@ -19,7 +19,7 @@ use crate::{
     upstream::{UpstreamKind, UpstreamState, UpstreamStatus},
 };
 
-/// What serde writes in either format is read from the tree as the same value.
+/// The tree reads the same value from what serde writes in either format.
 #[track_caller]
 fn reads_back<T: Serialize + FromTree + PartialEq + Debug>(value: &T) {
     let json = serde_json::to_string(value).unwrap();
@@ -29,7 +29,7 @@ fn reads_back<T: Serialize + FromTree + PartialEq + Debug>(value: &T) {
     assert_eq!(read_cbor::<T>(&cbor).as_ref(), Ok(value), "{json} as CBOR");
 }
 
-/// Which members may be missing is the same for serde, which reads files and what servers send, and for the tree.
+/// The same members may be missing for serde, which reads files and other servers' messages, and for the tree.
 #[track_caller]
 fn needs_the_same<T: Serialize + FromTree + DeserializeOwned>(value: &T) {
     let serde_json::Value::Object(members) = serde_json::to_value(value).unwrap() else { panic!("no object") };
@@ -344,14 +344,14 @@ fn cbor_that_is_none_is_an_error_and_allocates_nothing() {
     let fault = |bytes: &[u8]| read_cbor::<Tree>(bytes).unwrap_err();
     for bytes in [
         &b""[..],
-        // A list, a text and an object that end too early; a text that promises 2^63 bytes; a break with nothing to end.
+        // A truncated list, text and object; a text with a length of 2^63 bytes; a break outside a list.
         b"\x82\x01",
         b"\x62a",
         b"\xa1\x61a",
         b"\x7b\x7f\xff\xff\xff\xff\xff\xff\xff",
         b"\xff",
         b"\xbf\x61a\xff",
-        // No UTF-8; a tag; a text in parts.
+        // Invalid UTF-8; a tag; a text in parts.
         b"\x61\xff",
         b"\xc1\x01",
         b"\x7f\x61a\xff",
@@ -362,7 +362,7 @@ fn cbor_that_is_none_is_an_error_and_allocates_nothing() {
     let nested: Vec<u8> = std::iter::repeat_n(0x81, 64).chain([0x80]).collect();
     assert!(read_cbor::<Tree>(&nested).is_err(), "65 levels");
     assert!(read_cbor::<Tree>(&nested[1..]).is_ok(), "64 levels");
-    // Lists and objects of unknown length, as serde writes flattened ones.
+    // Lists and objects of unknown length, which serde writes for flattened structs.
     let open = read_cbor::<Tree>(b"\xbf\x61a\x9f\x01\x20\xff\xff").unwrap();
     let items = Tree::Array(vec![Tree::Integer(1.into()), Tree::Integer((-1).into())]);
     assert_eq!(open, Tree::Map(vec![(Tree::Text(text("a")), items)]));

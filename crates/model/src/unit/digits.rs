@@ -1,6 +1,6 @@
-//! The digits of a number, as many as a person reads.
+//! Formats the digits of a number.
 
-/// What is written for a value that is no number one can count.
+/// The text of a value that is not finite.
 pub(super) fn non_finite(value: f64) -> &'static str {
     if value.is_nan() {
         "NaN"
@@ -11,8 +11,8 @@ pub(super) fn non_finite(value: f64) -> &'static str {
     }
 }
 
-/// Divides by the largest power of `base` that leaves at least one, with the symbol of that power. What would be rounded to
-/// the next power has that power.
+/// Divides by the largest power of `base` that leaves at least one; returns the symbol of that power too. A value that
+/// would round up to the next power uses that one.
 pub(super) fn scale<'a>(value: f64, base: f64, symbols: &[&'a str]) -> (f64, &'a str) {
     let (divisor, symbol) = divisor(value, base, symbols);
     (value / divisor, symbol)
@@ -33,7 +33,7 @@ pub(super) fn divisor<'a>(value: f64, base: f64, symbols: &[&'a str]) -> (f64, &
     (power, chosen)
 }
 
-/// A number with three significant digits and no trailing zeros, or with so many decimals.
+/// A number with three significant digits and no trailing zeros, or with `decimals`.
 pub(super) fn number(value: f64, decimals: Option<u8>) -> String {
     if let Some(decimals) = decimals {
         return fixed(value, usize::from(decimals));
@@ -55,7 +55,7 @@ pub(super) fn number(value: f64, decimals: Option<u8>) -> String {
     trimmed(fixed(value, decimals))
 }
 
-/// Without zeros at the end of its decimals.
+/// Removes trailing zeros of the decimals.
 pub(super) fn trimmed(text: String) -> String {
     if text.contains('.') && !text.contains('e') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -64,7 +64,7 @@ pub(super) fn trimmed(text: String) -> String {
     }
 }
 
-/// So many decimals, and never a negative zero. With more digits than anybody reads it has an exponent.
+/// Formats with `decimals`, and never a negative zero. A huge number has an exponent.
 pub(super) fn fixed(value: f64, decimals: usize) -> String {
     if value.abs() >= 1e21 {
         return format!("{value:.2e}");
@@ -76,7 +76,7 @@ pub(super) fn fixed(value: f64, decimals: usize) -> String {
     }
 }
 
-/// A whole number with a comma every three digits.
+/// An integer with thousands separators.
 pub(super) fn grouped(value: f64) -> String {
     let text = fixed(value, 0);
     let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |digits| ("-", digits));
@@ -90,7 +90,7 @@ pub(super) fn grouped(value: f64) -> String {
     grouped
 }
 
-/// Percent. What is not quite all is never written as 100.
+/// Percent. A value below 100 is never rounded to 100.
 pub(super) fn percent(value: f64, decimals: Option<u8>) -> String {
     let mut text = number(value, decimals);
     if text == "100" && value < 100.0 && decimals.is_none() {
@@ -99,7 +99,7 @@ pub(super) fn percent(value: f64, decimals: Option<u8>) -> String {
     format!("{text}%")
 }
 
-/// Decimals that tell apart numbers a `step` apart.
+/// The number of decimals that distinguish numbers with a distance of `step`.
 pub(super) fn decimals_of(step: f64) -> usize {
     let step = step.abs();
     if !step.is_finite() || step == 0.0 {
@@ -114,7 +114,7 @@ pub(super) fn decimals_of(step: f64) -> usize {
         .unwrap_or(9)
 }
 
-/// The whole number next to a value.
+/// The nearest integer.
 #[allow(clippy::cast_possible_truncation)] // saturates, which is what a nonsensical time deserves
 pub(super) fn rounded(value: f64) -> i64 {
     value.round() as i64

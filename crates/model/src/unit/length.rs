@@ -1,20 +1,20 @@
-//! Lengths of time in words.
+//! Formats durations.
 
 use super::digits::{non_finite, number, rounded};
 
-/// A length of time in its two largest units: `2 h 5 min`, `12.3 ms`, `3 d`.
+/// A duration in its two largest units: `2 h 5 min`, `12.3 ms`, `3 d`.
 #[must_use]
 pub fn duration(seconds: f64) -> String {
     if seconds.is_finite() { duration_with(seconds, None) } else { non_finite(seconds).to_owned() }
 }
 
-/// How long ago something was, or how old a number is: `12 s ago`, `2 h 5 min ago`, `14 min ago`. What lies ahead is `now`.
+/// An age: `12 s ago`, `2 h 5 min ago`, `14 min ago`. A time in the future is `now`.
 #[must_use]
 pub fn age(age_ms: i64) -> String {
     if age_ms < 1_000 { "now".to_owned() } else { format!("{} ago", rough_duration(age_ms)) }
 }
 
-/// A length of time as one says it: as [`whole_duration`], without the smaller unit from ten of the larger one up.
+/// A duration as in speech: like [`whole_duration`], but without the smaller unit if the larger one is at least ten.
 #[must_use]
 pub fn rough_duration(length_ms: i64) -> String {
     let seconds = length_ms.max(0) / 1_000;
@@ -22,13 +22,13 @@ pub fn rough_duration(length_ms: i64) -> String {
     two_units(rough.map_or(seconds, |length| seconds - seconds % length))
 }
 
-/// [`rough_duration`] of a length in seconds.
+/// [`rough_duration`] of seconds.
 #[must_use]
 pub fn rough_duration_secs(seconds: f64) -> String {
     rough_duration(rounded(seconds.max(0.0)).saturating_mul(1_000))
 }
 
-/// A length of time in whole seconds: `12 s`, `2 h 5 min`.
+/// A duration in whole seconds: `12 s`, `2 h 5 min`.
 #[must_use]
 pub fn whole_duration(length_ms: i64) -> String {
     two_units(length_ms.max(0) / 1_000)
@@ -49,14 +49,14 @@ fn two_units(seconds: i64) -> String {
     parts.join(" ")
 }
 
-/// A length of time with so many decimals of one unit, or in its two largest units.
+/// A duration with `decimals` in one unit, or in its two largest units.
 pub(super) fn duration_with(seconds: f64, decimals: Option<u8>) -> String {
     if seconds.abs() < 59.95 || decimals.is_some() {
         let (length, symbol) = time_symbol(seconds);
         return format!("{} {symbol}", number(seconds / length, decimals));
     }
     let sign = if seconds < 0.0 { "-" } else { "" };
-    // From a day up seconds do not matter, nor from an hour up: the two largest units are written, rounded to the second one.
+    // For long durations seconds do not matter: the two largest units are used, rounded to the second one.
     let whole = rounded(seconds.abs());
     let whole = if whole >= 86_400 {
         (whole + 1_800) / 3_600 * 3_600
@@ -68,7 +68,7 @@ pub(super) fn duration_with(seconds: f64, decimals: Option<u8>) -> String {
     format!("{sign}{}", two_units(whole))
 }
 
-/// The unit in which so many seconds are best written: its length in seconds and its symbol.
+/// The best unit for a duration: its length in seconds and its symbol.
 pub(super) fn time_symbol(seconds: f64) -> (f64, &'static str) {
     let seconds = seconds.abs();
     if seconds == 0.0 {

@@ -1,4 +1,4 @@
-//! Alertmanagers elsewhere: they are told of alerts, and keep the silences.
+//! Client of external Alertmanagers: posts alerts to them and manages their silences.
 
 mod readback;
 mod watch;
@@ -33,23 +33,23 @@ use crate::{AlertmanagerConfig, AlertmanagerLogin, muting::MutingChanges, refuse
 
 pub(crate) use self::wire::time;
 
-/// Longest call.
+/// Timeout of a request.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Largest answer, in bytes.
+/// Maximum size of a response, in bytes.
 const ANSWER_BYTES: usize = 32 << 20;
-/// Alerts in one call, as Prometheus has it.
+/// Alerts in one request, as in Prometheus.
 const BATCH: usize = 64;
-/// Alerts that may wait for an Alertmanager; older ones go first.
+/// Maximum number of alerts in the queue of an Alertmanager; the oldest are dropped.
 const MAX_WAITING: usize = 10_000;
-/// How often it is read back what became of alerts, and which silences there are.
+/// Interval between reads of alert states and silences.
 const READ_INTERVAL: Duration = Duration::from_secs(5);
-/// Wait between telling and reading back.
+/// Delay between a post and the next read.
 const STIRRED_PAUSE: Duration = Duration::from_millis(200);
-/// How often an alert that fires is told of again.
+/// Interval between posts of a firing alert.
 const RESEND: Duration = Duration::from_secs(60);
-/// How long an end is told of again, for Alertmanagers that were away.
+/// How long resolved alerts are re-sent, for Alertmanagers that were down.
 const RESOLVED_KEPT_MS: i64 = 15 * 60_000;
-/// How long an alert lasts that does not say so; four times the resend, as Prometheus has it.
+/// How long an alert without an end lasts; four times the resend interval, as in Prometheus.
 const LIFETIME_MS: i64 = 240_000;
 /// Longest wait after a failure.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -60,27 +60,27 @@ const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
     .with_jitter()
     .without_max_times();
 
-/// Why an Alertmanager did not do what it was asked for.
+/// Why a request to the Alertmanagers failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// None of them answered.
     #[error("no Alertmanager answers: {0}")]
     Unreachable(String),
-    /// It refused.
+    /// It rejected the request.
     #[error("the Alertmanager refused: {reason}")]
     Refused {
-        /// Status of its answer, if that is what refuses.
+        /// HTTP status of its response, if that is the reason.
         status: Option<u16>,
-        /// In words.
+        /// The reason in words.
         reason: String,
     },
 }
 
-/// Statuses by which an Alertmanager refuses the alerts that it was sent.
+/// Statuses with which an Alertmanager rejects the posted alerts.
 const FAULTS_OF_ALERTS: [u16; 3] = [400, 413, 422];
 
 impl ClientError {
-    /// Why, without what of it is the same for all.
+    /// The reason, without the prefix of the error.
     fn reason(&self) -> &str {
         match self {
             ClientError::Unreachable(reason) | ClientError::Refused { reason, .. } => reason,
@@ -92,31 +92,31 @@ impl ClientError {
     }
 }
 
-/// The Alertmanagers of one cluster, each of which is told of everything.
+/// The Alertmanagers of one cluster. Each of them gets all alerts.
 #[derive(Debug)]
 pub(crate) struct AlertmanagerClient {
     members: Vec<Arc<Member>>,
-    /// Alerts to tell of again.
+    /// Alerts to re-send.
     known: Mutex<HashMap<Fingerprint, Alert>>,
-    /// What they said last of alerts and silences.
+    /// The last alerts and silences that we read.
     readback: Mutex<Readback>,
-    /// What is read back may have changed.
+    /// Wakes the task that reads, because what we read may have changed.
     stirred: Notify,
     muting: Arc<MutingChanges>,
     begun: Instant,
 }
 
-/// One of them.
+/// One Alertmanager of the cluster.
 #[derive(Debug)]
 struct Member {
     client: reqwest::Client,
     config: AlertmanagerConfig,
     refusals: Arc<Refusals>,
     waiting: Mutex<HashMap<Fingerprint, Alert>>,
-    /// Why alerts could not be handed over when that was tried last, if they could not.
+    /// Why the last post failed, if it did.
     failure: Mutex<Option<String>>,
     health: Mutex<SourceHealth>,
-    /// Its version, once it has said so.
+    /// Its version, once it is known.
     version: Mutex<Option<String>>,
     wake: Notify,
 }
@@ -156,15 +156,15 @@ impl AlertmanagerClient {
         })
     }
 
-    /// Tells all of these alerts, soon.
+    /// Enqueues these alerts for all Alertmanagers.
     pub(crate) fn post(&self, posted: &[PostableAlert], now_ms: i64) {
         let alerts = posted.iter().filter_map(|posted| Alert::from_posted(posted.clone(), now_ms, LIFETIME_MS).ok());
         let alerts: Vec<Alert> = alerts.collect();
         self.known.lock().extend(alerts.iter().map(|alert| (alert.fingerprint, alert.clone())));
-        self.tell(alerts);
+        self.enqueue(alerts);
     }
 
-    fn tell(&self, alerts: Vec<Alert>) {
+    fn enqueue(&self, alerts: Vec<Alert>) {
         for member in &self.members {
             let mut waiting = member.waiting.lock();
             waiting.extend(alerts.iter().map(|alert| (alert.fingerprint, alert.clone())));
@@ -176,14 +176,14 @@ impl AlertmanagerClient {
                 for (_, fingerprint) in oldest.into_iter().take(excess) {
                     waiting.remove(&fingerprint);
                 }
-                tracing::warn!(excess, url = %member.config.url, "too many alerts wait for this Alertmanager: the oldest are dropped");
+                tracing::warn!(excess, url = %member.config.url, "the queue of this Alertmanager is full: dropping the oldest alerts");
             }
             drop(waiting);
             member.wake.notify_one();
         }
     }
 
-    /// Tells of alerts again and reads back what became of them, until `stop` is cancelled.
+    /// Re-sends alerts and reads their state until `stop` is cancelled.
     pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut tasks = tokio::task::JoinSet::new();
         for member in &self.members {
@@ -199,14 +199,14 @@ impl AlertmanagerClient {
                     let now_ms = now_ms();
                     let mut known = self.known.lock();
                     known.retain(|_, alert| alert.ends_at_ms.saturating_add(RESOLVED_KEPT_MS) > now_ms);
-                    // One that fires and that nobody told of meanwhile ends when it said it would.
+                    // A firing alert that nobody posted again ends at the end time of its last post.
                     let again = known.values().cloned().collect();
                     drop(known);
-                    self.tell(again);
+                    self.enqueue(again);
                 }
                 _ = readings.tick() => self.read_back().await,
                 () = self.stirred.notified() => {
-                    // Several of them may be told at the same time.
+                    // Several Alertmanagers may get posts at the same time.
                     tokio::time::sleep(STIRRED_PAUSE).await;
                     self.read_back().await;
                 }
@@ -216,7 +216,7 @@ impl AlertmanagerClient {
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Which Alertmanagers do not take alerts, and why: each in a sentence, with how many alerts wait for it.
+    /// A sentence for each Alertmanager that does not accept alerts, with the reason and the number of queued alerts.
     pub(crate) fn failures(&self) -> Vec<String> {
         let failing = self.members.iter().filter_map(|member| {
             let reason = member.failure.lock().clone()?;
@@ -257,7 +257,7 @@ impl AlertmanagerClient {
         self.ask::<Nothing>(Method::DELETE, &format!("api/v2/silence/{encoded}"), None).await.map(|_| ())
     }
 
-    /// Asks the first that answers: those of one cluster know the same.
+    /// Sends a request to the first Alertmanager that answers: all members of a cluster have the same data.
     async fn ask<T: DeserializeOwned>(
         &self,
         method: Method,
@@ -279,7 +279,7 @@ impl AlertmanagerClient {
     }
 }
 
-/// An answer that says nothing.
+/// A response whose content does not matter.
 #[derive(Debug)]
 struct Nothing;
 
@@ -290,7 +290,7 @@ impl<'de> Deserialize<'de> for Nothing {
 }
 
 impl Member {
-    /// What knows the login that it is sent: a proxy may repeat it.
+    /// A redactor that knows the credentials we send, because a proxy may repeat them in a response.
     fn sent(&self) -> Redactor {
         let sent = Redactor::default();
         match &self.config.login {
@@ -301,7 +301,7 @@ impl Member {
         sent
     }
 
-    async fn run(self: Arc<Self>, link: Arc<AlertmanagerClient>, stop: CancellationToken) {
+    async fn run(self: Arc<Self>, client: Arc<AlertmanagerClient>, stop: CancellationToken) {
         let mut pauses = PAUSES.build();
         loop {
             if self.waiting.lock().is_empty() {
@@ -322,7 +322,7 @@ impl Member {
                     true
                 }
                 Err(error) => {
-                    tracing::warn!(%error, url = %self.config.url, "alerts could not be handed over, to be tried again");
+                    tracing::warn!(%error, url = %self.config.url, "cannot post alerts, will retry");
                     *self.failure.lock() = Some(error.reason().to_owned());
                     false
                 }
@@ -330,14 +330,14 @@ impl Member {
             if is_done {
                 let mut waiting = self.waiting.lock();
                 for alert in batch {
-                    // What changed meanwhile is told of next.
+                    // An alert that changed meanwhile is posted again next.
                     if waiting.get(&alert.fingerprint) == Some(&alert) {
                         waiting.remove(&alert.fingerprint);
                     }
                 }
-                // What was told in many batches is read back once, when nothing waits any more.
+                // Reads back once, after all batches are posted.
                 if waiting.is_empty() {
-                    link.stirred.notify_one();
+                    client.stirred.notify_one();
                 }
             } else {
                 tokio::select! {
@@ -348,14 +348,16 @@ impl Member {
         }
     }
 
-    /// Posts alerts. When a batch is refused, its alerts are posted one by one: a bad one must not keep its neighbours back, and
-    /// which one is refused is worth knowing.
+    /// Posts alerts. If a batch is rejected, posts its alerts one by one, so that one invalid alert does not block the
+    /// others and we know which one it is.
     ///
     /// # Errors
-    /// The Alertmanager cannot be reached: all are to be posted again.
+    ///
+    /// The Alertmanager is not reachable: post all of them again.
     async fn hand_over(&self, batch: &[Alert]) -> Result<(), ClientError> {
         match self.post(batch).await {
-            // Not the alerts are wrong, but the login or the address: they wait until that is mended.
+            // Not the alerts are wrong, but the credentials or the URL: the alerts stay in the queue until that is
+            // fixed.
             Err(ClientError::Refused { status: Some(status), reason }) if !FAULTS_OF_ALERTS.contains(&status) => {
                 Err(ClientError::Unreachable(reason))
             }
@@ -393,7 +395,7 @@ impl Member {
         url
     }
 
-    /// Asks for something, and notes whether it answers.
+    /// Sends a request and records the health of the Alertmanager.
     async fn call(&self, method: Method, path: &str, body: Option<&serde_json::Value>) -> Result<String, ClientError> {
         let started = Instant::now();
         let answer = self.exchange(method, path, body).await;
@@ -462,7 +464,7 @@ mod tests {
 
     use super::*;
 
-    /// One that counts, and that can ask for a login.
+    /// An Alertmanager that counts requests and can require a login.
     #[derive(Default)]
     struct Fake {
         is_locked: AtomicBool,
@@ -492,9 +494,9 @@ mod tests {
         if is_locked { (StatusCode::UNAUTHORIZED, "") } else { (StatusCode::OK, "[]") }
     }
 
-    /// A link to one, which runs until it is stopped.
-    async fn linked(fake: &Arc<Fake>) -> (Arc<AlertmanagerClient>, Arc<Refusals>, tokio_util::sync::DropGuard) {
-        // Another test may have done so before.
+    /// A client of one, which runs until the guard is dropped.
+    async fn connected(fake: &Arc<Fake>) -> (Arc<AlertmanagerClient>, Arc<Refusals>, tokio_util::sync::DropGuard) {
+        // Another test may have installed it before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
@@ -504,11 +506,11 @@ mod tests {
             .with_state(Arc::clone(fake));
         tokio::spawn(async move { axum::serve(listener, routes).await });
         let refusals = Arc::new(Refusals::new(Telemetry::default()));
-        let link =
+        let client =
             AlertmanagerClient::new(&[AlertmanagerConfig { url, login: None }], &refusals, Arc::default()).unwrap();
-        let (link, stop) = (Arc::new(link), CancellationToken::new());
-        tokio::spawn(Arc::clone(&link).run(stop.clone()));
-        (link, refusals, stop.drop_guard())
+        let (client, stop) = (Arc::new(client), CancellationToken::new());
+        tokio::spawn(Arc::clone(&client).run(stop.clone()));
+        (client, refusals, stop.drop_guard())
     }
 
     fn posted(name: &str) -> PostableAlert {
@@ -526,12 +528,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_told_in_many_batches_is_read_back_once() {
+    async fn what_is_posted_in_many_batches_is_read_back_once() {
         let fake = Arc::<Fake>::default();
-        let (link, ..) = &linked(&fake).await;
+        let (client, ..) = &connected(&fake).await;
         until("the first reading", || fake.readings.load(Ordering::Relaxed) == 1).await;
         let alerts: Vec<PostableAlert> = (0..20 * BATCH).map(|number| posted(&format!("A{number}"))).collect();
-        link.post(&alerts, now_ms());
+        client.post(&alerts, now_ms());
         until("all batches", || fake.posts.load(Ordering::Relaxed) == 20).await;
         until("a reading after them", || fake.readings.load(Ordering::Relaxed) == 2).await;
         tokio::time::sleep(2 * STIRRED_PAUSE).await;
@@ -542,20 +544,20 @@ mod tests {
     async fn one_that_asks_for_a_login_is_at_fault_and_not_the_alerts() {
         let fake = Arc::<Fake>::default();
         fake.is_locked.store(true, Ordering::Relaxed);
-        let (link, refusals, _stop) = linked(&fake).await;
-        assert!(link.failures().is_empty());
-        link.post(&[posted("A"), posted("B")], now_ms());
-        until("a failure", || !link.failures().is_empty()).await;
-        let failure = link.failures().remove(0);
+        let (client, refusals, _stop) = connected(&fake).await;
+        assert!(client.failures().is_empty());
+        client.post(&[posted("A"), posted("B")], now_ms());
+        until("a failure", || !client.failures().is_empty()).await;
+        let failure = client.failures().remove(0);
         assert!(failure.starts_with("2 alerts wait for an Alertmanager: http://"), "{failure}");
         assert!(failure.contains("HTTP 401"), "{failure}");
         assert_eq!(refusals.summary(now_ms()), None, "nobody says that the alerts are wrong");
-        let status = link.statuses().remove(0);
+        let status = client.statuses().remove(0);
         assert_eq!(status.state, UpstreamState::Down, "it never answered as it should: {status:?}");
         assert!(status.error.is_some_and(|error| error.contains("HTTP 401")));
         fake.is_locked.store(false, Ordering::Relaxed);
         until("the alerts", || fake.posts.load(Ordering::Relaxed) == 1).await;
-        until("that all is well", || link.failures().is_empty()).await;
-        assert_eq!(link.statuses().remove(0).state, UpstreamState::Live);
+        until("that all is well", || client.failures().is_empty()).await;
+        assert_eq!(client.statuses().remove(0).state, UpstreamState::Live);
     }
 }

@@ -1,4 +1,4 @@
-//! What Alertmanagers say of alerts and silences: which alerts they know, and what mutes one.
+//! The state that we read from Alertmanagers: their alerts, and what mutes each.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -15,17 +15,17 @@ use super::{
 };
 use crate::muting::Muting;
 
-/// How long the first answers are waited for.
+/// How long to wait for the first response.
 const AWAITED: Duration = Duration::from_secs(30);
 
-/// The last answers.
+/// The last responses.
 #[derive(Debug, Default)]
 pub(super) struct Readback {
     alerts: HashMap<Fingerprint, Remote>,
-    /// By the name of the rule.
+    /// By alert name.
     by_name: HashMap<String, Vec<Fingerprint>>,
     silences: Vec<Silence>,
-    /// Whether there was an answer.
+    /// Whether there was a response.
     is_read: bool,
 }
 
@@ -39,7 +39,7 @@ impl Readback {
         readback
     }
 
-    /// Whether both say the same of what mutes alerts.
+    /// Whether two reads agree on what mutes alerts.
     fn mutes_as(&self, other: &Readback) -> bool {
         let is_same = |(fingerprint, remote): (_, &Remote)| {
             other.alerts.get(fingerprint).is_some_and(|other| other.status == remote.status)
@@ -50,8 +50,9 @@ impl Readback {
             && self.alerts.iter().all(is_same)
     }
 
-    /// What they know of an alert. The engine that evaluates a rule adds external labels on the way to them: where they do not
-    /// know the alert by its own labels, those are meant that have all of them.
+    /// The alerts in Alertmanager that belong to one of ours. The engine that evaluates a rule adds external labels
+    /// when it posts: if there is no alert with exactly our labels, these are all firing ones that have our labels and
+    /// more.
     fn named(&self, fingerprint: Fingerprint, labels: &Labels, now_ms: i64) -> Vec<&Remote> {
         if let Some(remote) = self.alerts.get(&fingerprint) {
             return vec![remote];
@@ -63,26 +64,27 @@ impl Readback {
         fires.filter(|remote| labels.iter().all(|label| has(remote, label))).collect()
     }
 
-    /// What mutes an alert. Of those that they know by these labels and more, all have to be muted.
+    /// What mutes an alert. If several alerts of Alertmanager belong to it, it counts as muted only if all of them are.
     fn muting(&self, fingerprint: Fingerprint, labels: &Labels, now_ms: i64) -> Muting {
         let of = |remote: &&Remote| {
             let inhibited_by = remote.status.inhibited_by.iter().filter_map(|text| text.parse().ok()).collect();
             let mut muting = Muting::of(self.silences.iter(), inhibited_by, &remote.alert.labels, now_ms);
-            // What they say counts of a silence that cannot be read here; of the others we know better when each begins and ends.
+            // Trusts Alertmanager for a silence that we could not parse. For the others we know exactly when each
+            // starts and ends.
             let is_unread = |id: &&String| !self.silences.iter().any(|silence| silence.id == **id);
             muting.silenced_by.extend(remote.status.silenced_by.iter().filter(is_unread).cloned());
             muting
         };
         let remotes = self.named(fingerprint, labels, now_ms);
         let mut all = remotes.iter().map(of);
-        // One that they do not know yet is muted by the silences that will take it.
+        // Alertmanager does not know the alert yet: apply the silences that will match it.
         let Some(first) = all.next() else { return Muting::of(self.silences.iter(), Vec::new(), labels, now_ms) };
         all.fold(first, |one, other| if one.is_empty() || other.is_empty() { Muting::default() } else { one })
     }
 }
 
 impl AlertmanagerClient {
-    /// Reads what became of alerts, and which silences there are.
+    /// Reads the states of alerts, and the silences.
     pub(crate) async fn read_back(&self) {
         let (alerts, silences) = futures_util::future::join(
             self.ask::<Vec<RemoteAlert>>(Method::GET, "api/v2/alerts", None),
@@ -91,9 +93,9 @@ impl AlertmanagerClient {
         .await;
         let alerts = match alerts {
             Ok(alerts) => alerts,
-            Err(error) => return tracing::debug!(%error, "what became of alerts cannot be read"),
+            Err(error) => return tracing::debug!(%error, "cannot read the states of alerts"),
         };
-        let silences = silences.inspect_err(|error| tracing::debug!(%error, "silences cannot be read")).ok();
+        let silences = silences.inspect_err(|error| tracing::debug!(%error, "cannot read silences")).ok();
         let mut known = self.readback.lock();
         let new = Readback::new(alerts, silences.unwrap_or_else(|| known.silences.clone()));
         let is_same = known.mutes_as(&new);
@@ -104,7 +106,7 @@ impl AlertmanagerClient {
         }
     }
 
-    /// Takes in a silence that they were just given, before it is read back.
+    /// Adds a silence that was just created, before the next read.
     pub(crate) fn note_silence(&self, silence: Silence) {
         let mut known = self.readback.lock();
         known.silences.retain(|other| other.id != silence.id);
@@ -114,7 +116,7 @@ impl AlertmanagerClient {
         self.stirred.notify_one();
     }
 
-    /// Whether they have said what mutes alerts, or are away for so long that nobody waits for it any more.
+    /// Whether muting is known, or the Alertmanagers have been down for so long that we stop waiting.
     pub(crate) fn knows_muting(&self) -> bool {
         self.readback.lock().is_read || self.begun.elapsed() >= AWAITED
     }
@@ -124,23 +126,23 @@ impl AlertmanagerClient {
         self.readback.lock().muting(fingerprint, labels, now_ms)
     }
 
-    /// Whom they tell of an alert, if they know it.
+    /// Receivers of an alert, if Alertmanager knows it.
     pub(crate) fn receivers(&self, fingerprint: Fingerprint) -> Option<Vec<String>> {
         self.readback.lock().alerts.get(&fingerprint).map(|known| known.receivers.clone())
     }
 
-    /// An alert that they know.
+    /// An alert that Alertmanager knows.
     pub(crate) fn alert(&self, fingerprint: Fingerprint) -> Option<Arc<Alert>> {
         self.readback.lock().alerts.get(&fingerprint).map(|known| Arc::clone(&known.alert))
     }
 
-    /// The alerts that they know and that fire, whoever told them.
+    /// Firing alerts that Alertmanager knows, from any source.
     pub(crate) fn alerts(&self, now_ms: i64) -> Vec<Arc<Alert>> {
         let known = self.readback.lock();
         known.alerts.values().map(|known| Arc::clone(&known.alert)).filter(|alert| !alert.is_resolved(now_ms)).collect()
     }
 
-    /// When the next of their silences begins or ends.
+    /// When the next of their silences starts or ends.
     pub(crate) fn next_change(&self, now_ms: i64) -> Option<i64> {
         self.readback.lock().silences.iter().filter_map(|silence| silence.next_change(now_ms)).min()
     }
@@ -192,7 +194,7 @@ mod tests {
         assert_eq!(muting(&["s", "strange"], 1_000).silenced_by, ["s", "strange"]);
         assert!(muting(&["s"], 6_000).is_empty(), "we know that it is over");
         let of = |ids: &[&str]| Readback::new(vec![by(ids)], vec![]);
-        assert!(of(&["x"]).mutes_as(&of(&["x"])) && !of(&["x"]).mutes_as(&of(&[])), "viewers are told");
+        assert!(of(&["x"]).mutes_as(&of(&["x"])) && !of(&["x"]).mutes_as(&of(&[])), "viewers get the change");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! How each Alertmanager is doing: they are sources like the others, shown with their age.
+//! Health of each Alertmanager: they are sources like the others, shown with the age of the last response.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,16 +13,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{AlertmanagerClient, ClientError, FAULTS_OF_ALERTS, Member};
 
-/// How often each is asked whether it is there.
+/// Interval between health checks.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
-/// Where it tells its version. Others that speak its API may lack it.
+/// Reports the version. Other servers with this API may lack it.
 const STATUS: &str = "api/v2/status";
-/// Where it takes alerts.
+/// Accepts alerts.
 const ALERTS: &str = "api/v2/alerts";
-/// Where it shows and ends one silence.
+/// Shows and deletes a silence.
 const SILENCE: &str = "api/v2/silence/";
 
-/// The answer at [`STATUS`], as far as it is read.
+/// The response of [`STATUS`], as far as we need it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Status {
@@ -35,14 +35,14 @@ struct VersionInfo {
 }
 
 impl AlertmanagerClient {
-    /// How each of them is doing.
+    /// Health of each Alertmanager.
     pub(crate) fn statuses(&self) -> Vec<UpstreamStatus> {
         (1..).zip(&self.members).map(|(number, member)| member.status(number)).collect()
     }
 }
 
 impl Member {
-    /// Asks it at intervals whether it is there, until `stop` is cancelled.
+    /// Checks its health at intervals until `stop` is cancelled.
     pub(super) async fn watch(self: Arc<Self>, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(PROBE_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -59,14 +59,14 @@ impl Member {
     }
 
     async fn probe(&self) {
-        // That it does not answer is noted by the call.
+        // `call` has recorded the failure.
         let Ok(answer) = self.call(Method::GET, STATUS, None).await else { return };
         if let Ok(status) = serde_json::from_str::<Status>(&answer) {
             *self.version.lock() = Some(status.version_info.version);
         }
     }
 
-    /// Notes what an answer says about it.
+    /// Records what a response says about its health.
     pub(super) fn note(&self, path: &str, answer: &Result<String, ClientError>, took: Duration) {
         let now_ms = now_ms();
         let mut health = self.health.lock();
@@ -75,14 +75,14 @@ impl Member {
             Err(ClientError::Refused { status: Some(status), .. }) if FAULTS_OF_ALERTS.contains(status) => {
                 self.note_answer(health.answered(now_ms, Some(took)));
             }
-            // There is no such silence, or it tells no status: which says nothing about the rest.
+            // The silence does not exist, or there is no status endpoint: this says nothing about health.
             Err(ClientError::Refused { status: Some(404), .. }) if path != ALERTS => {}
             Err(error @ ClientError::Refused { .. }) => {
                 if health.refused(error.reason(), now_ms) {
-                    tracing::warn!(url = %self.config.url, error = error.reason(), "the Alertmanager refuses what it is asked");
+                    tracing::warn!(url = %self.config.url, error = error.reason(), "the Alertmanager rejects requests");
                 }
             }
-            // It answers so when a silence is over already.
+            // The response for a silence that has already expired.
             Err(ClientError::Unreachable(_)) if path.starts_with(SILENCE) => {}
             Err(error @ ClientError::Unreachable(_)) => {
                 if health.failed(error.reason(), now_ms) {
@@ -98,7 +98,7 @@ impl Member {
         }
     }
 
-    /// The name tells no address: `/ready` shows it to anyone.
+    /// The name contains no address, because `/ready` is public.
     fn status(&self, number: usize) -> UpstreamStatus {
         let name = if number == 1 { "alertmanager".to_owned() } else { format!("alertmanager-{number}") };
         let url = &self.config.url;

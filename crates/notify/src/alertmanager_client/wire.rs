@@ -1,4 +1,4 @@
-//! The forms of Alertmanager's API (version 2) that its link reads and writes.
+//! JSON types of Alertmanager's API v2 that the client reads and writes.
 
 use std::sync::Arc;
 
@@ -11,18 +11,18 @@ use jiff::Timestamp;
 use labels::Fingerprint;
 use serde::{Deserialize, Serialize};
 
-/// What an Alertmanager says of an alert.
+/// Alertmanager's status of an alert.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct RemoteStatus {
-    /// Ids of silences that mute it.
+    /// IDs of the silences that mute it.
     #[serde(rename = "silencedBy", default)]
     pub silenced_by: Vec<String>,
-    /// Alerts that keep it quiet.
+    /// Fingerprints of the alerts that inhibit it.
     #[serde(rename = "inhibitedBy", default)]
     pub inhibited_by: Vec<String>,
 }
 
-/// An alert as the API takes and gives it.
+/// An alert in the API's JSON.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct AlertJson {
     labels: Labels,
@@ -36,7 +36,7 @@ pub(crate) struct AlertJson {
     generator_url: String,
 }
 
-/// An alert as the API gives it.
+/// An alert as the API returns it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct RemoteAlert {
     pub fingerprint: Fingerprint,
@@ -84,7 +84,7 @@ struct RemoteReceiver {
     name: String,
 }
 
-/// A silence as the API takes and gives it.
+/// A silence in the API's JSON.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct SilenceJson {
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -101,7 +101,7 @@ pub(crate) struct SilenceJson {
     pub updated_at: Option<String>,
 }
 
-/// A time as the API writes it.
+/// A time in the API's format.
 pub fn time(ms: i64) -> String {
     Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
 }
@@ -119,7 +119,7 @@ impl From<&Alert> for AlertJson {
 }
 
 impl SilenceJson {
-    /// The silence; `None` if it is none that we understand.
+    /// The silence; `None` if we cannot parse it.
     pub(crate) fn read(self) -> Option<Silence> {
         let ms = read_time;
         Some(Silence {

@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TestFile {
-    /// Files of rules, relative to where this one lies; may have wildcards.
+    /// Rule files, relative to this file's directory; may contain wildcards.
     #[serde(default, deserialize_with = "or_default")]
     pub rule_files: Vec<String>,
     #[serde(default)]
@@ -23,12 +23,12 @@ pub struct TestFile {
     pub(super) group_eval_order: Vec<String>,
     #[serde(default, deserialize_with = "or_default")]
     pub(super) tests: Vec<Placed<Test>>,
-    /// Whether values may differ a little; ours always may, by the last bits.
+    /// Accepted but ignored: we always allow small differences.
     #[serde(default, rename = "fuzzy_compare")]
     _fuzzy_compare: Option<bool>,
 }
 
-/// One test: a world of its own.
+/// One test, with its own series.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Test {
@@ -76,7 +76,7 @@ pub(super) struct ExpectedAlert {
     pub(super) exp_annotations: BTreeMap<String, String>,
 }
 
-/// The result of an expression at a time.
+/// The expected result of an expression at a time.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ExprTest {
@@ -96,15 +96,16 @@ pub(super) struct ExpectedSample {
 }
 
 impl TestFile {
-    /// Reads the text of a file.
+    /// Parses a file.
     ///
     /// # Errors
-    /// It is no file of tests: what is wrong, and where.
+    ///
+    /// The file is invalid: what is wrong, and where.
     pub fn parse(text: &str) -> Result<Self, Problem> {
         yaml::parse_text(text)
     }
 
-    /// How many tests there are.
+    /// Number of tests.
     #[must_use]
     pub fn test_count(&self) -> usize {
         self.tests.len()

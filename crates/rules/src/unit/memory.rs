@@ -15,7 +15,7 @@ use crate::{
     rule::Engine,
 };
 
-/// Series in memory: what a test is evaluated over and where its rules' samples go.
+/// Series in memory: queried by a test, and sink of its rules' samples.
 #[derive(Default)]
 pub struct Memory(RwLock<BTreeMap<Labels, BTreeMap<i64, Sample>>>);
 

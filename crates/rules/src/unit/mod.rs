@@ -1,5 +1,5 @@
-//! Unit tests of rules, in the format of `promtool test rules`: series are made up, rules evaluated over simulated time, alerts and
-//! results compared with what is expected.
+//! Unit tests of rules in the format of `promtool test rules`: evaluates rules over given series in simulated time, and
+//! compares alerts and results with the expected ones.
 
 mod file;
 mod memory;

@@ -15,18 +15,18 @@ use super::{
 use crate::{
     alert::AlertState,
     file::{Placed, RuleFile},
-    group::{Group, Recorded, Sink, World},
+    group::{Environment, Group, Recorded, Sink},
     rule::{Engine, EvalContext, Kind},
 };
 
 const MINUTE_MS: i64 = 60_000;
-/// Most evaluations of one test: a mistyped time should not run for hours.
+/// Maximum number of evaluations of one test, so that a typo in a time does not run for hours.
 const MAX_EVALUATIONS: i64 = 1_000_000;
-/// Numbers that differ by less than this share are the same: sums may be made in another order.
+/// Relative difference up to which numbers are equal, because sums may be computed in another order.
 const TOLERANCE: f64 = 1e-9;
 
-/// Runs all tests of a file over these rules, each given with the name of its file. What failed, with where it stands; empty if
-/// nothing did.
+/// Runs all tests of a file with these rules, each with the name of its file. Returns the failures with their
+/// positions.
 #[must_use]
 pub fn run(tests: &TestFile, rules: &[(String, RuleFile)]) -> Vec<Problem> {
     let interval_ms = positive(tests.evaluation_interval.map(|span| span.ms));
@@ -65,7 +65,7 @@ fn one(placed: &Placed<Test>, mut groups: Vec<Group>, interval_ms: i64, problems
             problems.push(problem(input, error.to_string()));
         }
     }
-    let around = EvalContext {
+    let context = EvalContext {
         external_labels: Labels::new(test.external_labels.clone()),
         external_url: test.external_url.trim_end_matches('/').to_owned(),
     };
@@ -78,9 +78,9 @@ fn one(placed: &Placed<Test>, mut groups: Vec<Group>, interval_ms: i64, problems
     }
     let mut at_ms = 0;
     while at_ms <= end_ms {
-        let world = World { engine: &memory, sink: &memory, around: &around, clock: &|| 0.0 };
+        let environment = Environment { engine: &memory, sink: &memory, context: &context, clock: &|| 0.0 };
         for group in &mut groups {
-            group.evaluate(at_ms, world);
+            group.evaluate(at_ms, environment);
             for (rule, health) in group.rules() {
                 if let Some(error) = &health.error {
                     let when = shown_time(at_ms);
@@ -164,7 +164,7 @@ fn check_alerts(test: &AlertTest, groups: &[Group]) -> Option<String> {
 fn list(alerts: &[Shown]) -> String {
     let mut text = String::from("[");
     for (labels, annotations) in alerts {
-        // Writing to a text does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(text, "\n    {labels} {annotations:?}");
     }
     text + "]"

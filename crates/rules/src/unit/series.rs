@@ -1,10 +1,10 @@
-//! The notation of made-up series.
+//! The notation of series in unit tests.
 
 use labels::{Labels, MatchOp};
 use promql::ParseError;
 use timeseries::STALE_NAN;
 
-/// Most samples that one item may stand for.
+/// Maximum number of samples that one item expands to.
 const MAX_REPEAT: usize = 1_000_000;
 
 /// Why a text is no series, or no samples of one.
@@ -30,7 +30,7 @@ pub(super) fn labels(text: &str) -> Result<Labels, InvalidSeries> {
     if trimmed.is_empty() || trimmed == "{}" {
         return Ok(Labels::default());
     }
-    // A selector may not be without a name or a value; a series may.
+    // A selector needs a name or a value; a series does not.
     let selector = match trimmed.strip_prefix('{') {
         Some(rest) => format!("{{__name__=~\".*\",{rest}"),
         None => trimmed.to_owned(),
@@ -52,7 +52,7 @@ pub(super) fn labels(text: &str) -> Result<Labels, InvalidSeries> {
     Ok(Labels::new(pairs))
 }
 
-/// The samples, one an interval; `None` where there is none.
+/// The samples, one per interval; `None` for a missing one.
 pub(super) fn values(text: &str) -> Result<Vec<Option<f64>>, InvalidSeries> {
     let mut values = Vec::new();
     if text.contains("{{") {

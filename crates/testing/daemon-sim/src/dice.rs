@@ -1,12 +1,12 @@
-//! The one source of chance in the simulated world: the same seed gives the same sequence.
+//! The only random generator of the simulated world: the same seed gives the same sequence.
 
 use std::f64::consts::TAU;
 
 use rand::{Rng, SeedableRng, rngs::ChaCha8Rng};
 
-/// A seeded generator with the distributions that the world draws from.
+/// A seeded generator with the distributions that the world needs.
 ///
-/// ChaCha8 because its sequence is specified: a seed printed in a bug report means the same after an update.
+/// ChaCha8, because its sequence is specified: a seed printed in a bug report gives the same world after an update.
 #[derive(Debug)]
 pub(crate) struct Dice {
     rng: ChaCha8Rng,
@@ -43,12 +43,12 @@ impl Dice {
         usize::try_from(wide >> 64).unwrap_or(0)
     }
 
-    /// One of `items`, each as likely as the others; `None` if there are none.
+    /// One of `items`, all equally likely; `None` if there are none.
     pub(crate) fn pick<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
         items.get(self.below(items.len()))
     }
 
-    /// One of `items`, as likely as its weight says; `None` if there are none.
+    /// One of `items`, with a probability proportional to its weight; `None` if there are none.
     pub(crate) fn pick_weighted<'a, T>(&mut self, items: &'a [T], weight: impl Fn(&T) -> f64) -> Option<&'a T> {
         let mut left = self.unit() * items.iter().map(&weight).sum::<f64>();
         for item in items {
@@ -71,7 +71,7 @@ impl Dice {
         median * (sigma * self.normal()).exp()
     }
 
-    /// Number of events in a span in which `mean` are expected. Meant for means below a few hundred (Knuth's method).
+    /// The number of events in a span with `mean` expected events. For means below a few hundred (Knuth's method).
     pub(crate) fn poisson(&mut self, mean: f64) -> usize {
         let limit = (-mean.min(500.0)).exp();
         let mut product = self.unit();

@@ -1,4 +1,4 @@
-//! Times, durations and JSON as Go's standard library writes them.
+//! Times, durations and JSON in the format of Go's standard library.
 
 use chrono::{DateTime, FixedOffset, Offset, Utc};
 use serde::Serialize;
@@ -10,19 +10,19 @@ pub(crate) struct GoTime {
 }
 
 impl GoTime {
-    /// A zone so many minutes east of UTC; UTC if there is no such zone.
+    /// A zone `minutes` east of UTC; UTC if there is no such zone.
     pub(crate) fn east(minutes: i32) -> Self {
         GoTime { offset: FixedOffset::east_opt(minutes.saturating_mul(60)).unwrap_or(Utc.fix()) }
     }
 
-    /// RFC 3339 in whole seconds: how the daemon writes times that it formats by hand.
+    /// RFC 3339 in whole seconds: the format of times that the daemon formats itself.
     pub(crate) fn seconds(self, ms: i64) -> String {
         let time = self.local(ms);
         format!("{}{}", time.format("%Y-%m-%dT%H:%M:%S"), self.zone())
     }
 
-    /// RFC 3339 with nanoseconds, trailing zeros cut: how `time.Time` is marshalled. The world counts milliseconds; `salt`
-    /// makes up the digits below.
+    /// RFC 3339 with nanoseconds, without trailing zeros: the format of a marshalled `time.Time`. The world counts
+    /// milliseconds; `salt` generates the digits below.
     pub(crate) fn nanos(self, ms: i64, salt: u64) -> String {
         let time = self.local(ms);
         let fraction = format!("{:03}{:06}", ms.rem_euclid(1000), salt % 1_000_000);
@@ -40,12 +40,12 @@ impl GoTime {
     }
 }
 
-/// RFC 3339, UTC, milliseconds: how the documented dialect writes times.
+/// RFC 3339, UTC, milliseconds: the format of times in the documented dialect.
 pub(crate) fn utc_millis(ms: i64) -> String {
     DateTime::from_timestamp_millis(ms).unwrap_or_default().format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }
 
-/// A duration as `time.Duration` prints itself: `2h30m15.5s`, `950.1ms`, `12µs`, `0s`.
+/// A duration in Go's format: `2h30m15.5s`, `950.1ms`, `12µs`, `0s`.
 pub(crate) fn go_duration(nanos: u64) -> String {
     match nanos {
         0 => return "0s".to_owned(),
@@ -74,9 +74,9 @@ fn decimal(value: u64, places: u32) -> String {
     }
 }
 
-/// JSON as `json.Encoder` writes it: `<`, `>`, `&` and the two line separators escaped, a newline at the end.
+/// JSON in the format of `json.Encoder`: `<`, `>`, `&` and the two line separators escaped, a newline at the end.
 pub(crate) fn go_json(value: &impl Serialize) -> String {
-    // Everything serialised here is made of maps with text keys, which cannot fail.
+    // All serialised values are maps with text keys, which cannot fail.
     let plain = serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned());
     let mut text = String::with_capacity(plain.len() + 16);
     for letter in plain.chars() {
@@ -93,7 +93,7 @@ pub(crate) fn go_json(value: &impl Serialize) -> String {
     text
 }
 
-/// A number made from a text, the same every time.
+/// A hash of a text, stable across runs.
 pub(crate) fn salt(text: &str) -> u64 {
     // FNV-1a.
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))

@@ -1,7 +1,7 @@
-//! A stand-in for HyperSDK's `hypervisord`: a simulated [`world`] behind servers that speak the daemon's dialects.
+//! A simulator of HyperSDK's `hypervisord`: a simulated [`world`] behind servers that speak the daemon's dialects.
 //!
-//! The world may not know how it is served, or what time it is; the servers may not invent state. `README.md` describes
-//! the dialects, the admin routes and the faults.
+//! The world must not know how it is served, or what time it is; the servers must not invent state. `README.md`
+//! describes the dialects, the admin routes and the faults.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), daemon_sim::StartError> {

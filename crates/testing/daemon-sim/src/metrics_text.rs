@@ -1,10 +1,10 @@
-//! The canonical series as Prometheus reads them: text format 0.0.4 and OpenMetrics 1.0.0.
+//! The canonical series in two text formats: Prometheus 0.0.4 and OpenMetrics 1.0.0.
 
 use std::fmt::Write;
 
 use crate::world::{Family, MetricKind, SeriesTable};
 
-/// A form of exposition.
+/// A text format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextFormat {
     /// `text/plain; version=0.0.4`.
@@ -14,7 +14,7 @@ pub enum TextFormat {
 }
 
 impl TextFormat {
-    /// The form that an `Accept` header prefers: OpenMetrics if it is named with a weight at least that of plain text.
+    /// The format that an `Accept` header prefers: OpenMetrics if its weight is at least that of plain text.
     #[must_use]
     pub fn negotiate(accept: &str) -> Self {
         let (mut open, mut plain) = (0.0, 0.0_f64);
@@ -42,8 +42,8 @@ impl TextFormat {
     }
 }
 
-/// Writes all series with their values. Bounds of buckets are written the same way in both forms, so that a series keeps
-/// its identity whichever is scraped.
+/// Writes all series with their values. Bucket bounds are the same in both formats, so that a series has the same
+/// labels in both.
 #[must_use]
 pub fn write_metrics(table: &SeriesTable, values: &[f64], format: TextFormat) -> String {
     let mut text = String::with_capacity(table.series.len() * 96);
@@ -66,7 +66,8 @@ pub fn write_metrics(table: &SeriesTable, values: &[f64], format: TextFormat) ->
 
 fn write_head(text: &mut String, family: &Family, format: TextFormat) {
     let (name, kind) = match (format, family.kind) {
-        // A counter's family is named without the suffix that its samples must have; without that suffix it is no counter.
+        // OpenMetrics names a counter's family without the suffix `_total`, which its samples must have. Without the
+        // suffix it is no counter.
         (TextFormat::OpenMetrics, MetricKind::Counter) => match family.name.strip_suffix("_total") {
             Some(stem) => (stem, "counter"),
             None => (family.name, "unknown"),
@@ -102,7 +103,7 @@ pub(crate) fn write_labels<'a>(text: &mut String, labels: impl Iterator<Item = (
     }
 }
 
-/// Writes a value as the format wants it.
+/// Writes a value as the format requires.
 pub(crate) fn write_value(text: &mut String, value: f64) {
     if value.is_nan() {
         text.push_str("NaN");

@@ -1,4 +1,4 @@
-//! Misbehaviour on request.
+//! Faults on request.
 
 mod common;
 

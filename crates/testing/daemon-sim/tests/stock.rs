@@ -1,4 +1,4 @@
-//! The coded daemon, as built and as embedded, over real sockets.
+//! The coded daemon, unmodified and embedded, over real sockets.
 
 mod common;
 

@@ -35,7 +35,7 @@ pub(crate) const WORDS: &[&str] = &[
 pub(crate) fn run(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     for format in [Format::Text, Format::OpenMetrics] {
-        // An error is a fine answer.
+        // An error is a valid result.
         let _ = parse(text, format, Limits { samples: 10_000, ..Limits::default() });
     }
 }

@@ -1,15 +1,15 @@
-//! What is tried with inputs that nobody wrote: the readers of what comes from outside must not panic on anything, and what they
-//! understand must survive being written and read again.
+//! Fuzz targets: parsers of external input must not panic on any input, and what they parse must be the same after it
+//! is written and parsed again.
 //!
-//! `make fuzz` has libFuzzer look for such inputs (`fuzz/`); the tests of this crate try the seeds, some mutations of them, and every
-//! input that was once a fault.
+//! `make fuzz` searches for failing inputs with libFuzzer (`fuzz/`); the tests of this crate run the seeds, some
+//! mutations of them, and every input that once failed.
 
 mod exposition_page;
 pub mod mutate;
 mod promql_query;
 mod remote_write_body;
 
-/// Something to be tried. A fault is a panic.
+/// A fuzz target. A failure is a panic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
     /// Pages of metrics.
@@ -24,7 +24,7 @@ impl Target {
     /// All of them.
     pub const ALL: [Target; 3] = [Target::Exposition, Target::RemoteWrite, Target::Promql];
 
-    /// The name, of its folders too.
+    /// The name, also of its directories.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -34,7 +34,7 @@ impl Target {
         }
     }
 
-    /// Tries an input.
+    /// Runs the target on an input.
     pub fn run(self, input: &[u8]) {
         match self {
             Target::Exposition => exposition_page::run(input),
@@ -43,7 +43,7 @@ impl Target {
         }
     }
 
-    /// Words that inputs are made of.
+    /// Words from which inputs are made.
     pub(crate) fn words(self) -> &'static [&'static str] {
         match self {
             Target::Exposition => exposition_page::WORDS,

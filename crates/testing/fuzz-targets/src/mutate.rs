@@ -1,4 +1,4 @@
-//! Inputs out of other inputs, at random.
+//! Random mutations of inputs.
 
 use crate::Target;
 
@@ -7,7 +7,7 @@ use crate::Target;
 pub struct Dice(pub u64);
 
 impl Dice {
-    /// A number below `sides`; 0 if there are none.
+    /// A random number below `sides`; 0 if `sides` is 0.
     pub fn roll(&mut self, sides: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -22,10 +22,10 @@ impl Dice {
     }
 }
 
-/// Longest input that is made.
+/// Maximum length of a generated input.
 const LONGEST: usize = 4_096;
 
-/// An input made of some of the known ones.
+/// A mutation of one or more known inputs.
 pub fn mutated(target: Target, known: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
     let mut input = known.get(dice.roll(known.len())).cloned().unwrap_or_default();
     for _ in 0..=dice.roll(6) {

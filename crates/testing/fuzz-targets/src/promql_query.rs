@@ -1,4 +1,4 @@
-//! Queries: parsed, printed, laid out, and evaluated over a few series.
+//! Queries: parsed, printed, formatted, and evaluated over a few series.
 
 use std::{
     sync::{
@@ -98,9 +98,9 @@ pub(crate) const WORDS: &[&str] = &[
     "100y",
 ];
 
-/// Longest evaluation that is no fault.
+/// An evaluation that takes longer is a failure.
 const TOO_LONG: Duration = Duration::from_secs(10);
-/// After so many questions whether to go on, the answer is no.
+/// The evaluation is cancelled after this number of checks whether to continue.
 const MOST_CHECKS: u64 = 20_000;
 const STEP_MS: i64 = 30_000;
 const END_MS: i64 = 600_000;
@@ -126,7 +126,7 @@ pub(crate) fn run(input: &[u8]) {
         ..Options::default()
     };
     let started = Instant::now();
-    // An error is a fine answer.
+    // An error is a valid result.
     let _ = query.instant(&Few, END_MS, &options);
     let _ = query.range(&Few, 0, END_MS, 60_000, &options);
     assert!(started.elapsed() < TOO_LONG, "{text:?} took {:?}", started.elapsed());

@@ -1,4 +1,4 @@
-//! Bodies of remote writes, packed and unpacked.
+//! Bodies of remote writes, compressed and uncompressed.
 
 use remote_write::{Limits, Request, decode, decompress, encode};
 
@@ -22,7 +22,7 @@ pub(crate) const WORDS: &[&str] = &[
 
 pub(crate) fn run(input: &[u8]) {
     let limits = Limits { decompressed_bytes: 1 << 20, ..Limits::default() };
-    // An unpacked body is the easier thing to mutate.
+    // An uncompressed body is easier to mutate.
     try_message(input);
     if let Ok(bytes) = decompress(input, limits) {
         try_message(&bytes);

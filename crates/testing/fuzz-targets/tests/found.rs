@@ -1,4 +1,4 @@
-//! Every seed, and every input that was once a fault, is tried again.
+//! Runs every seed, and every input that once failed.
 
 #![allow(clippy::unwrap_used)] // Clippy takes helpers of tests for something else.
 

@@ -1,4 +1,4 @@
-//! What a target answers, whatever it is.
+//! The answer of a target, independent of its kind.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,7 +9,7 @@ use timeseries::{
     histogram::{Bucket, Histogram},
 };
 
-/// A result with what is remarked on it.
+/// A result with its annotations.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The result.
@@ -40,18 +40,18 @@ pub enum Found {
     Float(f64),
     /// A native histogram as the engine has it.
     Histogram(Arc<Histogram>),
-    /// A native histogram as the HTTP API tells it.
+    /// A native histogram as the HTTP API returns it.
     Buckets(Buckets),
 }
 
-/// A native histogram as the HTTP API tells it.
+/// A native histogram as the HTTP API returns it.
 #[derive(Debug, Clone)]
 pub struct Buckets {
-    /// All observations.
+    /// Number of observations.
     pub count: f64,
     /// Their sum.
     pub sum: f64,
-    /// Buckets that are not empty.
+    /// Non-empty buckets.
     pub buckets: Vec<Bucket>,
 }
 

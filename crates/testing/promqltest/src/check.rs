@@ -13,7 +13,7 @@ use crate::{
     script::{Eval, Message},
 };
 
-/// Evaluates; says what is not as expected.
+/// Evaluates; returns the difference from the expected result.
 pub(crate) fn check(eval: &Eval, target: &dyn Target) -> Result<(), String> {
     let answer = target.evaluate(&eval.expression, eval.times);
     if let Some(message) = &eval.fails {
@@ -37,7 +37,7 @@ pub(crate) fn check(eval: &Eval, target: &dyn Target) -> Result<(), String> {
     Ok(())
 }
 
-/// The query as the engine prints it must be the same query.
+/// The query printed by the engine must parse to the same query.
 fn printed(eval: &Eval, target: &dyn Target) -> Result<(), String> {
     let text = promql::parse(&eval.expression).map_err(|error| error.to_string())?.to_string();
     let again = promql::parse(&text).map_err(|error| format!("printed as {text}: {error}"))?;
@@ -48,7 +48,7 @@ fn printed(eval: &Eval, target: &dyn Target) -> Result<(), String> {
     values(eval, answer.value).map_err(|reason| format!("printed as {text}: {reason}"))
 }
 
-/// An instant query must give what a range query gives at the same time.
+/// An instant query must return what a range query returns at the same time.
 fn same_in_range(eval: &Eval, target: &dyn Target, time: i64) -> Result<(), String> {
     let uses_bounds = ["start()", "end()", "range()", "step()"].iter().any(|call| eval.expression.contains(call));
     if uses_bounds {
@@ -56,7 +56,7 @@ fn same_in_range(eval: &Eval, target: &dyn Target, time: i64) -> Result<(), Stri
     }
     let range = match target.evaluate(&eval.expression, (time - 60_000, time + 60_000, 60_000)) {
         Ok(Answer { value, .. }) => value,
-        // At another step the data may not allow an answer.
+        // With another step the data may not allow an answer.
         Err(_) => return Ok(()),
     };
     let Value::Matrix(matrix) = range else { return Err("a range query gave no matrix".to_owned()) };
@@ -95,13 +95,13 @@ fn remarks(kind: &str, found: &[String], expected: &[Message], none: bool) -> Re
     Ok(())
 }
 
-/// What is expected at a step.
+/// The expected values at a step.
 fn expected_at(eval: &Eval, step: usize) -> BTreeMap<Labels, Sample> {
     let series = eval.series.iter();
     series.filter_map(|series| Some((series.labels.clone(), series.samples.get(step)?.clone()?))).collect()
 }
 
-/// What the series have at a time.
+/// The values of the series at a time.
 fn at(matrix: &[(Labels, BTreeMap<i64, Found>)], time: i64) -> BTreeMap<Labels, Found> {
     matrix.iter().filter_map(|(labels, found)| Some((labels.clone(), found.get(&time)?.clone()))).collect()
 }
@@ -214,7 +214,7 @@ fn same_buckets(left: &Buckets, right: &Buckets) -> bool {
         && left.buckets.iter().zip(&right.buckets).all(|(a, b)| same(a, b))
 }
 
-/// Equal but for rounding.
+/// Equal except for rounding.
 fn close(left: f64, right: f64) -> bool {
     left == right
         || (left.is_nan() && right.is_nan())

@@ -1,4 +1,4 @@
-//! As much of HTTP/1.1 as it takes to ask a server on this machine.
+//! A minimal HTTP/1.1 client for servers on this machine.
 
 use std::{
     io::{Read, Write},
@@ -6,23 +6,23 @@ use std::{
     time::Duration,
 };
 
-/// Longest wait for a server.
+/// Timeout.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Sends a POST; gives status and body of the answer.
+/// Sends a POST; returns status and body of the answer.
 pub(crate) fn post(address: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<(u16, Vec<u8>), String> {
-    let told = |error: std::io::Error| format!("{address}: {error}");
-    let mut stream = TcpStream::connect(address).map_err(told)?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(told)?;
+    let describe = |error: std::io::Error| format!("{address}: {error}");
+    let mut stream = TcpStream::connect(address).map_err(describe)?;
+    stream.set_read_timeout(Some(PATIENCE)).map_err(describe)?;
     let mut head =
         format!("POST {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\naccept-encoding: identity\r\n");
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
-    stream.write_all(&[head.as_bytes(), body].concat()).map_err(told)?;
+    stream.write_all(&[head.as_bytes(), body].concat()).map_err(describe)?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).map_err(told)?;
+    stream.read_to_end(&mut answer).map_err(describe)?;
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n").ok_or("no answer in HTTP")?;
     let (head, body) = answer.split_at(end + 4);
     let head = String::from_utf8_lossy(head).to_ascii_lowercase();
@@ -47,7 +47,7 @@ fn unchunked(mut body: &[u8]) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Pairs as a form.
+/// Encodes pairs as a form.
 pub(crate) fn form(pairs: &[(&str, &str)]) -> String {
     let mut form = String::new();
     for (name, value) in pairs {

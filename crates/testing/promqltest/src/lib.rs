@@ -1,7 +1,8 @@
 //! Test scripts in the format of Prometheus' promqltest: `load` some series, `eval` some expressions, compare.
 //!
-//! [`run`] runs a script against a [`Target`]: the engine over series in memory ([`Memory`]), or a server that is loaded by remote write
-//! and asked over HTTP ([`Server`], [`Spawned`]), so that the same scripts tell what both do. For tests alone: scripts are trusted.
+//! [`run`] runs a script against a [`Target`]: the engine over series in memory ([`Memory`]), or a server that is
+//! loaded by remote write and queried over HTTP ([`Server`], [`Spawned`]). So the same scripts test both. For tests
+//! only: scripts are trusted.
 
 mod answer;
 mod check;

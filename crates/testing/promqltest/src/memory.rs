@@ -13,12 +13,12 @@ use timeseries::{
 
 use crate::{Answer, Target, Times, series::Loaded};
 
-/// Samples by time, of each series.
+/// Samples of each series by time.
 #[derive(Debug, Default)]
 pub struct Memory(BTreeMap<Labels, BTreeMap<i64, Sample>>);
 
 impl Memory {
-    /// Adds series. With custom buckets, each classic histogram among them is added as a native one too.
+    /// Adds series. With custom buckets, each classic histogram is also added as a native one.
     pub(crate) fn add(&mut self, loaded: Vec<Loaded>, with_custom_buckets: bool) {
         if with_custom_buckets {
             self.add_converted(&loaded);
@@ -73,7 +73,7 @@ impl Memory {
     }
 }
 
-/// Says of each histogram of a counter that follows another one whether there was a reset, as Prometheus' storage does.
+/// Sets for each counter histogram that follows another one whether there was a reset, as Prometheus' storage does.
 fn note_resets(samples: &mut BTreeMap<i64, Sample>) {
     let mut before: Option<Arc<Histogram>> = None;
     for sample in samples.values_mut() {

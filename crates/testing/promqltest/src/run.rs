@@ -5,54 +5,51 @@ use crate::{
     script::{self, Command},
 };
 
-/// What scripts are run against.
+/// A target of scripts.
 pub trait Target {
-    /// Begins again, without series.
+    /// Deletes all series.
     ///
-    /// # Errors
-    /// It cannot.
+    /// # Errors If the target fails.
     fn clear(&mut self) -> Result<(), String>;
 
-    /// Adds series. With custom buckets, each classic histogram among them is added as a native one too.
+    /// Adds series. With custom buckets, each classic histogram is also added as a native one.
     ///
-    /// # Errors
-    /// It does not take them.
+    /// # Errors If the target rejects them.
     fn load(&mut self, loaded: Vec<Loaded>, with_custom_buckets: bool) -> Result<(), String>;
 
     /// Evaluates an expression.
     ///
-    /// # Errors
-    /// What the target says.
+    /// # Errors The target's error.
     fn evaluate(&self, expression: &str, times: Times) -> Result<Answer, String>;
 
     /// Whether native histograms were loaded.
     fn has_histograms(&self) -> bool;
 
-    /// Whether it is asked over HTTP, where errors may have words around them.
+    /// Whether the target is queried over HTTP, where error messages may have a prefix or suffix.
     fn is_remote(&self) -> bool {
         false
     }
 }
 
-/// What became of a script's evaluations.
+/// The results of a script.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// As expected.
+    /// Evaluations with the expected result.
     pub passed: usize,
-    /// All of them.
+    /// All evaluations.
     pub total: usize,
-    /// Line and reason of each that went wrong.
+    /// Line and reason of each failure.
     pub failures: Vec<(usize, String)>,
 }
 
 impl Report {
-    /// What keeps a script from being run is a failure, but no evaluation.
+    /// Records a failed command, which is no evaluation.
     fn note(&mut self, line: usize, done: Result<(), String>) {
         self.failures.extend(done.err().map(|reason| (line, reason)));
     }
 }
 
-/// Runs one script. If `float_only`, evaluations that involve native histograms are left out.
+/// Runs one script. If `float_only`, evaluations with native histograms are skipped.
 pub fn run(text: &str, target: &mut dyn Target, float_only: bool) -> Report {
     let mut report = Report::default();
     report.note(0, target.clear());

@@ -13,7 +13,7 @@ pub(crate) enum Command {
     Eval(Eval),
 }
 
-/// An evaluation and what is expected of it.
+/// An evaluation and its expected result.
 #[derive(Debug)]
 pub(crate) struct Eval {
     pub(crate) expression: String,
@@ -39,7 +39,7 @@ impl Eval {
     }
 }
 
-/// What a message must say.
+/// The expected text of a message.
 #[derive(Debug)]
 pub(crate) enum Message {
     Any,
@@ -49,7 +49,7 @@ pub(crate) enum Message {
 
 type Parsed = (usize, Result<Command, String>);
 
-/// Reads a script: each command with the number of its line.
+/// Parses a script: each command with its line number.
 pub(crate) fn parse(text: &str) -> Vec<Parsed> {
     let lines: Vec<(usize, &str)> = (1..).zip(text.lines().map(str::trim)).collect();
     let mut commands = Vec::new();
@@ -81,7 +81,7 @@ fn command(line: &str, body: &[&str]) -> Result<Command, String> {
         "clear" => Ok(Command::Clear),
         "load" | "load_with_nhcb" => {
             let step_ms = milliseconds(rest.trim())?;
-            let described = body.iter().filter(|line| !tells_start(line));
+            let described = body.iter().filter(|line| !sets_start_time(line));
             let series: Result<Vec<Loaded>, String> =
                 described.map(|line| Ok(Loaded { series: series::parse(line)?, step_ms })).collect();
             Ok(Command::Load { series: series?, with_custom_buckets: first == "load_with_nhcb" })
@@ -91,9 +91,9 @@ fn command(line: &str, body: &[&str]) -> Result<Command, String> {
     }
 }
 
-/// True for `name@st -1m` and `@st -1m`: when the counting of samples began. Nothing here keeps that, so that they are samples
-/// of which it is not known.
-fn tells_start(line: &str) -> bool {
+/// True for `name@st -1m` and `@st -1m`, which set the start time of a counter. We do not store start times, so these
+/// samples have none.
+fn sets_start_time(line: &str) -> bool {
     line.split_once(char::is_whitespace).is_some_and(|(name, _)| name.ends_with("@st"))
 }
 
@@ -170,7 +170,7 @@ fn expect(eval: &mut Eval, text: &str) -> Result<(), String> {
                 return Err("bad range vector".to_owned());
             };
             let end = milliseconds(to)?;
-            // The samples are those up to the time of the query, whatever it says itself.
+            // The samples end at the time of the query, whatever time the expression sets.
             eval.times = (end, end, 0);
             eval.range_vector = Some((milliseconds(from)?, milliseconds(step)?));
         }
@@ -179,7 +179,7 @@ fn expect(eval: &mut Eval, text: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Reads a duration: `5m`, `1m30s`, `10` (seconds), `-1m`.
+/// Parses a duration: `5m`, `1m30s`, `10` (seconds), `-1m`.
 fn milliseconds(text: &str) -> Result<i64, String> {
     if let Some(text) = text.strip_prefix('-') {
         return Ok(-milliseconds(text)?);

@@ -8,16 +8,16 @@ use timeseries::{
     histogram::{Histogram, ResetHint},
 };
 
-/// A series with one value or none at each step.
+/// A series with at most one value per step.
 #[derive(Debug, Clone)]
 pub struct Described {
     /// The series.
     pub labels: Labels,
-    /// A value or none at each step.
+    /// The value of each step, if any.
     pub samples: Vec<Option<Sample>>,
 }
 
-/// A series and the distance of its samples.
+/// A series and the interval of its samples.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     /// The series.
@@ -26,7 +26,7 @@ pub struct Loaded {
     pub step_ms: i64,
 }
 
-/// Reads a series; nothing if the line is none.
+/// Parses a series; an error if the line is not a series.
 pub(crate) fn parse(line: &str) -> Result<Described, String> {
     let line = line.trim();
     let name_end = line.find(|c: char| c == '{' || c.is_whitespace()).unwrap_or(line.len());
@@ -42,7 +42,7 @@ pub(crate) fn parse(line: &str) -> Result<Described, String> {
     Ok(Described { labels: Labels::new(pairs), samples: values(rest)? })
 }
 
-/// Reads labels up to the closing brace; gives what follows it.
+/// Parses labels up to the closing brace; returns the rest.
 fn labels<'a>(text: &'a str, pairs: &mut Vec<(String, String)>) -> Result<&'a str, String> {
     let mut rest = text.trim_start();
     loop {
@@ -71,7 +71,7 @@ fn labels<'a>(text: &'a str, pairs: &mut Vec<(String, String)>) -> Result<&'a st
     }
 }
 
-/// Reads a string in quotes.
+/// Parses a quoted string.
 pub(crate) fn quoted(text: &str) -> Result<(String, &str), String> {
     let quote = text.chars().next().filter(|c| matches!(c, '"' | '\'' | '`')).ok_or("string expected")?;
     let mut value = String::new();
@@ -91,7 +91,7 @@ pub(crate) fn quoted(text: &str) -> Result<(String, &str), String> {
     Err("string without an end".to_owned())
 }
 
-/// Reads values up to the end of the line.
+/// Parses values up to the end of the line.
 pub(crate) fn values(text: &str) -> Result<Vec<Option<Sample>>, String> {
     let mut samples = Vec::new();
     for item in items(text) {
@@ -123,7 +123,7 @@ pub(crate) fn values(text: &str) -> Result<Vec<Option<Sample>>, String> {
     Ok(samples)
 }
 
-/// Cuts at white space outside of `{{…}}`.
+/// Splits at white space outside of `{{…}}`.
 fn items(text: &str) -> Vec<&str> {
     let mut items = Vec::new();
     let (mut start, mut depth) = (None, 0);
@@ -143,7 +143,7 @@ fn items(text: &str) -> Vec<&str> {
     items
 }
 
-/// Cuts `a+b` and `a-b`, but not at a sign in front or of an exponent.
+/// Splits `a+b` and `a-b`, but not at a sign at the start or in an exponent.
 fn split_increment(text: &str) -> (&str, Option<&str>) {
     for (index, pair) in text.as_bytes().windows(2).enumerate() {
         if let [before, sign @ (b'+' | b'-')] = pair
@@ -156,12 +156,12 @@ fn split_increment(text: &str) -> (&str, Option<&str>) {
     (text, None)
 }
 
-/// Reads a number as PromQL writes it.
+/// Parses a number in PromQL's syntax.
 pub(crate) fn number(text: &str) -> Result<f64, String> {
     text.parse().map_err(|_| format!("not a number: {text:?}"))
 }
 
-/// Reads `…}}`, `…}}x3` and `…}}+{{…}}x3`.
+/// Parses `…}}`, `…}}x3` and `…}}+{{…}}x3`.
 fn histograms(text: &str, samples: &mut Vec<Option<Sample>>) -> Result<(), String> {
     let (first, rest) = text.split_once("}}").ok_or("histogram without an end")?;
     let mut current = histogram(first)?;

@@ -1,4 +1,4 @@
-//! A server that is loaded by remote write and asked over HTTP.
+//! A server that is loaded by remote write and queried over HTTP.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::{
     series::Loaded,
 };
 
-/// A server with Prometheus' HTTP API that is running.
+/// A running server with Prometheus' HTTP API.
 #[derive(Debug)]
 pub struct Server {
     /// Host and port.
@@ -24,7 +24,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// The server at `http://address`, whose store is empty.
+    /// The server at `http://address`, whose store must be empty.
     #[must_use]
     pub fn new(address: &str, token: Option<&str>) -> Self {
         Server { address: address.to_owned(), token: token.map(str::to_owned), has_histograms: false, is_empty: true }
@@ -39,8 +39,7 @@ impl Server {
 
     /// Writes series.
     ///
-    /// # Errors
-    /// The server does not take them all; what it says.
+    /// # Errors The server's error if it rejects any of them.
     pub fn write(&self, series: Vec<TimeSeries>) -> Result<(), String> {
         let message = remote_write::encode(&Request { series, ..Request::default() });
         let body = remote_write::compress(&message).map_err(|error| error.to_string())?;
@@ -52,10 +51,9 @@ impl Server {
         Err(format!("remote write: {status}: {}", String::from_utf8_lossy(&answer)))
     }
 
-    /// Asks the API by a form; gives the envelope of a good answer.
+    /// Sends a form to the API; returns the envelope of a successful answer.
     ///
-    /// # Errors
-    /// What the server says, or why it cannot be asked.
+    /// # Errors The server's error, or why the request failed.
     pub fn ask(&self, path: &str, pairs: &[(&str, &str)]) -> Result<Json, String> {
         let headers = [("content-type", "application/x-www-form-urlencoded")];
         let (status, body) = self.post(path, &headers, form(pairs).as_bytes())?;
@@ -117,7 +115,7 @@ fn time_series(labels: &Labels, samples: &BTreeMap<i64, Sample>) -> TimeSeries {
     series
 }
 
-/// Milliseconds as the API's seconds.
+/// Converts milliseconds to the API's seconds.
 fn seconds(ms: i64) -> String {
     let sign = if ms < 0 { "-" } else { "" };
     format!("{sign}{}.{:03}", ms.unsigned_abs() / 1000, ms.unsigned_abs() % 1000)
@@ -178,8 +176,8 @@ fn float(pair: &Json) -> Option<(i64, Found)> {
 }
 
 fn histogram(pair: &Json) -> Option<(i64, Found)> {
-    let told = pair.get(1)?;
-    let buckets = told.get("buckets").and_then(Json::as_array).into_iter().flatten();
+    let histogram = pair.get(1)?;
+    let buckets = histogram.get("buckets").and_then(Json::as_array).into_iter().flatten();
     let bucket = |one: &Json| {
         let boundaries = one.get(0)?.as_u64()?;
         Some(Bucket {
@@ -191,8 +189,8 @@ fn histogram(pair: &Json) -> Option<(i64, Found)> {
         })
     };
     let buckets = Buckets {
-        count: number(told.get("count")?)?,
-        sum: number(told.get("sum")?)?,
+        count: number(histogram.get("count")?)?,
+        sum: number(histogram.get("sum")?)?,
         buckets: buckets.map(bucket).collect::<Option<_>>()?,
     };
     Some((time(pair)?, Found::Buckets(buckets)))

@@ -9,10 +9,10 @@ use tempfile::TempDir;
 
 use crate::{Answer, Loaded, Server, Target, Times};
 
-/// The token of the servers that are started.
+/// The token of the started servers.
 const TOKEN: &str = "the-admin-of-a-promqltest-run_0123456789";
 
-/// Starts `hyperscope serve` with an empty directory, and again after each `clear`. It ends with this.
+/// Starts `hyperscope serve` with an empty directory, and again after each `clear`. The server ends with this value.
 #[derive(Debug)]
 pub struct Spawned {
     program: String,
@@ -30,14 +30,14 @@ struct Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // A child that has ended already is what is wanted.
+        // It is no error if the child has already ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl Spawned {
-    /// Will start `program serve` with further arguments.
+    /// Prepares to start `program serve` with further arguments.
     #[must_use]
     pub fn new(program: &str, arguments: &[String]) -> Self {
         Spawned { program: program.to_owned(), arguments: arguments.to_vec(), running: None, is_loaded: false }

@@ -1,4 +1,4 @@
-//! Adding, subtracting and comparing histograms of different resolution.
+//! Adds, subtracts and compares histograms of different resolution.
 
 use std::{cmp::Ordering, sync::Arc};
 
@@ -9,26 +9,26 @@ use super::{Buckets, Histogram, ResetHint, bounds::exponential_bound};
 pub struct Reconciled {
     /// The result.
     pub histogram: Histogram,
-    /// One says that it was reset, the other that it was not.
+    /// One histogram says that it was reset, the other one that it was not.
     pub resets_conflict: bool,
-    /// The custom bounds differ; only those that both have are left.
+    /// The custom bounds differ; only common ones remain.
     pub bounds_differ: bool,
 }
 
 impl Histogram {
-    /// The sum; nothing if one has custom buckets and the other has not.
+    /// The sum; `None` if only one has custom buckets.
     pub fn plus(&self, other: &Histogram) -> Option<Reconciled> {
         self.combine(other, 1.0)
     }
 
-    /// The difference, which is a gauge; nothing if one has custom buckets and the other has not.
+    /// The difference, which is a gauge; `None` if only one has custom buckets.
     pub fn minus(&self, other: &Histogram) -> Option<Reconciled> {
         let mut combined = self.combine(other, -1.0)?;
         combined.histogram.reset_hint = ResetHint::Gauge;
         Some(combined)
     }
 
-    /// The difference, which is a gauge only if one of them is; nothing if one has custom buckets and the other has not.
+    /// The difference, which is only a gauge if one of them is; `None` if only one has custom buckets.
     pub fn less(&self, other: &Histogram) -> Option<Reconciled> {
         self.combine(other, -1.0)
     }
@@ -63,7 +63,7 @@ impl Histogram {
         Some(Reconciled { histogram, resets_conflict, bounds_differ })
     }
 
-    /// Brings exponential buckets to a lower resolution.
+    /// Reduces exponential buckets to a lower resolution.
     pub fn reduce(&mut self, schema: i32) {
         let Ok(halvings) = u32::try_from(self.schema - schema) else { return };
         if halvings == 0 {
@@ -75,7 +75,7 @@ impl Histogram {
         self.schema = schema;
     }
 
-    /// Brings custom buckets to fewer bounds.
+    /// Reduces custom buckets to fewer bounds.
     pub(super) fn rebound(&mut self, bounds: &Arc<[f64]>) {
         let old = Arc::clone(&self.custom_bounds);
         self.positive = regroup(&self.positive, |index| {
@@ -86,7 +86,7 @@ impl Histogram {
         self.custom_bounds = Arc::clone(bounds);
     }
 
-    /// Brings the histogram to the layout of a coarser one.
+    /// Converts to the layout of a coarser histogram.
     pub fn adopt(&mut self, layout: &Histogram) {
         if layout.has_custom_buckets() {
             if self.custom_bounds != layout.custom_bounds {
@@ -100,7 +100,8 @@ impl Histogram {
         self.reduce(layout.schema);
     }
 
-    /// Widens the zero bucket at least to a threshold. A bucket that the threshold cuts goes into it whole, and widens it further.
+    /// Widens the zero bucket to at least a threshold. A bucket that contains the threshold is merged completely, which
+    /// widens it further.
     fn widen_zero_bucket(&mut self, threshold: f64) {
         let mut wanted = threshold;
         let schema = self.schema;
@@ -127,8 +128,8 @@ impl Histogram {
         self.zero_threshold = wanted;
     }
 
-    /// True if this histogram cannot follow the other one in a counter that was not reset. What it says itself about resets, if
-    /// anything, decides; a gauge is looked at as if it were a counter.
+    /// Whether a counter with these two samples was reset in between. The histogram's own hint decides, if it has one;
+    /// a gauge is treated like a counter.
     #[must_use]
     pub fn detects_reset(&self, before: &Histogram) -> bool {
         match self.reset_hint {
@@ -175,7 +176,7 @@ fn combine_hints(left: ResetHint, right: ResetHint) -> (ResetHint, bool) {
     }
 }
 
-/// Widens zero buckets until both are the same.
+/// Widens the zero buckets until both are equal.
 fn level_zero_buckets(left: &mut Histogram, right: &mut Histogram) {
     loop {
         match left.zero_threshold.partial_cmp(&right.zero_threshold) {
@@ -191,7 +192,7 @@ pub(super) fn common_bounds(left: &[f64], right: &[f64]) -> Arc<[f64]> {
     left.iter().copied().filter(|bound| right.contains(bound)).collect()
 }
 
-/// Adds up buckets that get the same new index. The new indices must rise as the old ones do.
+/// Merges buckets with the same new index. The new indices must be in the same order as the old ones.
 fn regroup(buckets: &Buckets, place: impl Fn(i32) -> i32) -> Buckets {
     let mut grouped: Buckets = Vec::with_capacity(buckets.len());
     for (index, count) in buckets {
@@ -226,7 +227,7 @@ fn merge(left: &Buckets, right: &Buckets, sign: f64) -> Buckets {
     merged
 }
 
-/// True if some bucket holds less than before.
+/// True if the count of some bucket decreased.
 fn falls(now: &Buckets, before: &Buckets) -> bool {
     before.iter().any(|(index, count)| {
         let current = now.binary_search_by_key(index, |(index, _)| *index).ok().and_then(|place| now.get(place));

@@ -1,4 +1,4 @@
-//! Where buckets begin and end.
+//! Bounds of buckets.
 
 use std::sync::LazyLock;
 
@@ -15,12 +15,12 @@ pub struct Bucket {
     pub includes_lower: bool,
     /// Whether an observation equal to the upper bound is in the bucket.
     pub includes_upper: bool,
-    /// Observations.
+    /// Number of observations.
     pub count: f64,
 }
 
 impl Histogram {
-    /// All buckets that are not empty, from the lowest to the highest.
+    /// All non-empty buckets, from the lowest to the highest.
     #[must_use]
     pub fn buckets(&self) -> Vec<Bucket> {
         let mut buckets = Vec::with_capacity(self.negative.len() + self.positive.len() + 1);
@@ -50,8 +50,8 @@ impl Histogram {
     }
 }
 
-/// Upper bound of an exponential bucket: 2^(index · 2^-schema). The one beyond the largest number is that number; above it, there are
-/// infinities only.
+/// Upper bound of an exponential bucket: 2^(index · 2^-schema). The last finite bound is the largest number; above it,
+/// bounds are infinite.
 pub(super) fn exponential_bound(schema: i32, index: i32) -> f64 {
     let (schema, index) = (schema.clamp(-4, FINEST), i64::from(index));
     if schema <= 0 {
@@ -66,14 +66,14 @@ pub(super) fn exponential_bound(schema: i32, index: i32) -> f64 {
 
 /// The finest schema, with 256 buckets between powers of two.
 const FINEST: i32 = 8;
-/// Two to this power is the first that is no number.
+/// The first power of two that is not finite.
 const LARGEST: i64 = 1024;
 
 /// A bound between ½ and 1.
 ///
-/// Clients and Prometheus have these as a table, which is not rounded to the nearest: each odd bound of a schema is the one before it
-/// times a factor, and the even ones are those of the coarser schema. A histogram printed or interpolated with other bounds would not be
-/// the same.
+/// Clients and Prometheus have these in a table, which is not rounded to nearest: each odd bound of a schema is the
+/// previous one times a factor, and the even ones are those of the coarser schema. With other bounds, a printed or
+/// interpolated histogram would differ.
 fn fraction(schema: i32, place: i64) -> f64 {
     static FINEST_BOUNDS: LazyLock<Vec<f64>> = LazyLock::new(|| {
         let mut bounds = vec![0.5];

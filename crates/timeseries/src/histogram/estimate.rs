@@ -1,22 +1,22 @@
-//! Quantiles, fractions and the spread of a histogram: estimates, as observations inside of a bucket are not told apart.
+//! Estimates quantiles, fractions and the spread of a histogram.
 
 use super::{Bucket, Histogram};
 
-/// A quantile, and what observations that are not numbers did to it.
+/// A quantile, and the effect of NaN observations on it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
     pub value: f64,
     pub effect: NanEffect,
 }
 
-/// What observations that are NaN did to an estimate. They are counted, but in no bucket.
+/// The effect of NaN observations, which are counted but in no bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NanEffect {
-    /// Nothing, or there are none.
+    /// None, or there are no such observations.
     Unknown,
-    /// The quantile lies among them.
+    /// The quantile is among them.
     IsNan,
-    /// They count as if they were above all others.
+    /// They count as greater than all others.
     SkewedHigher,
 }
 
@@ -38,7 +38,7 @@ impl Histogram {
 
     fn find(&self, phi: f64) -> Estimate {
         let plain = |value: f64| Estimate { value, effect: NanEffect::Unknown };
-        // Counting from the nearer end loses less to rounding; NaN observations are as if they were above all.
+        // Counting from the nearer end has a smaller rounding error; NaN observations count as greater than all others.
         let may_be_nan = self.sum.is_nan();
         let forwards = may_be_nan || phi < 0.5;
         let rank = if forwards { phi * self.count } else { (1.0 - phi) * self.count };
@@ -82,7 +82,7 @@ impl Histogram {
         Estimate { value: self.inside(&bucket, inside / bucket.count), effect }
     }
 
-    /// The value at a share of a bucket's width.
+    /// The value at a fraction of a bucket's width.
     fn inside(&self, bucket: &Bucket, share: f64) -> f64 {
         if self.is_linear(bucket) {
             return bucket.lower + (bucket.upper - bucket.lower) * share;
@@ -95,7 +95,7 @@ impl Histogram {
         }
     }
 
-    /// Moves a bound of the bucket around zero to zero if no bucket lies on that side of it.
+    /// Moves a bound of the bucket around zero to zero if there are no buckets on that side.
     fn narrow(&self, bucket: &mut Bucket) {
         if self.negative.is_empty() && !self.positive.is_empty() {
             bucket.lower = 0.0;
@@ -104,12 +104,13 @@ impl Histogram {
         }
     }
 
-    /// True if observations are taken to be spread evenly in a bucket, not exponentially.
+    /// Whether observations are assumed to be distributed linearly in a bucket, not exponentially.
     fn is_linear(&self, bucket: &Bucket) -> bool {
         self.has_custom_buckets() || (bucket.lower <= 0.0 && bucket.upper >= 0.0)
     }
 
-    /// The share of observations between two bounds, and whether some observations are NaN, which are in no share.
+    /// The fraction of observations between two bounds, and whether there are NaN observations, which are in no
+    /// fraction.
     pub fn fraction(&self, lower: f64, upper: f64) -> (f64, bool) {
         if self.count == 0.0 || lower.is_nan() || upper.is_nan() {
             return (f64::NAN, false);
@@ -126,7 +127,7 @@ impl Histogram {
         ((self.rank(upper, count) - self.rank(lower, count)) / self.count, has_nan)
     }
 
-    /// How many observations lie below a bound, at most `most`, which is all of them that are in a bucket.
+    /// The number of observations below a bound, at most `most`, the number of those in buckets.
     fn rank(&self, bound: f64, most: f64) -> f64 {
         let mut rank = 0.0;
         for mut bucket in self.buckets() {
@@ -150,7 +151,7 @@ impl Histogram {
         most
     }
 
-    /// The variance, as if all observations of a bucket lay in its middle.
+    /// The variance, assuming that all observations of a bucket are in its middle.
     pub fn variance(&self) -> f64 {
         let mean = self.sum / self.count;
         let mut squares = crate::CompensatedSum::default();
@@ -161,7 +162,7 @@ impl Histogram {
         squares.total() / self.count
     }
 
-    /// The value that stands for all observations of a bucket.
+    /// The value that represents all observations of a bucket.
     fn middle(&self, bucket: &Bucket) -> f64 {
         if self.has_custom_buckets() {
             f64::midpoint(bucket.lower, bucket.upper)
@@ -174,7 +175,7 @@ impl Histogram {
     }
 }
 
-/// The share of an exponential bucket's observations that lie below a bound inside of it.
+/// The fraction of an exponential bucket's observations below a bound inside of it.
 pub(super) fn exponential_share(bucket: &Bucket, bound: f64) -> f64 {
     let (lower, upper) = (gomath::log2(bucket.lower.abs()), gomath::log2(bucket.upper.abs()));
     let place = gomath::log2(bound.abs());
@@ -191,7 +192,7 @@ mod tests {
 
     #[test]
     fn quantiles_are_interpolated_exponentially() {
-        // The root of two, as near as Go's power of two comes to it.
+        // The square root of two, as exact as Go's power of two.
         assert_eq!(histogram().quantile(0.25).value, 2f64.sqrt().next_down());
         assert_eq!(histogram().quantile(0.5).value, 2.0);
         assert_eq!(histogram().quantile(1.0).value, 4.0);

@@ -1,6 +1,6 @@
 //! Native histograms: a distribution in one sample.
 //!
-//! All counts are floating point, as after any computation. Buckets are sparse: only those with observations are kept.
+//! All counts are floats, because computations produce fractions. Buckets are sparse: only non-empty ones are stored.
 
 mod arithmetic;
 mod bounds;
@@ -19,43 +19,44 @@ use crate::is_stale_marker;
 /// A native histogram.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Histogram {
-    /// Resolution of the exponential buckets: each power of two is cut into 2^schema buckets, -4 to 8. [`CUSTOM`] for custom ones.
+    /// Resolution of the exponential buckets: each power of two is divided into 2^schema buckets, -4 to 8. [`CUSTOM`]
+    /// for custom ones.
     pub schema: i32,
     /// Observations closer to zero than this are in the zero bucket.
     pub zero_threshold: f64,
-    /// Observations in the zero bucket.
+    /// Number of observations in the zero bucket.
     pub zero_count: f64,
-    /// All observations.
+    /// Number of observations.
     pub count: f64,
     /// Sum of all observations.
     pub sum: f64,
-    /// Buckets of positive observations, or all custom buckets: index and count, rising by index. No count is zero.
+    /// Buckets of positive observations, or all custom buckets: index and count, sorted by index. No count is zero.
     pub positive: Buckets,
     /// Buckets of negative observations.
     pub negative: Buckets,
-    /// Upper bounds of the custom buckets, rising, without the last, infinite one.
+    /// Upper bounds of the custom buckets, ascending, without the last, infinite one.
     pub custom_bounds: Arc<[f64]>,
-    /// What is known about resets.
+    /// Counter reset hint.
     pub reset_hint: ResetHint,
 }
 
-/// Index and count of the buckets that are not empty, rising by index.
+/// Index and count of the non-empty buckets, sorted by index.
 pub type Buckets = Vec<(i32, f64)>;
 
 /// The schema of histograms with custom buckets.
 pub const CUSTOM: i32 = -53;
 
-/// What is known about whether a histogram's counts started again since the sample before.
+/// Whether the counter was reset since the previous sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ResetHint {
-    /// Nothing: the counts must be compared.
+    /// Unknown: the counts must be compared.
     #[default]
     Unknown,
-    /// They did.
+    /// It was.
     Reset,
-    /// They did not.
+    /// It was not.
     NotReset,
-    /// It is no counter at all.
+    /// It is a gauge.
     Gauge,
 }
 
@@ -66,13 +67,13 @@ impl Histogram {
         self.schema == CUSTOM
     }
 
-    /// True for the sample that ends a series.
+    /// True for a stale marker.
     #[must_use]
     pub fn is_stale_marker(&self) -> bool {
         is_stale_marker(self.sum)
     }
 
-    /// All counts and the sum, multiplied.
+    /// All counts and the sum, multiplied by a factor.
     #[must_use]
     pub fn scaled(&self, factor: f64) -> Self {
         let mut scaled = self.clone();
@@ -83,7 +84,7 @@ impl Histogram {
         scaled
     }
 
-    /// All counts and the sum, divided. Division by zero leaves no buckets, as none has a meaning then.
+    /// All counts and the sum, divided. Division by zero removes all buckets, because they have no meaning then.
     pub fn divided(&self, divisor: f64) -> Self {
         let mut divided = self.clone();
         if divisor == 0.0 {
@@ -97,7 +98,7 @@ impl Histogram {
         divided
     }
 
-    /// True if both say the same; what they say about resets does not matter.
+    /// Whether both are equal, except for the reset hint.
     #[must_use]
     pub fn is_same(&self, other: &Histogram) -> bool {
         let same = |left: f64, right: f64| left.to_bits() == right.to_bits() || left == right;

@@ -1,4 +1,4 @@
-//! A histogram in words, as `count_values` shows it.
+//! A histogram as text, as in `count_values`.
 
 use std::fmt;
 

@@ -1,20 +1,20 @@
-//! Leaving out observations above or below a bound.
+//! Removes observations above or below a bound.
 
 use super::{Buckets, Histogram, estimate::exponential_share};
 use crate::histogram::Bucket;
 
-/// Which observations stay.
+/// Which observations remain.
 #[derive(Debug, Clone, Copy)]
 struct Trim {
     bound: f64,
-    /// Those below the bound; those above it otherwise.
+    /// True for those below the bound, false for those above.
     below: bool,
     has_custom_buckets: bool,
 }
 
 impl Histogram {
-    /// The observations below the bound if `below`, above it otherwise. The bucket that the bound cuts is divided as a quantile
-    /// would divide it, and the sum is estimated from what is left. A bound that is NaN leaves nothing.
+    /// The observations below the bound if `below`, otherwise above it. The bucket that contains the bound is divided
+    /// as for a quantile, and the sum is estimated from the remaining observations. A NaN bound leaves nothing.
     pub fn trimmed(&self, bound: f64, below: bool) -> Self {
         let trim = Trim { bound, below, has_custom_buckets: self.has_custom_buckets() };
         let mut trimmed = self.clone();
@@ -50,7 +50,7 @@ impl Histogram {
 }
 
 impl Trim {
-    /// How many observations of a bucket stay, and the value that stands for them.
+    /// The remaining number of observations of a bucket, and the value that represents them.
     fn bucket(&self, (lower, upper): (f64, f64), count: f64, positive: bool) -> (f64, f64) {
         let Trim { bound, below, .. } = *self;
         if if below { upper <= bound } else { lower >= bound } {
@@ -76,8 +76,8 @@ impl Trim {
         }
     }
 
-    /// The same of an infinite bucket that the bound cuts. Nothing is known inside of it, but that a lowest one with a positive
-    /// bound is taken to begin at zero.
+    /// The same for an infinite bucket that contains the bound. Its distribution is unknown, except that a lowest
+    /// bucket with a positive upper bound is assumed to start at zero.
     fn infinite(&self, (lower, upper): (f64, f64), count: f64) -> (f64, f64) {
         let Trim { bound, below, .. } = *self;
         let begins_at_zero = lower == f64::NEG_INFINITY && upper > 0.0 && upper.is_finite();
@@ -90,7 +90,7 @@ impl Trim {
         }
     }
 
-    /// The same of the zero bucket.
+    /// The same for the zero bucket.
     fn around_zero(&self, (lower, upper): (f64, f64), count: f64) -> (f64, f64) {
         let Trim { bound, below, .. } = *self;
         let whole = (count, f64::midpoint(lower, upper));
@@ -104,7 +104,7 @@ impl Trim {
         }
     }
 
-    /// The value that stands for all between two bounds.
+    /// The value that represents all observations between two bounds.
     fn middle(&self, lower: f64, upper: f64, positive: bool) -> f64 {
         if lower.is_infinite() {
             return match upper {

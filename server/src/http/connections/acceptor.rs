@@ -1,4 +1,4 @@
-//! Admits connections, within their limits, and has each end.
+//! Accepts connections within their limits, and ends each of them.
 
 use std::{future::Future, io, net::SocketAddr, pin::Pin};
 
@@ -7,7 +7,7 @@ use tokio::{net::TcpStream, time::timeout};
 
 use super::{Connections, service::Counted, waiting::Impatient};
 
-/// Accepts what `inner` accepts, within limits.
+/// Accepts connections like `inner`, within limits.
 #[derive(Clone)]
 pub(crate) struct LimitedAcceptor<A> {
     inner: A,

@@ -1,8 +1,8 @@
-//! The body of an answer, handed over piece by piece, so that it is over no sooner than its reader has made room for it.
+//! Sends a response body piece by piece, so that the request only ends when the client has room for the last piece.
 //!
-//! hyper takes a piece whole and lets go of a body with its last one, whatever becomes of them: an answer that is one piece would be out
-//! of the accounts while it waits in a buffer for a reader that takes a byte at a time. In HTTP/2 a piece is taken once the one before it
-//! has room, so that what is left behind is the last piece, which is small.
+//! hyper takes a piece completely and drops the body with its last piece: a response in one piece would be out of the
+//! accounting while it waits in a buffer for a slow client. With HTTP/2 a piece is taken once the previous one has
+//! room, so that only the last piece is not accounted for, which is small.
 
 use std::{
     pin::Pin,
@@ -14,15 +14,15 @@ use http_body::{Frame, SizeHint};
 
 use super::service::UnderWay;
 
-/// Largest piece, in bytes: as long as an HTTP/2 frame usually is.
+/// Maximum size of a piece, in bytes: the usual size of an HTTP/2 frame.
 const PIECE_BYTES: usize = 16 << 10;
-/// Length of the last piece, in bytes.
+/// Size of the last piece, in bytes.
 const LAST_BYTES: usize = 64;
 
-/// The body of an answer; once it is out or given up, the request is over.
+/// The body of a response. When it is sent or dropped, the request ends.
 pub(super) struct AnswerBody {
     body: Body,
-    /// What is there and not handed over.
+    /// Data that is available but not sent.
     rest: Bytes,
     under_way: UnderWay,
 }
@@ -56,7 +56,7 @@ impl HttpBody for AnswerBody {
         self.under_way.take();
         let length = next_length(self.rest.len());
         let piece = self.rest.split_to(length);
-        // A copy: a part of the answer would keep all of it in memory.
+        // Copied, because a slice would keep the whole response in memory.
         Poll::Ready(Some(Ok(Frame::data(Bytes::copy_from_slice(&piece)))))
     }
 
@@ -76,7 +76,7 @@ impl HttpBody for AnswerBody {
     }
 }
 
-/// How long the next piece is where so many bytes are left.
+/// Length of the next piece if `left` bytes are left.
 fn next_length(left: usize) -> usize {
     match left {
         0..=LAST_BYTES => left,

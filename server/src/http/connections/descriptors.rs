@@ -1,16 +1,17 @@
-//! How many files and sockets the process may have open, and which part of them is for connections.
+//! The number of file descriptors of the process, and the part of it for connections.
 
-/// Least and most that is left to the store, the database, the log and the connections to sources.
+/// Minimum and maximum number of descriptors reserved for the store, the database, the log and connections to sources.
 const RESERVED: std::ops::RangeInclusive<usize> = 64..=1024;
 
-/// Raises the limit of this process to what it is allowed, and returns it. Shells give few by default, for programs of long ago.
+/// Raises the limit of this process to the hard limit, and returns it. The soft limit of shells is low by default, for
+/// old programs.
 pub(crate) fn raise_limit() -> usize {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         let before = getrlimit(Resource::Nofile);
         if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: before.maximum, maximum: before.maximum }) {
-            tracing::warn!(%error, limit = before.current, "the limit of open files cannot be raised");
+            tracing::warn!(%error, limit = before.current, "cannot raise the limit of open files");
         }
         getrlimit(Resource::Nofile).current.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
     }
@@ -18,7 +19,7 @@ pub(crate) fn raise_limit() -> usize {
     usize::MAX
 }
 
-/// How many of so many may be connections.
+/// The number of connections for this number of descriptors.
 pub(super) fn for_connections(descriptors: usize) -> usize {
     let reserved = (descriptors / 2).clamp(*RESERVED.start(), *RESERVED.end());
     descriptors.saturating_sub(reserved).max(1)

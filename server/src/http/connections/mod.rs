@@ -1,8 +1,9 @@
-//! Connections end. How many there may be, and how long each may ask nothing, say nothing or read nothing: whoever holds connections
-//! open cannot keep others out, and needs no token to try.
+//! Limits of connections: their number, and how long each may be idle, send nothing or read nothing. So a client that
+//! holds connections open cannot lock out others, which would not even need a token.
 //!
-//! [`acceptor`] admits connections, [`waiting`] ends those that wait for too long, [`stalled`] those whose peer reads nothing. The
-//! [`Connection`] knows from [`service`] whether a request is under way. What is upgraded to a WebSocket has pings of its own, and can only stall here.
+//! [`acceptor`] admits connections, [`waiting`] ends those that are idle for too long, [`stalled`] those whose peer
+//! reads nothing. The [`Connection`] knows from [`service`] whether a request is in progress. A WebSocket has its own
+//! pings, so only [`stalled`] applies to it.
 
 pub(crate) mod acceptor;
 mod answer_body;
@@ -33,34 +34,34 @@ use crate::config::{Config, Network};
 
 pub(crate) use descriptors::raise_limit;
 
-/// How often a line says that connections are refused.
-const TOLD_AGAIN: Duration = Duration::from_secs(60);
+/// Minimum interval between log lines about refused connections.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What connections may take.
+/// Limits of connections.
 #[derive(Debug, Clone)]
 pub(crate) struct ConnectionLimits {
-    /// Most connections in all.
+    /// Maximum number of connections.
     total: usize,
-    /// Most connections of one address; of IPv6, of one network of 64 bits.
+    /// Maximum number of connections per address; for IPv6 per /64 network.
     per_address: usize,
-    /// Longest time from accept to the first request.
+    /// Maximum time from accept to the first request.
     first_request: Duration,
-    /// Longest time without a request.
+    /// Maximum time without a request.
     idle: Duration,
-    /// Longest time in which the peer takes nothing of what is written.
+    /// Maximum time in which the peer reads nothing of what is written.
     stalled_write: Duration,
-    /// Proxies, behind which many clients share an address.
+    /// Trusted proxies, behind which many clients share an address.
     trusted: Vec<Network>,
 }
 
 impl ConnectionLimits {
-    /// The limits of a server with these settings, where the process may have `descriptors` files and sockets open.
+    /// The limits for these settings and this number of file descriptors.
     pub(crate) fn of(config: &Config, descriptors: usize) -> Self {
         let limits = &config.limits;
         let total = limits.connections.min(descriptors::for_connections(descriptors));
         ConnectionLimits {
             total,
-            // Nobody takes all of them.
+            // No single address can take all connections.
             per_address: limits.address_connections.min(total / 2).max(1),
             first_request: limits.first_request_time,
             idle: limits.idle_time,
@@ -69,7 +70,8 @@ impl ConnectionLimits {
         }
     }
 
-    /// Under which name a peer's connections are counted; `None` if they are not: on loopback and behind a trusted proxy many share one.
+    /// The key under which a peer's connections are counted; `None` on loopback and behind a trusted proxy, which many
+    /// clients share.
     fn counted(&self, peer: IpAddr) -> Option<IpAddr> {
         let peer = peer.to_canonical();
         if peer.is_loopback() || self.trusted.iter().any(|network| network.contains(peer)) {
@@ -94,24 +96,24 @@ struct Shared {
     refused: Refused,
 }
 
-/// Connections that were not let in.
+/// Counts and logs refused connections.
 struct Refused {
     telemetry: Telemetry,
-    told: Mutex<Option<Instant>>,
+    logged_at: Mutex<Option<Instant>>,
 }
 
 impl Refused {
-    /// Counts one, and writes a line at most once a minute: many may come.
+    /// Counts a refused connection, and logs at most once a minute.
     fn note(&self, peer: Option<IpAddr>) {
         let count = self.telemetry.connection_refused();
-        let mut told = self.told.lock();
-        if told.is_none_or(|told| told.elapsed() >= TOLD_AGAIN) {
-            *told = Some(Instant::now());
+        let mut logged_at = self.logged_at.lock();
+        if logged_at.is_none_or(|logged_at| logged_at.elapsed() >= LOG_INTERVAL) {
+            *logged_at = Some(Instant::now());
             let peer = peer.map(|peer| peer.to_string());
             tracing::warn!(
                 peer,
                 count,
-                "connections are refused: there are too many in all (limits.connections) or of one address (limits.address_connections, trusted_proxies)"
+                "refusing connections: too many in total (limits.connections) or from one address (limits.address_connections, trusted_proxies)"
             );
         }
     }
@@ -125,12 +127,12 @@ impl Shared {
 
 impl Connections {
     pub(crate) fn new(limits: ConnectionLimits, telemetry: Telemetry) -> Self {
-        let refused = Refused { telemetry, told: Mutex::default() };
+        let refused = Refused { telemetry, logged_at: Mutex::default() };
         Connections { shared: Arc::new(Shared { limits, table: Mutex::default(), refused }) }
     }
 
-    /// Lets a connection in, unless there are too many. Where there are too many in all, the one that has had nothing to do for the
-    /// longest time makes room.
+    /// Admits a connection within the limits. If the total is reached, the connection that has been idle for longest is
+    /// closed.
     fn admit(&self, peer: Option<IpAddr>) -> Option<Arc<Connection>> {
         let limits = &self.shared.limits;
         let address = peer.and_then(|peer| limits.counted(peer));
@@ -145,7 +147,7 @@ impl Connections {
     }
 }
 
-/// What lets a connection stay, and wakes it once it may not.
+/// Tells a connection that it must close, and wakes it.
 #[derive(Debug, Default)]
 struct Ticket {
     evicted: AtomicBool,
@@ -159,31 +161,31 @@ impl Ticket {
     }
 }
 
-/// One connection, from its accept to its end.
+/// One connection, from accept to its end.
 pub(crate) struct Connection {
     id: u64,
     address: Option<IpAddr>,
     opened: Instant,
     shared: Arc<Shared>,
     ticket: Arc<Ticket>,
-    /// It speaks another protocol by now.
+    /// Whether it was upgraded to another protocol.
     upgraded: AtomicBool,
 }
 
 impl Connection {
-    /// Until when it may go on as it is, if something was written to it at `written`; `None` while a request is under way, and once it is
-    /// upgraded.
+    /// Until when it may continue, given the time of the last write; `None` while a request is in progress, and after
+    /// an upgrade.
     fn deadline(&self, written: Instant) -> Option<Instant> {
         let limits = &self.shared.limits;
         match self.shared.table().waiting(self.id) {
             Waiting::FirstRequest => Some(self.opened + limits.first_request),
-            // The end of an answer may still be on its way.
+            // The end of a response may still be in a buffer.
             Waiting::Since(since) => Some(since.max(written) + limits.idle),
             Waiting::Readers { oldest, newest, count } => {
                 let since = match (count, self.address) {
-                    // What is taken of the only one is what is written.
+                    // If there is only one response, what the peer reads belongs to it.
                     (1, _) => oldest.max(written),
-                    // Of many who share the connection, one who takes nothing does not end it for the others.
+                    // If many share the connection, one that reads nothing must not end it for the others.
                     (_, None) => newest,
                     (_, Some(_)) => oldest,
                 };
@@ -198,12 +200,12 @@ impl Connection {
         self.ticket.evicted.load(Ordering::Acquire)
     }
 
-    /// Wakes a task once the connection has to make room.
+    /// Wakes a task once the connection must close.
     fn wake_when_evicted(&self, waker: &Waker) {
         self.ticket.waker.register(waker);
     }
 
-    /// Ready once the connection has to make room.
+    /// Completes once the connection must close.
     async fn evicted(&self) {
         poll_fn(|context| {
             self.wake_when_evicted(context.waker());

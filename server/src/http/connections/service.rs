@@ -1,4 +1,4 @@
-//! Notes which requests of a connection are under way, from their head to the end of their answer.
+//! Tracks which requests of a connection are in progress, from their head to the end of their response.
 
 use std::{
     future::Future,
@@ -16,15 +16,15 @@ use tower::Service;
 
 use super::{Connection, answer_body::AnswerBody};
 
-/// A request that is under way.
+/// A request in progress.
 pub(super) struct UnderWay {
     connection: Arc<Connection>,
-    /// Number of its answer among those of the connection, once it has begun.
+    /// Number of its response within the connection, once it has started.
     answer: Option<u64>,
 }
 
 impl UnderWay {
-    /// None if the connection was closed to make room.
+    /// `None` if the connection was closed to make room.
     fn begin(connection: &Arc<Connection>) -> Option<Self> {
         let admitted = connection.shared.table().begin(connection.id);
         admitted.then(|| UnderWay { connection: Arc::clone(connection), answer: None })
@@ -34,12 +34,12 @@ impl UnderWay {
         self.answer = self.connection.shared.table().answer(self.connection.id);
     }
 
-    /// A piece of the answer is handed over, and it is the reader's turn.
+    /// A piece of the response was handed over; now the client must read.
     pub(super) fn take(&self) {
         self.await_reader(Some(Instant::now()));
     }
 
-    /// What comes next of the answer is not there yet: it is not the reader who keeps it waiting.
+    /// The next piece is not available yet, so the client is not to blame.
     pub(super) fn await_server(&self) {
         self.await_reader(None);
     }
@@ -79,7 +79,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Some(mut under_way) = UnderWay::begin(&self.connection) else {
-            // Nothing of it is carried out: the connection ends.
+            // The request is not processed; the connection ends.
             return Box::pin(async { Ok(too_late()) });
         };
         let answering = self.inner.call(request);

@@ -1,4 +1,4 @@
-//! A connection that fails once its peer takes nothing of what is written. It lies below TLS, whose buffer says nothing of what moves.
+//! Fails a connection if its peer reads nothing of what is written. It is below TLS, whose buffer hides progress.
 
 use std::{
     future::Future,
@@ -15,7 +15,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-/// Accepts what `inner` accepts, for as long as the peer reads.
+/// Accepts connections like `inner`, and ends those whose peer does not read.
 #[derive(Debug, Clone)]
 pub(crate) struct ReadAcceptor<A> {
     inner: A,
@@ -23,7 +23,7 @@ pub(crate) struct ReadAcceptor<A> {
 }
 
 impl<A> ReadAcceptor<A> {
-    /// The peer may take nothing for `limit`.
+    /// The peer may read nothing for at most `limit`.
     pub(crate) fn new(inner: A, limit: Duration) -> Self {
         ReadAcceptor { inner, limit }
     }
@@ -47,16 +47,16 @@ where
     }
 }
 
-/// A connection whose peer reads.
+/// A connection with the check.
 pub(crate) struct ReadStream<T> {
     inner: T,
     limit: Duration,
-    /// Until when something has to be taken of what is written; none while nothing waits.
+    /// Until when the peer must read something; `None` while nothing waits.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> ReadStream<T> {
-    /// The outcome of a write, which may not be pending for too long.
+    /// The result of a write, or an error if it has been pending for too long.
     fn unless_stalled<R>(&mut self, outcome: Poll<io::Result<R>>, context: &mut Context<'_>) -> Poll<io::Result<R>> {
         if outcome.is_ready() {
             self.stalled = None;

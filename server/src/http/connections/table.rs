@@ -1,4 +1,4 @@
-//! Which connections there are and which of them wait for a request: what decides, without clocks and sockets.
+//! The table of connections, and which of them wait for a request: the decisions, without clocks and sockets.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -15,27 +15,27 @@ use super::{ConnectionLimits, Ticket};
 pub(super) enum Waiting {
     /// The first request.
     FirstRequest,
-    /// The next request, since then.
+    /// The next request, since this time.
     Since(Instant),
-    /// Nothing: requests are under way, or it speaks another protocol by now.
+    /// Nothing: requests are in progress, or it was upgraded.
     Busy,
-    /// That somebody takes answers of which there is more: so many, and since when nothing was taken of any of them.
+    /// The client, which has to read responses.
     Readers {
-        /// Of the one that waits longest.
+        /// Since when the slowest response waits.
         oldest: Instant,
-        /// Of the one that was taken last.
+        /// Since when the last read response waits.
         newest: Instant,
         count: usize,
     },
-    /// It has to make room.
+    /// It must close to make room.
     Evicted,
 }
 
 #[derive(Debug)]
 struct Entry {
-    /// Requests under way.
+    /// Number of requests in progress.
     requests: usize,
-    /// Those whose answers have begun, by number: since when it is the reader's turn to take more of it, if it is.
+    /// Responses that have started, by number: since when the client has to read, if it has to.
     answers: HashMap<u64, Option<Instant>>,
     next_answer: u64,
     asked: bool,
@@ -50,12 +50,12 @@ pub(super) struct Table {
     next: u64,
     open: HashMap<u64, Entry>,
     of_address: HashMap<IpAddr, usize>,
-    /// Those that wait, by since when.
+    /// Waiting connections, by time.
     waiting: BTreeSet<(Instant, u64)>,
 }
 
 impl Table {
-    /// The number of a new connection, unless there are too many.
+    /// Adds a connection within the limits; returns its number.
     pub(super) fn admit(
         &mut self,
         address: Option<IpAddr>,
@@ -109,7 +109,7 @@ impl Table {
         }
     }
 
-    /// Notes that a request begins. False if the connection had to make room: the request comes too late.
+    /// Records the start of a request. False if the connection was closed to make room: the request is too late.
     pub(super) fn begin(&mut self, id: u64) -> bool {
         let Some(entry) = self.open.get_mut(&id) else { return false };
         if entry.requests == 0 {
@@ -120,7 +120,7 @@ impl Table {
         true
     }
 
-    /// Notes that the answer to a request begins; its number.
+    /// Records the start of a response; returns its number.
     pub(super) fn answer(&mut self, id: u64) -> Option<u64> {
         let entry = self.open.get_mut(&id)?;
         let number = entry.next_answer;
@@ -129,21 +129,21 @@ impl Table {
         Some(number)
     }
 
-    /// Notes since when it is the reader's turn to take more of an answer; `None` if it is not.
+    /// Records since when the client has to read more of a response; `None` if it has not.
     pub(super) fn await_reader(&mut self, id: u64, answer: u64, since: Option<Instant>) {
         if let Some(waits) = self.open.get_mut(&id).and_then(|entry| entry.answers.get_mut(&answer)) {
             *waits = since;
         }
     }
 
-    /// Notes that it speaks another protocol from now on: it is not for us to say any more when it waits for too long.
+    /// Records an upgrade: from now on the limits for waiting do not apply.
     pub(super) fn upgrade(&mut self, id: u64) {
         if let Some(entry) = self.open.get_mut(&id) {
             entry.upgraded = true;
         }
     }
 
-    /// Notes that a request is over, with its answer if that had begun.
+    /// Records the end of a request, and of its response if that had started.
     pub(super) fn end(&mut self, id: u64, answer: Option<u64>, now: Instant) {
         if let Some(entry) = self.open.get_mut(&id) {
             entry.requests = entry.requests.saturating_sub(1);
@@ -162,7 +162,7 @@ impl Table {
             Some(entry) => {
                 let waits = || entry.answers.values().flatten();
                 match (waits().min(), waits().max()) {
-                    // Whatever else is under way: nobody who asks for more keeps what is not taken.
+                    // Regardless of other requests: a client that sends more requests must still read the responses.
                     (Some(oldest), Some(newest)) => {
                         Waiting::Readers { oldest: *oldest, newest: *newest, count: waits().count() }
                     }

@@ -1,4 +1,4 @@
-//! A connection that ends, as if the peer had closed it, once it has waited for too long.
+//! Ends a connection, as if the peer had closed it, when it has waited for too long.
 
 use std::{
     future::Future,
@@ -15,16 +15,17 @@ use tokio::{
 
 use super::Connection;
 
-/// Shorter writes carry no answer: they are the pings and acknowledgements of HTTP/2, which would keep a silent connection for ever.
+/// Shorter writes contain no response: they are HTTP/2 pings and acknowledgements, which must not keep a silent
+/// connection open.
 const SHORTEST_ANSWER: usize = 64;
 
-/// A connection that may not wait for too long.
+/// A connection with the check.
 pub(crate) struct Impatient<T> {
     inner: T,
     connection: Arc<Connection>,
-    /// When a piece of an answer was last written.
+    /// When a piece of a response was last written.
     written: Instant,
-    /// When to look again whether it has waited for too long.
+    /// When to check again.
     look_again: Option<Pin<Box<Sleep>>>,
 }
 
@@ -34,7 +35,7 @@ impl<T> Impatient<T> {
         Impatient { inner, connection, written, look_again: None }
     }
 
-    /// Ready once it has waited for too long.
+    /// Completes once it has waited for too long.
     fn poll_waited(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.connection.is_upgraded() {
             return Poll::Pending;
@@ -47,7 +48,7 @@ impl<T> Impatient<T> {
                 if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                     return Poll::Ready(());
                 }
-                // A request may end without this task being asked: then it is seen the next time.
+                // A request may end without waking this task; the next check notices that.
                 let limits = &self.connection.shared.limits;
                 let next = deadline.unwrap_or_else(|| Instant::now() + limits.idle.min(limits.stalled_write));
                 self.look_again = Some(Box::pin(sleep_until(next)));

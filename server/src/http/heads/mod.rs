@@ -1,8 +1,8 @@
-//! Heads of requests (request line and header fields) that are over the limit: refused in words, in the form that the path's askers
-//! read, and with a line in the log.
+//! Request heads (request line and header fields) above the limit: rejected with an error in the format of the path,
+//! and logged.
 //!
-//! HTTP/2 heads are measured by [`limit`]. Those of HTTP/1 never become a request: `hyper` refuses them with an empty answer, which
-//! [`stream`] replaces.
+//! [`limit`] checks HTTP/2 heads. HTTP/1 heads above the limit never become a request: hyper rejects them with an empty
+//! response, which [`stream`] replaces.
 
 pub(crate) mod stream;
 
@@ -18,24 +18,24 @@ use axum::{
 use super::auth::{Auth, Denied};
 use crate::config::Config;
 
-/// What is refused, and to whom that is told.
+/// The limit, and what is needed to report a rejection.
 #[derive(Debug, Clone)]
 pub(crate) struct HeadLimit {
-    /// Writes the log.
+    /// Writes the audit log.
     auth: Auth,
-    /// Longest head, in bytes.
+    /// Maximum size of a head, in bytes.
     bytes: usize,
-    /// The path below which this server is.
+    /// The base path of this server.
     base: Arc<str>,
 }
 
 impl HeadLimit {
-    /// The limit of a server with these settings.
+    /// The limit for these settings.
     pub(crate) fn of(config: &Config, auth: &Auth) -> Self {
         HeadLimit { auth: auth.clone(), bytes: config.limits.header_bytes, base: config.base_path().into() }
     }
 
-    /// Writes down that a request is refused, and says so.
+    /// Logs a rejection and creates the error response.
     fn refuse(&self, parts: &Parts, status: StatusCode) -> Denied {
         let limit = self.bytes;
         self.auth.audit_refusal(parts, None, &format!("its head is over {limit} bytes (limits.header)"));
@@ -47,7 +47,7 @@ impl HeadLimit {
     }
 }
 
-/// Refuses requests whose head is over the limit.
+/// Rejects requests whose head is above the limit.
 pub(crate) async fn limit(State(limit): State<HeadLimit>, request: Request, next: Next) -> Response {
     if size(&request) <= limit.bytes {
         return next.run(request).await;
@@ -56,9 +56,10 @@ pub(crate) async fn limit(State(limit): State<HeadLimit>, request: Request, next
     limit.refuse(&parts, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE).for_path(&parts.uri)
 }
 
-/// How long the head of a request is, as HTTP/1 writes it.
+/// The size of a request's head in HTTP/1 format.
 fn size(request: &Request) -> usize {
-    // ` HTTP/1.1\r\n` after the line's other parts, `: ` and `\r\n` around each value, `\r\n` at the end.
+    // ` HTTP/1.1\r\n` after the other parts of the request line, `: ` and `\r\n` around each value, `\r\n` at the
+    // end.
     let target = request.uri().path_and_query().map_or(1, |target| target.as_str().len());
     let line = request.method().as_str().len().saturating_add(target).saturating_add(14);
     let fields = request.headers().iter().map(|(name, value)| name.as_str().len().saturating_add(value.len()));

@@ -1,7 +1,7 @@
-//! A connection whose empty refusals of too large HTTP/1 heads are given words.
+//! Replaces hyper's empty rejections of large HTTP/1 heads.
 //!
-//! `hyper` answers a head that is over its limit by itself: no service sees the request, and nobody is told. So the stream remembers how
-//! the request began, and puts another answer in place of that one.
+//! hyper itself rejects a head above its limit: no service sees the request, and nothing is logged. So this stream
+//! remembers the start of the request, and replaces the empty response.
 
 use std::{
     future::Future,
@@ -29,18 +29,18 @@ use crate::http::{
     rewrite::{self, Additions},
 };
 
-/// How much of a request's beginning is remembered, in bytes: method and path.
+/// Bytes to remember of the start of a request: method and path.
 const BEGINNING: usize = 2 << 10;
-/// How a refusal of hyper's begins, with the status after it.
+/// The start of hyper's rejection; the status follows.
 const ANSWER: &[u8] = b"HTTP/1.1 ";
-/// What it has, and none of our answers.
+/// hyper's rejection contains this, and no response of ours does.
 const EMPTY: &[u8] = b"content-length: 0\r\n";
-/// How long, and for how many bytes, what a refused client still sends is read: closed before, the connection would be reset, and the
-/// client could lose the answer (RFC 9112, section 9.6).
+/// How long, and how many bytes, to read from a rejected client: if we closed earlier, the connection would be reset,
+/// and the client could lose the response (RFC 9112, section 9.6).
 const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 4 << 20;
 
-/// Accepts connections, and gives words to their refusals.
+/// Accepts connections, and replaces their rejections.
 #[derive(Debug, Clone)]
 pub(crate) struct HeadAcceptor<A> {
     inner: A,
@@ -48,7 +48,7 @@ pub(crate) struct HeadAcceptor<A> {
 }
 
 impl<A> HeadAcceptor<A> {
-    /// Over the plain text of what `inner` accepts.
+    /// On top of the plain text of `inner`.
     pub(crate) fn new(inner: A, limit: HeadLimit) -> Self {
         HeadAcceptor { inner, limit }
     }
@@ -73,23 +73,23 @@ where
     }
 }
 
-/// Where a connection is.
+/// State of a connection.
 #[derive(Debug)]
 enum State {
-    /// A request is read, which began so.
+    /// A request is read; this is its start.
     Asked(Vec<u8>),
-    /// It is answered.
+    /// The response is written.
     Answering,
-    /// A refusal is written, of which so many bytes are out.
+    /// A rejection is written; this many bytes are sent.
     Refusing(Vec<u8>, usize),
-    /// A refusal was written.
+    /// A rejection was written.
     Refused {
-        /// What may still be read.
+        /// Number of bytes that may still be read.
         rest: usize,
-        /// Until when; set once the connection shall close.
+        /// Until when; set once the connection is to be closed.
         until: Option<Pin<Box<Sleep>>>,
     },
-    /// The connection speaks another protocol by now.
+    /// The connection was upgraded.
     Upgraded,
 }
 
@@ -103,7 +103,7 @@ pub(crate) struct HeadStream<T> {
 }
 
 impl<T> HeadStream<T> {
-    /// Notes what was read.
+    /// Records read bytes.
     fn note_read(&mut self, read: &[u8]) {
         if matches!(self.state, State::Answering) {
             self.state = State::Asked(Vec::new());
@@ -114,7 +114,7 @@ impl<T> HeadStream<T> {
         }
     }
 
-    /// Notes what is about to be written: the first piece of an answer says what it is.
+    /// Checks bytes to be written: the first piece of a response identifies it.
     fn note_write(&mut self, piece: &[u8]) {
         let State::Asked(beginning) = &self.state else { return };
         let status = piece.strip_prefix(ANSWER).and_then(|rest| StatusCode::from_bytes(rest.get(..3)?).ok());
@@ -128,7 +128,7 @@ impl<T> HeadStream<T> {
         };
     }
 
-    /// The answer to the request that began so.
+    /// The response to the request with this start.
     fn refusal(&self, beginning: &[u8], status: StatusCode) -> Vec<u8> {
         let beginning = String::from_utf8_lossy(beginning);
         let (method, rest) = beginning.split_once(' ').unwrap_or(("GET", "/"));
@@ -139,7 +139,7 @@ impl<T> HeadStream<T> {
         if let Some(peer) = self.peer {
             parts.extensions.insert(ConnectInfo(peer));
         }
-        // No layer of the router sees this answer.
+        // No layer of the router sees this response.
         let base = self.limit.base.as_ref();
         if let Some(uri) = reached::without(&parts.uri, base) {
             parts.uri = uri;
@@ -159,7 +159,7 @@ impl<T> HeadStream<T> {
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> HeadStream<T> {
-    /// Writes out the refusal, if there is one. Ready with whether there was.
+    /// Writes the rejection, if there is one. Returns whether there was.
     fn poll_refuse(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         while let State::Refusing(answer, written) = &mut self.state {
             let Some(rest) = answer.get(*written..).filter(|rest| !rest.is_empty()) else {
@@ -174,7 +174,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> HeadStream<T> {
         Poll::Ready(Ok(false))
     }
 
-    /// Reads what a refused client still sends, until it has read the answer and closed, or for a while.
+    /// Reads from a rejected client until it has read the response and closed, or for a while.
     fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
         let State::Refused { rest, until } = &mut self.state else { return Poll::Ready(()) };
         let until = until.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));

@@ -26,7 +26,7 @@ pub(crate) async fn poll(
     principal: Principal,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, ApiError> {
-    // A poll is a socket to those that no socket reaches, and counts as one.
+    // A poll is a replacement for a socket, and counts as one.
     let _admitted = match auth.admit_poll(&principal) {
         Ok(admitted) => admitted,
         Err(denied) => return Ok(denied.for_path(&uri)),

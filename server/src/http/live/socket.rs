@@ -1,4 +1,4 @@
-//! One browser over `/ws`, from `hello` to close.
+//! One browser on `/ws`, from `hello` to close.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -21,50 +21,51 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 const PING_INTERVAL: Duration = Duration::from_secs(20);
-/// Without a pong for this long the browser is gone; a message that cannot be written for this long says the same.
+/// A browser without a pong for this long, or to which a message could not be written for this long, is gone.
 const DEAD_AFTER: Duration = Duration::from_secs(40);
-/// Largest message from a browser.
+/// Maximum size of a message from a browser.
 pub(super) const MAX_CLIENT_MESSAGE_BYTES: usize = 64 << 10;
-/// Read buffer of a socket: browsers send little, and thousands of sockets each have one.
+/// Read buffer of a socket: browsers send little, and there may be thousands of sockets.
 pub(super) const READ_BUFFER_BYTES: usize = 1 << 10;
-/// Subscriptions that follow a `resume` within this time are those of the lost connection; later ones are new, and begin whole.
+/// Subscriptions within this time after a `resume` continue those of the lost connection; later ones are new and start
+/// with a snapshot.
 const RESUME_TIME: Duration = Duration::from_secs(5);
-/// Messages sent before the socket is flushed.
+/// Messages to send before the socket is flushed.
 const BATCH: usize = 32;
-/// Longer messages are charged until they are written: each socket has a copy of its own.
+/// Longer messages are charged until they are written, because each socket has its own copy.
 const LIGHT_BYTES: usize = 64 << 10;
-/// Longer ones take so long to encode that other tasks of the thread go elsewhere meanwhile.
+/// Encoding of longer messages takes so long that it runs outside the async threads.
 const HEAVY_BYTES: u64 = 1 << 20;
-/// Between two looks whether there is room for a message.
+/// Interval of checks for whether a message fits into the memory limit.
 const ROOM_INTERVAL: Duration = Duration::from_millis(100);
-/// Normal close codes of RFC 6455, 7.4.1.
+/// Close codes of RFC 6455, 7.4.1.
 const CLOSE_GOING_AWAY: u16 = 1001;
 
-/// What a socket is opened with.
+/// Parameters of a socket.
 pub(super) struct SocketOptions {
-    /// Form of the messages.
+    /// Format of the messages.
     pub format: Format,
-    /// What the session may do.
+    /// Role of the session.
     pub role: Role,
-    /// Topics of `?topics=`, subscribed at once with ids from 1.
+    /// Topics of `?topics=`, subscribed at once with IDs from 1.
     pub topics: Vec<Topic>,
-    /// Most subscriptions at a time.
+    /// Maximum number of subscriptions.
     pub max_subscriptions: usize,
-    /// Memory for messages on their way.
+    /// Memory for messages that are being sent.
     pub memory: MemoryBudget,
-    /// What the session sees.
+    /// Scope of the session.
     pub scope: Scope,
-    /// Whether the session may follow a topic.
+    /// Whether the session may subscribe to a topic.
     pub may_follow: Box<dyn Fn(&Topic) -> bool + Send + Sync>,
 }
 
-/// The form for the subprotocol that was agreed on; JSON for clients that named none.
+/// The format of the negotiated subprotocol; JSON for clients without one.
 #[must_use]
 pub(super) fn format_of(protocol: Option<&str>) -> Format {
     if protocol == Some(BINARY_PROTOCOL) { Format::Cbor } else { Format::Json }
 }
 
-/// Serves a socket until the browser leaves, `session_ended` comes to pass, or the server stops.
+/// Serves a socket until the browser leaves, `session_ended` completes, or the server stops.
 pub(super) async fn serve(
     socket: WebSocket,
     hub: Hub,
@@ -114,7 +115,7 @@ pub(super) async fn serve(
                 let Some(next) = next else { break };
                 let mut sent = session.send(&mut sink, next).await;
                 for _ in 1..BATCH {
-                    // What is long is written before anything else is put behind it.
+                    // A large message is written before anything else.
                     if !matches!(sent, Ok(None)) {
                         break;
                     }
@@ -167,7 +168,7 @@ pub(super) async fn serve(
     session.end();
 }
 
-/// The browser does not take what it is sent.
+/// The browser is gone.
 struct Gone;
 
 type Sink = futures_util::stream::SplitSink<WebSocket, Message>;
@@ -191,7 +192,7 @@ fn close(code: u16, reason: &'static str) -> Message {
     Message::Close(Some(CloseFrame { code, reason: reason.into() }))
 }
 
-/// A document of the form as a frame of its kind.
+/// A message as a frame of its format.
 fn frame(document: Vec<u8>, format: Format) -> Message {
     match format {
         Format::Json => Message::Text(String::from_utf8(document).unwrap_or_default().into()),
@@ -206,12 +207,12 @@ fn encode(message: &ServerMessage, format: Format) -> Message {
         Format::Cbor => ciborium::into_writer(message, &mut document).map_err(|error| error.to_string()),
     };
     if let Err(error) = outcome {
-        tracing::error!(error, "a live message could not be encoded");
+        tracing::error!(error, "cannot encode a live message");
     }
     frame(document, format)
 }
 
-/// What a message from the browser came to.
+/// Result of a browser's message.
 enum Read {
     Nothing,
     Closed,
@@ -224,9 +225,10 @@ struct Session {
     format: Format,
     queue: QueueSender,
     subscriptions: HashMap<u64, Subscription>,
-    /// Number of the last update that an earlier connection to this run of the server saw, and when that was told.
+    /// The last sequence number that an earlier connection to this run of the server received, and when `resume`
+    /// arrived.
     resume: Option<(u64, Instant)>,
-    /// What was refused because there was no room for it, to be tried again.
+    /// Subscriptions that exceeded a memory limit, to be retried.
     refused: BTreeMap<u64, Topic>,
     max: usize,
     memory: MemoryBudget,
@@ -235,7 +237,7 @@ struct Session {
 }
 
 impl Session {
-    /// Hands a message to the socket, and gives what it is charged to if it is long.
+    /// Sends a message; returns its charge if it is large.
     async fn send(&self, sink: &mut Sink, next: Next) -> Result<Option<Charge>, Gone> {
         match next {
             Next::Update(id, update) if self.subscriptions.contains_key(&id) => {
@@ -258,10 +260,11 @@ impl Session {
         }
     }
 
-    /// Waits until there is room for a message of so many bytes: others of the token that stall give theirs back when they are dead.
+    /// Waits until a message of `bytes` bytes fits into the memory limit: stalled sockets of the token free theirs when
+    /// they die.
     async fn room(&self, bytes: usize) -> Result<Charge, Gone> {
         let (token, bytes) = (Requester::current().account(), u64::try_from(bytes).unwrap_or(u64::MAX));
-        // One that is longer than all the room there is goes alone.
+        // A message larger than the limit is sent alone.
         let bytes = bytes.min(self.memory.token_limit());
         let waiting = async {
             loop {
@@ -293,7 +296,7 @@ impl Session {
         answer.map_or(Read::Nothing, Read::Answer)
     }
 
-    /// Carries out a message; returns what to answer if it cannot be.
+    /// Processes a message; returns the error response, if any.
     fn handle(&mut self, message: ClientMessage) -> Option<ServerMessage> {
         match message {
             ClientMessage::Subscribe { id, .. } if self.subscriptions.contains_key(&id) => Some(refusal(
@@ -309,7 +312,7 @@ impl Session {
                 Some(refusal(Some(id), "forbidden", message))
             }
             ClientMessage::Subscribe { id, topic } => {
-                let resume = self.resume.filter(|(_, told)| told.elapsed() < RESUME_TIME).map(|(seq, _)| seq);
+                let resume = self.resume.filter(|(_, at)| at.elapsed() < RESUME_TIME).map(|(seq, _)| seq);
                 self.refused.remove(&id);
                 let error = self.subscribe(id, topic, resume).err()?;
                 Some(refusal(Some(id), error.kind.live_code(), error.message))
@@ -333,7 +336,7 @@ impl Session {
         self.subscriptions.len() + waits >= self.max
     }
 
-    /// Begins a subscription. One that there is no room for now is remembered.
+    /// Starts a subscription. One that exceeds a memory limit is retried later.
     fn subscribe(&mut self, id: u64, topic: Topic, resume: Option<u64>) -> Result<(), QueryError> {
         match self.hub.subscribe(&self.scope, &topic, self.queue.clone(), id, resume) {
             Ok(subscription) => {
@@ -349,8 +352,8 @@ impl Session {
         }
     }
 
-    /// Begins what there is room for by now, and returns what to say of what is refused for another reason. From the first one that there is
-    /// still no room for on, they stay remembered; that was told already.
+    /// Retries subscriptions that exceeded a memory limit; returns errors for other reasons. Stops at the first one
+    /// that still exceeds the limit; that error was already sent.
     fn try_refused_again(&mut self) -> Vec<ServerMessage> {
         let mut refusals = Vec::new();
         while let Some((id, topic)) = self.refused.pop_first() {
@@ -388,7 +391,7 @@ mod tests {
 
     const WINDOW: Duration = Duration::from_millis(200);
 
-    /// A hub whose tokens start one query in a [`WINDOW`].
+    /// A hub whose tokens may start one query per [`WINDOW`].
     fn hub() -> Hub {
         let budgets = Budgets::of(1 << 30);
         let reads = ReadScheduler::new(&budgets, 2, Duration::from_secs(10));
@@ -435,7 +438,7 @@ mod tests {
             assert!(session.handle(subscribe(1, "vector(1)")).is_none());
             assert_eq!(code(session.handle(subscribe(2, "vector(2)"))), "limit");
             assert!(!session.subscriptions.contains_key(&2));
-            // It counts among those that a socket may have; what is wrong is not tried again.
+            // It counts as a subscription of the socket; an invalid one is not retried.
             assert_eq!(code(session.handle(subscribe(3, "vector(3)"))), "limit");
             assert_eq!(session.refused.len(), 1);
             assert!(session.try_refused_again().is_empty(), "that was said");
@@ -455,13 +458,13 @@ mod tests {
             session.handle(ClientMessage::Unsubscribe { id: 5 });
             tokio::time::sleep(WINDOW).await;
 
-            // What is refused for another reason when it is tried again is told, and not tried any more.
+            // If a retry fails for another reason, the error is sent, and there is no further retry.
             let ClientMessage::Subscribe { id, topic } = subscribe(6, "vector(") else { panic!() };
             session.refused.insert(id, topic);
-            let mut told = session.try_refused_again();
-            assert!(matches!(told.first(), Some(ServerMessage::Error { id: Some(6), .. })), "{told:?}");
-            assert_eq!(code(told.pop()), "bad_query");
-            assert!(told.is_empty() && session.refused.is_empty());
+            let mut messages = session.try_refused_again();
+            assert!(matches!(messages.first(), Some(ServerMessage::Error { id: Some(6), .. })), "{messages:?}");
+            assert_eq!(code(messages.pop()), "bad_query");
+            assert!(messages.is_empty() && session.refused.is_empty());
         };
         Requester::Token("a".into()).scope(test).await;
     }

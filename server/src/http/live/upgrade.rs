@@ -1,4 +1,4 @@
-//! `/ws`: from the admitted request to the live socket.
+//! `/ws`: upgrades an admitted request to a live socket.
 
 use access::Principal;
 use axum::{
@@ -19,7 +19,7 @@ pub(crate) struct Parameters {
     topics: String,
 }
 
-/// Upgrades a request that was admitted.
+/// Upgrades an admitted request.
 pub(crate) async fn upgrade(
     State(state): State<LiveState>,
     principal: Principal,

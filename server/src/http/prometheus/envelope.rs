@@ -10,7 +10,7 @@ use axum::{
 use datasource::{ErrorKind, QueryError};
 use serde::Serialize;
 
-/// When to come again, in seconds, where there was no room.
+/// `Retry-After` in seconds, when a memory limit is reached.
 pub(crate) const RETRY_SECS: HeaderValue = HeaderValue::from_static("5");
 
 #[derive(Serialize)]
@@ -29,12 +29,12 @@ struct Failure<'a> {
     error: &'a str,
 }
 
-/// An answer with its data.
+/// A response with data.
 pub(crate) fn success<T: Serialize>(data: &T) -> Response {
     success_with(data, &[])
 }
 
-/// An answer with its data, and what is to be remarked on it.
+/// A response with data and warnings.
 pub(crate) fn success_with<T: Serialize>(data: &T, warnings: &[&'static str]) -> Response {
     match serde_json::to_vec(&Success { status: "success", data, warnings }) {
         Ok(body) => json(StatusCode::OK, body),
@@ -42,7 +42,7 @@ pub(crate) fn success_with<T: Serialize>(data: &T, warnings: &[&'static str]) ->
     }
 }
 
-/// An answer whose data is JSON already, with the engine's annotations.
+/// A response whose data is already JSON, with the engine's warnings and infos.
 pub(crate) fn annotated_raw(data: &str, warnings: &[String], infos: &[String]) -> Response {
     let mut body = Vec::with_capacity(data.len() + 64);
     body.extend_from_slice(b"{\"status\":\"success\",\"data\":");
@@ -50,7 +50,7 @@ pub(crate) fn annotated_raw(data: &str, warnings: &[String], infos: &[String]) -
     for (name, notes) in [("warnings", warnings), ("infos", infos)] {
         if !notes.is_empty() {
             body.extend_from_slice(format!(",\"{name}\":").as_bytes());
-            // Strings always have a JSON form.
+            // Serialization of strings cannot fail.
             body.extend(serde_json::to_vec(notes).unwrap_or_default());
         }
     }
@@ -62,7 +62,7 @@ fn json(status: StatusCode, body: Vec<u8>) -> Response {
     (status, [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// A request of Prometheus' API that failed, as a response.
+/// A failed request of Prometheus' API, as a response.
 #[derive(Debug)]
 pub struct ErrorResponse(pub QueryError);
 
@@ -92,7 +92,7 @@ impl IntoResponse for ErrorResponse {
     }
 }
 
-/// An error outside of [`datasource::ErrorKind`], by its status and `errorType`.
+/// An error other than [`datasource::ErrorKind`], by its status and `errorType`.
 pub(crate) fn failure(status: StatusCode, error_type: &'static str, message: &str) -> Response {
     let failure = Failure { status: "error", error_type, error: message };
     json(status, serde_json::to_vec(&failure).unwrap_or_default())

@@ -1,4 +1,4 @@
-//! Exemplars: traces that stand for samples.
+//! Exemplars: links from samples to traces.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -17,7 +17,7 @@ use super::{
     pass_on,
 };
 
-/// What an exemplar takes in an answer, with the labels of its series, about, in bytes.
+/// Approximate memory of an exemplar in a response with the labels of its series, in bytes.
 const EXEMPLAR_BYTES: usize = 1 << 10;
 
 /// Exemplars of one series.
@@ -35,7 +35,7 @@ struct One<'a> {
     timestamp: serde_json::Number,
 }
 
-/// The exemplars of all series that the selectors of a query name.
+/// The exemplars of all series that the selectors of a query match.
 pub(super) async fn query(
     State(embedded): State<Arc<Embedded>>,
     State(exemplars): State<Exemplars>,

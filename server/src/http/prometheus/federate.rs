@@ -1,4 +1,4 @@
-//! `/federate`: the newest samples in the text format, for a Prometheus that scrapes us.
+//! `/federate`: the latest samples in the text format, for a Prometheus that scrapes us.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,12 +19,12 @@ use timeseries::{SeriesSource, is_stale_marker};
 
 use super::{Answer, bad_data, params::Params, pass_on};
 
-/// How far back a sample may lie and still count as current.
+/// Maximum age of a sample.
 const LOOK_BACK_MS: i64 = 5 * 60 * 1000;
-/// Label that Prometheus would set to our address on every series that has none.
+/// Prometheus would set this label to our address on series without it.
 const INSTANCE: &str = "instance";
 
-/// The newest float sample of each series that a `match[]` selects, unless the series has ended.
+/// The latest float sample of each series that a `match[]` selects, unless the series has a stale marker.
 pub(super) async fn federate(
     State(embedded): State<Arc<Embedded>>,
     backend: Backend,
@@ -36,7 +36,7 @@ pub(super) async fn federate(
         return Err(bad_data("no match[] parameter provided").into());
     }
     if let Backend::Prometheus(engine) = &backend {
-        // It stands beside the engine's API, not below it.
+        // The path is outside of `/api/v1`.
         return pass_on(engine, &scope.request("../../federate", Reads::Selectors, params.pairs())?).await;
     }
     let selectors = scope.selectors(params.all("match[]"))?;
@@ -75,7 +75,7 @@ fn page(
             .map_err(|error| QueryError::new(ErrorKind::Execution, error.to_string()))?;
         for series in found {
             let float = series.timestamps.last().copied().zip(series.values.last().copied());
-            // The text format has no native histograms; a series that became one has no current number.
+            // The text format has no native histograms; a series that became one has no current float.
             let became_histogram = series.histograms.last().map(|(time, _)| *time);
             if let Some((time, value)) = float
                 && !is_stale_marker(value)
@@ -92,7 +92,7 @@ fn page(
     }
     let mut page = Writer::new();
     for (name, series) in by_name {
-        // Of a histogram there are single series here, which have no type of their own.
+        // The parts of a histogram are single series here, without a type.
         let kind = match kinds.get(&*name).map(|about| about.kind.as_str()) {
             Some("counter") => Kind::Counter,
             Some("gauge") => Kind::Gauge,

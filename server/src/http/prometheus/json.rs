@@ -1,4 +1,4 @@
-//! Results in the JSON of Prometheus' HTTP API, written straight into one string.
+//! Results in the JSON of Prometheus' HTTP API, written directly into a string.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use labels::Labels;
 use promql::Value;
 use timeseries::{Sample, histogram::Histogram};
 
-/// Writes `{"resultType":...,"result":...}`; false as soon as it is longer than `limit` bytes.
+/// Writes `{"resultType":...,"result":...}`; false once it exceeds `limit` bytes.
 pub(super) fn write_value(data: &mut String, value: &Value, limit: usize) -> bool {
     match value {
         Value::Matrix(matrix) => {
@@ -62,7 +62,7 @@ pub(super) fn write_value(data: &mut String, value: &Value, limit: usize) -> boo
             data.push_str("]}");
         }
         Value::Scalar { timestamp_ms, value } => {
-            // Unlike samples, Prometheus writes scalars without an exponent, and their time as a plain number.
+            // Prometheus writes scalars without an exponent, unlike samples, and their time as a plain number.
             data.push_str("{\"resultType\":\"scalar\",\"result\":[");
             data.push_str(&seconds(*timestamp_ms).to_string());
             data.push_str(",\"");
@@ -114,7 +114,7 @@ fn write_text(data: &mut String, text: &str) {
         data.push_str(text);
         data.push('"');
     } else {
-        // A string always has a JSON form.
+        // Serialization of strings cannot fail.
         data.push_str(&serde_json::to_string(text).unwrap_or_default());
     }
 }
@@ -130,7 +130,7 @@ fn write_labels(data: &mut String, labels: &Labels) {
     data.push('}');
 }
 
-/// Unix seconds, with milliseconds where there are any, as Prometheus writes them.
+/// Unix seconds, with milliseconds if not zero, as in Prometheus.
 fn write_time(data: &mut String, time_ms: i64) {
     let sign = if time_ms < 0 { "-" } else { "" };
     let (seconds, millis) = (time_ms.unsigned_abs() / 1000, time_ms.unsigned_abs() % 1000);
@@ -149,7 +149,7 @@ fn write_float(data: &mut String, time_ms: i64, value: f64) {
     data.push_str("\"]");
 }
 
-/// Unix seconds as a number of JSON.
+/// Unix seconds as a JSON number.
 pub(super) fn seconds(time_ms: i64) -> serde_json::Number {
     if time_ms % 1000 == 0 {
         return (time_ms / 1000).into();
@@ -159,7 +159,7 @@ pub(super) fn seconds(time_ms: i64) -> serde_json::Number {
     serde_json::Number::from_f64(time_ms as f64 / 1000.0).unwrap_or_else(|| 0.into())
 }
 
-/// A value as Prometheus' JSON has it: the shortest text that reads back, with an exponent below 1e-6 and from 1e21.
+/// A value as in Prometheus' JSON: the shortest text that parses back, with an exponent below 1e-6 and from 1e21 on.
 pub(crate) fn write_number(data: &mut String, value: f64) {
     let magnitude = value.abs();
     if value.is_finite() && magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
@@ -192,7 +192,7 @@ fn write_histogram(data: &mut String, time_ms: i64, histogram: &Histogram) {
     data.push_str(if open { "]}]" } else { "}]" });
 }
 
-/// Prometheus' code for which bounds of a bucket belong to it.
+/// Prometheus' code for which bounds of a bucket are inclusive.
 fn boundaries(lower_included: bool, upper_included: bool) -> u8 {
     match (lower_included, upper_included) {
         (false, true) => 0,

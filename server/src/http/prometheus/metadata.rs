@@ -1,4 +1,4 @@
-//! What is said about metric families.
+//! Metadata of metric families.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -40,7 +40,7 @@ pub(super) async fn metadata(
         }
     };
     let limit = params.count("limit")?;
-    // There is one description a family here: any limit of them allows it.
+    // There is one metadata entry per family, so any limit allows it.
     params.count("limit_per_metric")?;
     let seen = if scope.is_all() {
         None

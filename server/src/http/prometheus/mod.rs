@@ -1,6 +1,6 @@
-//! Prometheus' HTTP API under `/api/v1`, over whichever engine answers, and `/federate`.
+//! Prometheus' HTTP API under `/api/v1` for all engines, and `/federate`.
 //!
-//! The embedded engine's answers are written here; an upstream's are passed on as they come.
+//! Responses of the embedded engine are written here; those of a remote engine are passed on.
 
 pub(crate) mod envelope;
 mod exemplars;
@@ -30,12 +30,12 @@ use self::envelope::ErrorResponse;
 use super::{OnDashboards, Rights, Route, Who, WithinMatchers};
 use crate::state::AppState;
 
-/// A query, which a session that is limited to dashboards asks only if it is on one of them.
+/// A query; a session that is limited to dashboards may only send those on its dashboards.
 const QUERY: Rights = Rights { on_dashboards: OnDashboards::Queries, ..Rights::LISTS };
-/// What this program is and what it takes, and not what it watches.
+/// About this program and its settings, without observed data.
 const ABOUT: Rights = Rights { within_matchers: WithinMatchers::Whole, ..Rights::LISTS };
 
-/// The routes under `/api/v1` that read, and `/federate`, which stands beside them.
+/// The reading routes under `/api/v1`, and `/federate`.
 pub(crate) fn routes() -> Vec<Route<AppState>> {
     vec![
         Route::get_or_post("/api/v1/query", QUERY, query::instant),
@@ -67,7 +67,7 @@ pub(crate) fn routes() -> Vec<Route<AppState>> {
 impl FromRequestParts<AppState> for Backend {
     type Rejection = ErrorResponse;
 
-    /// The engine that the parameter `engine` of the URL names, or the first one.
+    /// The engine in the parameter `engine` of the URL, or the default one.
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ErrorResponse> {
         let query = parts.uri.query().unwrap_or_default();
         let name = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == ENGINE).map(|(_, name)| name);
@@ -77,13 +77,13 @@ impl FromRequestParts<AppState> for Backend {
 
 type Answer = Result<Response, ErrorResponse>;
 
-/// Passes a request on to another engine, and its answer back as it is.
+/// Passes a request on to a remote engine, and its response back.
 async fn pass_on(engine: &Prometheus, request: &ScopedRequest) -> Answer {
     let EngineResponse { status, content_type, body, charge: _charge } = engine.pass_on(request).await?;
     let mut response = (status, body).into_response();
     match content_type {
         Some(content_type) => response.headers_mut().insert(CONTENT_TYPE, content_type),
-        // What has no type is not given one.
+        // A response without a content type stays without one.
         None => response.headers_mut().remove(CONTENT_TYPE),
     };
     Ok(response)
@@ -93,7 +93,7 @@ fn bad_data(message: impl Into<String>) -> QueryError {
     QueryError::new(ErrorKind::BadData, message)
 }
 
-/// Says of an error of the query that it is in that parameter, as Prometheus does.
+/// Adds the parameter `query` to an error, as in Prometheus.
 fn in_query(error: impl Into<QueryError>) -> QueryError {
     let error = error.into();
     match error.kind {

@@ -1,4 +1,4 @@
-//! Parameters of Prometheus' HTTP API, from the query string of a GET and the form of a POST alike.
+//! Parameters of Prometheus' HTTP API, from the query string of a GET or the form of a POST.
 
 use std::{
     error::Error,
@@ -19,13 +19,13 @@ use http_body_util::LengthLimitError;
 use super::envelope::{ErrorResponse, failure};
 
 const NS_OF_MS: i64 = 1_000_000;
-/// Durations are counted in nanoseconds, as in Go: this is 2^63.
+/// Durations are in nanoseconds, as in Go: this is 2^63.
 const MAX_DURATION_NS: f64 = 9_223_372_036_854_775_808.0;
-/// Largest form accepted.
+/// Maximum size of a form, in bytes.
 const MAX_FORM_BYTES: usize = 1 << 20;
 
-/// Names and values in the order of the request: the form first, then the query string, so that of a parameter that is in both the form's
-/// counts, as in Go's servers.
+/// Names and values in order: the form first, then the query string, so that the form's value is used for a parameter
+/// in both, as in Go's servers.
 #[derive(Default)]
 pub(crate) struct Params(Vec<(String, String)>);
 
@@ -35,7 +35,7 @@ impl<S: Send + Sync> FromRequest<S> for Params {
     async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
         let of_url = read_pairs(request.uri().query().unwrap_or_default().as_bytes())
             .map_err(|error| ErrorResponse(error).into_response())?;
-        // The body of other methods has no meaning, and whoever checks what a GET asks for looks at its URL alone.
+        // The body of other methods has no meaning, and permission checks of a GET only read its URL.
         let is_form = request.method() == Method::POST
             && request
                 .headers()
@@ -51,18 +51,18 @@ impl<S: Send + Sync> FromRequest<S> for Params {
     }
 }
 
-/// The answer to a body that is too long.
+/// The response to a body above the limit.
 pub(crate) fn too_long() -> Response {
     failure(StatusCode::PAYLOAD_TOO_LARGE, "bad_data", "the request's body is over the limit; ask for less at a time")
 }
 
-/// The names and values of a form or a query string.
+/// Parses a form or a query string.
 fn read_pairs(text: &[u8]) -> Result<Vec<(String, String)>, QueryError> {
     let pairs = pairs::read(text).map_err(|error| bad_data(error.to_string()))?;
     Ok(pairs.into_owned().collect())
 }
 
-/// The answer to a form that is too long, or that did not arrive.
+/// The response to a form that is too long, or was not received.
 fn not_received(error: &axum::Error) -> Response {
     let mut cause: Option<&dyn Error> = Some(error);
     while let Some(error) = cause {
@@ -95,7 +95,7 @@ impl Params {
         Params(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
-    /// All but the parameters of these names.
+    /// All parameters except those with these names.
     pub(crate) fn without(&self, names: &[&str]) -> Self {
         Params(self.0.iter().filter(|(name, _)| !names.contains(&name.as_str())).cloned().collect())
     }
@@ -110,12 +110,12 @@ impl Params {
         self.0.iter().filter(move |(candidate, _)| candidate == name).map(|(_, value)| value.as_str())
     }
 
-    /// Everything, for passing it on.
+    /// All parameters, to pass them on.
     pub(crate) fn pairs(&self) -> &[(String, String)] {
         &self.0
     }
 
-    /// The query; an absent one is empty, and the parser says so.
+    /// The query; an absent one is empty, which the parser reports.
     pub(crate) fn query(&self) -> &str {
         self.get("query").unwrap_or_default()
     }
@@ -125,7 +125,7 @@ impl Params {
         self.get(name).filter(|text| !text.is_empty())
     }
 
-    /// A time, if there is one: RFC 3339 or Unix seconds with a fraction, as milliseconds.
+    /// An optional time: RFC 3339 or Unix seconds with a fraction, in milliseconds.
     pub(crate) fn time_ms(&self, name: &str) -> Result<Option<i64>, QueryError> {
         let parse = |text: &str| {
             let prefix = format!("invalid time value for '{name}': ");
@@ -134,18 +134,18 @@ impl Params {
         self.given(name).map(parse).transpose()
     }
 
-    /// A time that must be there.
+    /// A required time.
     pub(crate) fn required_time_ms(&self, name: &str) -> Result<i64, QueryError> {
         let text = self.get(name).unwrap_or_default();
         parse_time_ms(text).ok_or_else(|| unreadable(name, "", text, "timestamp"))
     }
 
-    /// A duration, if there is one: seconds with a fraction or a Prometheus duration, as nanoseconds; may be negative.
+    /// An optional duration: seconds with a fraction or a Prometheus duration, in nanoseconds; may be negative.
     pub(crate) fn duration_ns(&self, name: &str) -> Result<Option<i64>, QueryError> {
         self.given(name).map(|text| duration_ns(name, text)).transpose()
     }
 
-    /// How long the query may take, if it says so.
+    /// The query timeout, if given.
     pub(crate) fn timeout(&self) -> Result<Option<Duration>, QueryError> {
         let Some(ns) = self.duration_ns("timeout")? else { return Ok(None) };
         match u64::try_from(ns) {
@@ -157,7 +157,7 @@ impl Params {
         }
     }
 
-    /// The width of steps in whole milliseconds.
+    /// The step in whole milliseconds.
     pub(crate) fn step_ms(&self) -> Result<i64, QueryError> {
         let step_ms = duration_ns("step", self.get("step").unwrap_or_default())? / NS_OF_MS;
         if step_ms <= 0 {
@@ -167,7 +167,7 @@ impl Params {
         Ok(step_ms)
     }
 
-    /// Most results; 0 means no limit, as in Prometheus.
+    /// The maximum number of results; 0 means no limit, as in Prometheus.
     pub(crate) fn limit(&self) -> Result<Option<usize>, QueryError> {
         let wrong = |reason: &str| bad_data(format!("invalid parameter \"limit\": {reason}"));
         let Some(text) = self.given("limit") else { return Ok(None) };
@@ -180,7 +180,7 @@ impl Params {
         }
     }
 
-    /// A count of the endpoints that list metadata; below 0 means no limit.
+    /// A count of the metadata endpoints; a negative one means no limit.
     pub(crate) fn count(&self, name: &str) -> Result<Option<usize>, QueryError> {
         let Some(text) = self.given(name) else { return Ok(None) };
         let count: i64 = text.parse().map_err(|_| bad_data(format!("{name} must be a number")))?;
@@ -188,7 +188,7 @@ impl Params {
     }
 }
 
-/// Why a text is no whole number, in the words of Go's standard library, which clients of Prometheus know.
+/// Why a text is not an integer, in the words of Go's standard library, which Prometheus' clients know.
 pub(crate) fn not_a_number(text: &str, error: &ParseIntError) -> String {
     let reason = match error.kind() {
         IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
@@ -208,11 +208,12 @@ fn seconds_to_ms(seconds: f64) -> Option<i64> {
     (ms.abs() < 9.0e15).then_some(ms as i64)
 }
 
-/// The first and the last time of Prometheus, which its clients send where they mean any time, in both spellings.
+/// Prometheus' minimum and maximum times, which its clients send for an open range, in both formats.
 const FIRST: [&str; 2] = ["-292273086-05-16T16:47:06Z", "-9223372036854775.808"];
 const LAST: [&str; 2] = ["292277025-08-18T07:12:54.999999999Z", "9223372036854775.807"];
 
-/// Times that are no number or too far away for milliseconds are refused: Prometheus takes them for some other time.
+/// Parses a time. Rejects numbers that are not finite or do not fit into milliseconds; Prometheus converts them to a
+/// wrong time.
 fn parse_time_ms(text: &str) -> Option<i64> {
     if FIRST.contains(&text) {
         return Some(i64::MIN / 2);
@@ -222,7 +223,7 @@ fn parse_time_ms(text: &str) -> Option<i64> {
     }
     match text.parse::<f64>() {
         Ok(seconds) => seconds_to_ms(seconds),
-        // What is read accepts more than RFC 3339: other separators, and names of zones.
+        // The parser accepts more than RFC 3339: other separators, and time zone names.
         Err(_) if text.as_bytes().get(10) == Some(&b'T') && !text.contains('[') => {
             text.parse::<jiff::Timestamp>().ok().map(|time| time.as_millisecond())
         }
@@ -251,7 +252,7 @@ fn duration_ns(name: &str, text: &str) -> Result<i64, QueryError> {
 
 /// A duration in nanoseconds as Go prints it: `-1h0m0.5s`, `-1ms`, `0s`.
 fn go_duration(ns: i64) -> String {
-    /// With a point so many digits from the right, and no zeros at the end.
+    /// Inserts a point `places` digits from the right, and removes trailing zeros.
     fn decimal(value: u64, places: usize) -> String {
         let digits = format!("{value:0width$}", width = places + 1);
         let (whole, fraction) = digits.split_at(digits.len() - places);

@@ -10,14 +10,14 @@ use serde::Serialize;
 
 use super::{Answer, bad_data, envelope::annotated_raw, in_query, json, params::Params, pass_on};
 
-/// Parameters of a range query whose answer may be put together of kept results: others ask for more than the points.
+/// Parameters of range queries that can use the cache: other parameters request more than points.
 const KEPT_BY: [&str; 5] = ["query", "start", "end", "step", "timeout"];
-/// Roughly what a series takes in an answer.
+/// Approximate size of a series in a response.
 const SERIES_BYTES: usize = 192;
-/// Points of a series that take roughly what its labels take.
+/// Points that are about as large as a series' labels.
 const POINTS_OF_LABELS: usize = 8;
 
-/// What is remarked on an answer that is cut at the parameter `limit`.
+/// The warning about a response that was truncated by the parameter `limit`.
 pub(super) const TRUNCATED: &str = "results truncated due to limit";
 
 pub(super) async fn instant(backend: Backend, principal: Principal, params: Params) -> Answer {
@@ -76,7 +76,7 @@ pub(super) async fn range(backend: Backend, principal: Principal, params: Params
     answer(engine, evaluated, limit, &params, started)
 }
 
-/// The query as the engine gets it, where that is not as it is written, and what there is to say of that.
+/// The rewritten query for an engine if it differs, and a remark about that.
 async fn sent(
     engine: &Prometheus,
     scope: &Scope,
@@ -91,7 +91,7 @@ async fn sent(
     }))
 }
 
-/// A range query for an engine elsewhere: put together of what is known and what is new where that can be done, else passed on.
+/// A range query for a remote engine: evaluated with the cache if possible, otherwise passed on.
 async fn range_elsewhere(engine: &Prometheus, scope: &Scope, params: &Params) -> Answer {
     let mut request = scope.request("query_range", Reads::Query, params.pairs())?;
     let renamed = sent(engine, scope, params).await?;
@@ -100,7 +100,7 @@ async fn range_elsewhere(engine: &Prometheus, scope: &Scope, params: &Params) ->
     }
     let plain = request.pairs().iter().all(|(name, _)| KEPT_BY.contains(&name.as_str()));
     let steps = (params.required_time_ms("start"), params.required_time_ms("end"), params.step_ms());
-    // What is wrong with the parameters, the engine says itself.
+    // The engine itself reports errors of the parameters.
     if let (true, (Ok(start_ms), Ok(end_ms), Ok(step_ms)), Some(expr)) = (plain, steps, params.get("query")) {
         let query = renamed.map_or_else(|| scope.query(expr), |(query, _)| Ok(query))?;
         if let Some(mut ranged) = engine.kept_range(&query, Steps { start_ms, end_ms, step_ms }).await? {
@@ -113,7 +113,7 @@ async fn range_elsewhere(engine: &Prometheus, scope: &Scope, params: &Params) ->
     pass_on(engine, &request).await
 }
 
-/// What a request says of how it is to be evaluated.
+/// The evaluation settings in a request.
 fn settings(params: &Params) -> Result<QuerySettings, QueryError> {
     let timeout = params.timeout()?;
     let look_back = params.duration_ns("lookback_delta").map_err(|error| {
@@ -125,9 +125,9 @@ fn settings(params: &Params) -> Result<QuerySettings, QueryError> {
     Ok(QuerySettings { timeout, look_back_ms: look_back_ms.filter(|ms| *ms > 0) })
 }
 
-/// The engine's outcome in Prometheus' shape.
+/// The result in Prometheus' format.
 fn answer(engine: &Embedded, evaluated: Evaluated, limit: Option<usize>, params: &Params, started: Instant) -> Answer {
-    // Charged until the answer is encoded.
+    // Charged until the response is encoded.
     let Evaluated { mut outcome, permit: _permit, queued, evaluation } = evaluated;
     if limit.is_some_and(|limit| truncate(&mut outcome.value, limit)) {
         outcome.warnings.push(TRUNCATED.to_owned());
@@ -160,14 +160,14 @@ fn answer(engine: &Embedded, evaluated: Evaluated, limit: Option<usize>, params:
     Ok(annotated_raw(&data, &outcome.warnings, &outcome.infos))
 }
 
-/// What is remarked on a value of the parameter `stats` that only older versions of Prometheus name.
+/// The warning about a value of the parameter `stats` that only older versions of Prometheus have.
 fn deprecated_stats(value: &str) -> String {
     format!(
         "value {value:?} for parameter \"stats\" is deprecated and will be rejected in the next major release, use \"true\" or \"all\""
     )
 }
 
-/// Leaves at most `limit` series; true if some are gone.
+/// Truncates to `limit` series; true if some were removed.
 fn truncate(value: &mut Value, limit: usize) -> bool {
     let (before, after) = match value {
         Value::Vector(samples) => {
@@ -185,7 +185,7 @@ fn truncate(value: &mut Value, limit: usize) -> bool {
     after < before
 }
 
-/// What an evaluation took, under Prometheus' names.
+/// Statistics of an evaluation, with Prometheus' names.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Stats {
@@ -218,14 +218,14 @@ impl Stats {
         Stats {
             timings: Timings {
                 eval_total_time: evaluation.as_secs_f64(),
-                // The engine sorts while it evaluates.
+                // The engine sorts during the evaluation.
                 result_sort_time: 0.0,
                 query_preparation_time: preparation.as_secs_f64(),
                 inner_eval_time: evaluation.as_secs_f64(),
                 exec_queue_time: queued.as_secs_f64(),
                 exec_total_time: total.as_secs_f64(),
             },
-            // What is counted stays counted until the end.
+            // Counted samples stay in memory until the end.
             samples: Samples { total_queryable_samples: outcome.samples, peak_samples: outcome.samples },
         }
     }

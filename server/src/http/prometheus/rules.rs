@@ -19,7 +19,7 @@ use crate::{http::api::listed::Listed, http::slices::AlertState};
 /// The parameters of `/api/v1/rules`.
 fn rules_filter(params: &Params) -> Result<RulesFilter, QueryError> {
     let all = |name: &str| params.all(name).map(str::to_owned).collect::<Vec<_>>();
-    // Read as those of series are, with their limits.
+    // Parsed like selectors of series, with the same limits.
     Scope::all().selectors(params.all("match[]"))?;
     let selectors = params.all("match[]").map(promql::parse_selector).collect::<Result<_, _>>();
     Ok(RulesFilter {
@@ -48,11 +48,11 @@ fn rules_filter(params: &Params) -> Result<RulesFilter, QueryError> {
     })
 }
 
-/// Which part of the groups is wanted: the parameters `group_limit` and `group_next_token`.
+/// Pagination: the parameters `group_limit` and `group_next_token`.
 struct Page {
     /// More than 0.
     limit: Option<usize>,
-    /// Where it begins; empty for the first group.
+    /// Token of the first group; empty for the start.
     token: String,
 }
 
@@ -78,7 +78,7 @@ impl Page {
         }
     }
 
-    /// Leaves the groups of this page; gives the token of the next one.
+    /// Retains the groups of this page; returns the token of the next one.
     fn cut(&self, groups: &mut Vec<Value>) -> Result<Option<String>, QueryError> {
         let Some(limit) = self.limit else { return Ok(None) };
         if !self.token.is_empty() {
@@ -94,14 +94,14 @@ impl Page {
     }
 }
 
-/// What names a group to those who go through them page by page.
+/// The token that identifies a group for pagination.
 fn page_token(group: &Value) -> String {
     let text = |name: &str| group.get(name).and_then(Value::as_str).unwrap_or_default();
     let identity = labels::Labels::new([("file", text("file")), ("name", text("name")), ("source", text("source"))]);
     labels::Fingerprint::of(identity.iter()).to_string()
 }
 
-/// What an engine elsewhere answers, each item of `list` labelled with its name; and why it did not answer, if it did not.
+/// The response of a remote engine, with its name as a label of each item of `list`; or why it failed.
 async fn upstream(
     backend: &Backend,
     principal: &Principal,
@@ -128,10 +128,11 @@ async fn upstream(
     }
 }
 
-/// The groups of rules in Prometheus' shape, as far as `principal` sees them, and warnings.
+/// The rule groups in Prometheus' format that `principal` may see, and warnings.
 ///
 /// # Errors
-/// A parameter is wrong.
+///
+/// A parameter is invalid.
 pub(crate) async fn rule_groups(
     state: &AlertState,
     backend: &Backend,
@@ -139,10 +140,10 @@ pub(crate) async fn rule_groups(
     params: &Params,
 ) -> Result<(Value, Vec<String>), QueryError> {
     let mut wanted = rules_filter(params)?;
-    // A rule's state is that of the alerts that are seen, which are left out after they are looked at.
+    // A rule's state depends on its visible alerts, so these are removed only afterwards.
     let leaves_out_later = wanted.leaves_out_alerts && !principal.scope().is_all();
     wanted.leaves_out_alerts &= !leaves_out_later;
-    // Pages are made of all groups, ours and theirs.
+    // Pagination applies to all groups, ours and theirs.
     let whole = params.without(&["group_limit", "group_next_token"]);
     let (theirs, warnings) = upstream(backend, principal, "rules", &whole, "groups").await?;
     let (views, scope) = (state.alerting.rule_groups(), principal.scope().clone());
@@ -154,7 +155,7 @@ pub(crate) async fn rule_groups(
         groups.extend(theirs);
         let mut data = json!({ "groups": groups });
         if !scope.is_all() {
-            // Ours were read when their files were.
+            // Our queries are already parsed.
             let ours: HashMap<&str, bool> =
                 views.iter().flat_map(|view| &view.rules).map(|rule| rule.is_foreign(&scope)).collect();
             let is_foreign = |expr: &str| ours.get(expr).copied().unwrap_or_else(|| scope.is_foreign(expr));

@@ -1,24 +1,24 @@
-//! What of an engine's answer that names no series a scope may see: alerts, rules, and what is said about metrics.
+//! Filters alerts, rules and metadata of an engine's response by scope.
 
 use std::collections::BTreeSet;
 
 use access::Scope;
 use serde_json::Value;
 
-/// What a family's series may end in, beside its name.
+/// Suffixes of a family's series.
 const SUFFIXES: [&str; 6] = ["", "_total", "_bucket", "_sum", "_count", "_info"];
 
-/// The names in an answer of label values.
+/// The names in a response of label values.
 pub(super) fn names(values: &Value) -> BTreeSet<String> {
     values.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-/// Whether one of the series is of this metric family.
+/// Whether one of the series belongs to this metric family.
 pub(super) fn has_family(series: &BTreeSet<String>, family: &str) -> bool {
     SUFFIXES.iter().any(|suffix| series.contains(&format!("{family}{suffix}")))
 }
 
-/// Keeps of the data of `/metadata` what is said about series that are seen.
+/// Filters the data of `/metadata` to families with visible series.
 pub(super) fn families(data: &mut Value, series: &BTreeSet<String>) {
     if let Some(families) = data.as_object_mut() {
         families.retain(|family, _| has_family(series, family));
@@ -31,15 +31,15 @@ fn keep_alerts(alerts: &mut Value, scope: &Scope) {
     }
 }
 
-/// Keeps of the data of `/alerts` the alerts in the scope.
+/// Filters the data of `/alerts` to alerts in the scope.
 pub(crate) fn alerts(data: &mut Value, scope: &Scope) {
     if let Some(alerts) = data.get_mut("alerts") {
         keep_alerts(alerts, scope);
     }
 }
 
-/// Keeps of the data of `/rules` the alerts in the scope; a rule's state is that of the alerts kept, and a group without rules goes.
-/// `is_foreign` says of a rule's query whether it is [foreign](Scope::is_foreign) to the scope.
+/// Filters the data of `/rules` to alerts in the scope. A rule's state becomes that of the remaining alerts, and groups
+/// without rules are removed. `is_foreign` says whether a rule's query is [foreign](Scope::is_foreign) to the scope.
 pub(crate) fn rules(data: &mut Value, scope: &Scope, is_foreign: impl Fn(&str) -> bool) {
     let mut groups = data.get_mut("groups").and_then(Value::as_array_mut);
     let of_group = |group: &'_ mut Value| -> Vec<Value> {
@@ -50,7 +50,7 @@ pub(crate) fn rules(data: &mut Value, scope: &Scope, is_foreign: impl Fn(&str) -
         for alerts in rules.iter_mut().filter_map(|rule| rule.get_mut("alerts")) {
             keep_alerts(alerts, scope);
         }
-        // What a rule says of all its alerts, or asks for, may say that none of them is in the scope.
+        // Removes rules whose labels the scope excludes, and foreign rules without visible alerts.
         rules.retain(|rule| {
             let label = |name: &str| rule.get("labels")?.get(name)?.as_str().filter(|value| !value.is_empty());
             let has_alerts = || rule.get("alerts").and_then(Value::as_array).is_some_and(|alerts| !alerts.is_empty());
@@ -58,7 +58,7 @@ pub(crate) fn rules(data: &mut Value, scope: &Scope, is_foreign: impl Fn(&str) -
             !scope.excludes(label) && (!is_foreign() || has_alerts())
         });
         for rule in rules.iter_mut().filter_map(Value::as_object_mut) {
-            // An error's text may tell of series.
+            // The text of an error may mention series.
             rule.remove("lastError");
             let Some(alerts) = rule.get("alerts") else { continue };
             let has = |state: &str| {
@@ -71,13 +71,13 @@ pub(crate) fn rules(data: &mut Value, scope: &Scope, is_foreign: impl Fn(&str) -
             *place = Value::Array(rules);
         }
     }
-    // The name of a group tells of its rules.
+    // The name of a group is information about its rules.
     if let Some(groups) = groups {
         groups.retain(|group| group.get("rules").and_then(Value::as_array).is_some_and(|rules| !rules.is_empty()));
     }
 }
 
-/// Leaves the alerts of all rules out.
+/// Removes the alerts of all rules.
 pub(crate) fn without_alerts(data: &mut Value) {
     let groups = data.get_mut("groups").and_then(Value::as_array_mut).into_iter().flatten();
     let rules = groups.filter_map(|group| group.get_mut("rules")?.as_array_mut()).flatten();
@@ -104,7 +104,7 @@ mod tests {
             {"name": "r", "type": "recording"}
         ]}, {"name": "of gcp", "rules": [{"name": "E", "query": "up{provider=\"gcp\"}"}]}]});
         rules(&mut data, &scope, |expr| scope.is_foreign(expr));
-        assert_eq!(data["groups"].as_array().unwrap().len(), 1, "whose group has no rule left, tells nothing");
+        assert_eq!(data["groups"].as_array().unwrap().len(), 1, "a group without visible rules is left out");
         assert_eq!(
             data["groups"][0]["rules"],
             json!([

@@ -1,4 +1,4 @@
-//! Which series, labels and values there are.
+//! Lists series, label names and label values.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -13,19 +13,19 @@ use serde::Serialize;
 
 use super::{Answer, bad_data, envelope::success_with, params::Params, pass_on, query::TRUNCATED};
 
-/// What `match[]`, `start` and `end` select.
+/// The parameters `match[]`, `start` and `end`.
 pub(super) struct Selection {
-    /// Which series.
+    /// Selectors.
     selectors: ScopedSelectors,
     start_ms: i64,
     end_ms: i64,
     limit: Option<usize>,
 }
 
-/// What a selection found.
+/// The result of a selection.
 pub(super) struct Found<T> {
     pub(super) found: Vec<T>,
-    /// There is more than the limit allows.
+    /// Whether the result exceeds the limit.
     truncated: bool,
 }
 
@@ -45,7 +45,8 @@ impl Selection {
         })
     }
 
-    /// Asks the store for each selector, off the threads that serve sockets, and joins the answers: sorted, each once.
+    /// Runs `ask` on the store for each selector, on a read thread, and merges the results: sorted, without
+    /// duplicates.
     pub(super) async fn gather<T: Ord + Send + 'static>(
         self,
         engine: &Arc<Embedded>,
@@ -134,8 +135,8 @@ pub(super) async fn series(backend: Backend, principal: Principal, params: Param
     Ok(found.answer(&as_maps))
 }
 
-/// A label's name that is written in letters, digits and underscores only: `U__` in front, `_` doubled, other characters as their
-/// number in hexadecimal between underscores (Prometheus' "values" escaping). What is not written so is meant as it is.
+/// Decodes a label name in Prometheus' "values" escaping: `U__` as prefix, `_` doubled, other characters as hexadecimal
+/// code points between underscores. A name without it is used as it is.
 fn unescaped(name: String) -> String {
     let Some(mut rest) = name.strip_prefix("U__") else { return name };
     let mut plain = String::new();

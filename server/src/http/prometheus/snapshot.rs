@@ -14,8 +14,8 @@ struct Taken {
     name: String,
 }
 
-/// `POST /api/v1/admin/tsdb/snapshot`. The copy holds everything that was acknowledged; with Prometheus' `skip_head=true` only what is
-/// in files of chunks.
+/// `POST /api/v1/admin/tsdb/snapshot`. The copy contains all acknowledged samples; with Prometheus' `skip_head=true`
+/// only the chunk files.
 pub(super) async fn take(State(storage): State<Storage>, principal: Principal, RawQuery(query): RawQuery) -> Answer {
     let query = query.unwrap_or_default();
     let extent = match form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "skip_head") {
@@ -32,7 +32,7 @@ pub(super) async fn take(State(storage): State<Storage>, principal: Principal, R
             Ok(success(&Taken { name: snapshot.name }))
         }
         Err(error) => {
-            tracing::warn!(%error, "a snapshot could not be taken");
+            tracing::warn!(%error, "cannot take a snapshot");
             let message =
                 "the snapshot could not be taken: the server's log says why. See that the disk has room, and try again";
             Err(QueryError::new(ErrorKind::Unavailable, message).into())

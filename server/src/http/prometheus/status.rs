@@ -1,4 +1,4 @@
-//! What the server tells of itself, in the places where Prometheus does.
+//! The status endpoints of Prometheus' API.
 
 use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{Answer, envelope::success, params::Params, pass_on};
 use crate::{config::Config, state::AppState};
 
-/// The engine's own answer, if it is elsewhere: clients choose by it what they ask for, and it is the engine that answers.
+/// Returns the response of a remote engine: clients choose features by it, and the engine evaluates their queries.
 macro_rules! from_engine {
     ($backend:expr, $principal:expr, $params:expr, $path:literal) => {
         if let Backend::Prometheus(engine) = &$backend {
@@ -21,8 +21,8 @@ macro_rules! from_engine {
     };
 }
 
-/// The Prometheus whose API this is. Clients choose by the version what they ask for: Grafana, for example, lists values of labels by
-/// selector from 2.24 on.
+/// The version of Prometheus whose API this is. Clients choose features by it: Grafana, for example, lists label values
+/// by selector from 2.24 on.
 const LIKE_PROMETHEUS: &str = "3.5.0";
 
 pub(super) async fn buildinfo(backend: Backend, principal: Principal, params: Params) -> Answer {
@@ -38,7 +38,7 @@ pub(super) async fn buildinfo(backend: Backend, principal: Principal, params: Pa
     })))
 }
 
-/// How far the log is replayed: an answer comes only when it is.
+/// The state of log replay: the server only responds when it is done.
 pub(super) async fn wal_replay(backend: Backend, principal: Principal, params: Params) -> Answer {
     from_engine!(backend, principal, params, "status/walreplay");
     Ok(success(&json!({ "min": 0, "max": 0, "current": 0 })))
@@ -95,7 +95,7 @@ pub(super) async fn flags(
     Ok(success(&flags))
 }
 
-/// How much is stored.
+/// Statistics of the store.
 pub(super) async fn tsdb(
     State(embedded): State<Arc<Embedded>>,
     backend: Backend,
@@ -106,7 +106,7 @@ pub(super) async fn tsdb(
     super::tsdb_status::status(embedded.store().clone(), params.given("limit"), embedded.reads()).await
 }
 
-/// What is scraped, in the words of Prometheus' configuration, without secrets.
+/// What is scraped, in the format of Prometheus' configuration, without secrets.
 pub(super) async fn config(
     State(config): State<Arc<Config>>,
     backend: Backend,
@@ -134,7 +134,7 @@ pub(super) async fn config(
     Ok(success(&json!({ "yaml": yaml })))
 }
 
-/// A length of time in Prometheus' spelling.
+/// A duration in Prometheus' syntax.
 fn duration(duration: Duration) -> String {
     model::range::DurationMs(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)).to_string()
 }

@@ -1,4 +1,4 @@
-//! What a query looks like: its tree, and laid out for reading. Asks no engine.
+//! Parses and formats a query. Sends nothing to an engine.
 
 use datasource::QueryError;
 use promql::Tree;

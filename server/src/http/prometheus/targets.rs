@@ -1,4 +1,4 @@
-//! What is scraped: the daemons, and ourselves.
+//! Scrape targets: the daemons, and ourselves.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,16 +24,16 @@ use super::{
 };
 use crate::{config::Config, http::api::listed::Listed, http::slices::TargetState};
 
-/// How far back a reading may lie and still be told.
+/// Maximum age of a sample.
 const LOOK_BACK_MS: i64 = 5 * 60 * 1000;
-/// Label that names a daemon.
+/// Label with the name of a daemon.
 const DAEMON: &str = "daemon";
-/// Label `job` of a daemon's series, as long as there are none.
+/// Label `job` of a daemon that has no series yet.
 const DAEMON_JOB: &str = "hypersdk";
 /// Label `job` of our own series.
 const OWN_JOB: &str = "hyperscope";
 
-/// A target in the words of Prometheus' API.
+/// A target in the JSON of Prometheus' API.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Target {
@@ -58,8 +58,8 @@ struct Targets {
     dropped_target_counts: BTreeMap<String, usize>,
 }
 
-/// The answer of an engine elsewhere, which scrapes targets of its own. Only for those who see everything: what it scrapes is not known to
-/// belong to a scope.
+/// The response of a remote engine about its own targets. Only for viewers who may see everything: we do not know the
+/// scope of its targets.
 async fn of_engine(
     path: &str,
     backend: &Backend,
@@ -86,7 +86,7 @@ pub(super) async fn targets(
     }
     let wanted = params.get("state").unwrap_or_default().to_ascii_lowercase();
     let pool = params.get("scrapePool").filter(|pool| !pool.is_empty());
-    // Another word selects nothing, as in Prometheus; nothing is ever dropped here.
+    // As in Prometheus, another value selects nothing; there are never dropped targets here.
     let shows_active = matches!(wanted.as_str(), "" | "any" | "active");
     let mut active_targets = if shows_active { active(&state, scope).await? } else { Vec::new() };
     active_targets.retain(|target| pool.is_none_or(|pool| target.scrape_pool == pool));
@@ -113,11 +113,11 @@ pub(super) async fn pools(
     Ok(success(&Pools { scrape_pools }))
 }
 
-/// What a target says of one metric family.
+/// A target's metadata of one metric family.
 #[derive(Serialize)]
 struct OfTarget {
     target: BTreeMap<String, String>,
-    /// Absent where one family is asked for.
+    /// Absent if one family is requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     metric: Option<String>,
     r#type: String,
@@ -125,7 +125,7 @@ struct OfTarget {
     unit: String,
 }
 
-/// What is said about the families that each target has series of.
+/// Metadata of the families of which each target has series.
 pub(super) async fn metadata(
     State(state): State<TargetState>,
     backend: Backend,
@@ -147,15 +147,15 @@ pub(super) async fn metadata(
     let targets = active(&state, scope).await?;
     let (lists, families) = (state.lists.clone(), state.embedded.store().family_count());
     let make = move || {
-        let mut told = told(state.embedded.store(), &targets, &wanted_target, metric.as_deref(), &seen);
-        told.truncate(limit);
-        success(&told)
+        let mut metadata = metadata_of(state.embedded.store(), &targets, &wanted_target, metric.as_deref(), &seen);
+        metadata.truncate(limit);
+        success(&metadata)
     };
     Ok(lists.answer(Listed::Families(families), make).await?)
 }
 
-/// What is said about the families that each of these targets has series of, as far as they fulfil `seen`.
-fn told(
+/// Metadata of the families of which each of these targets has series, if they match `seen`.
+fn metadata_of(
     store: &tsdb::Store,
     targets: &[Target],
     wanted_target: &[Matcher],
@@ -163,7 +163,7 @@ fn told(
     seen: &[Matcher],
 ) -> Vec<OfTarget> {
     let families = store.metadata();
-    let mut told = Vec::new();
+    let mut metadata = Vec::new();
     for target in targets {
         let label = |name: &str| target.labels.get(name).map_or("", String::as_str);
         if !wanted_target.iter().all(|matcher| matcher.matches(label(&matcher.name))) {
@@ -176,7 +176,7 @@ fn told(
         let names: BTreeSet<String> = names.into_iter().map(|name| name.to_string()).collect();
         let of_metric = families.iter().filter(|(name, _)| metric.is_none_or(|metric| name == metric));
         for (name, about) in of_metric.filter(|(name, _)| scope_filter::has_family(&names, name)) {
-            told.push(OfTarget {
+            metadata.push(OfTarget {
                 target: target.labels.clone(),
                 metric: metric.is_none().then(|| name.clone()),
                 r#type: about.kind.clone(),
@@ -185,7 +185,7 @@ fn told(
             });
         }
     }
-    told
+    metadata
 }
 
 #[derive(Serialize)]
@@ -200,7 +200,7 @@ struct Receivers {
     dropped_alertmanagers: [(); 0],
 }
 
-/// The Alertmanagers that are told of alerts; for those who see everything.
+/// The Alertmanagers that get alerts; for viewers who may see everything.
 pub(super) async fn alertmanagers(
     State(config): State<Arc<Config>>,
     backend: Backend,
@@ -215,7 +215,7 @@ pub(super) async fn alertmanagers(
     let active_alertmanagers = configured
         .filter_map(|one| {
             let mut url = one.url.join("api/v2/alerts").ok()?;
-            // What is refused belongs to schemes that have no host, and so no password.
+            // Only fails for schemes without a host, and therefore without a password.
             let _ = (url.set_username(""), url.set_password(None));
             Some(Receiver { url: url.into() })
         })
@@ -231,7 +231,7 @@ async fn active(state: &TargetState, scope: &Scope) -> Result<Vec<Target>, Query
 }
 
 fn active_now(state: &TargetState, scope: &Scope) -> Vec<Target> {
-    // A target is what its series say it is: it is held against the scope as they are, below.
+    // A target's labels are those of its series, which are checked against the scope below.
     let statuses = state.watched.daemons().for_all().into_iter().filter(|status| status.kind == UpstreamKind::Daemon);
     let mut found: Vec<Target> = statuses.map(|status| of_daemon(state, status)).collect();
     found.push(ourselves(state));
@@ -311,7 +311,7 @@ impl Target {
             global_url: url.clone(),
             scrape_url: url,
             last_error: String::new(),
-            // Go's time before anything happened, which clients of this API know.
+            // Go's zero time, which clients of this API know.
             last_scrape: last.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), |time| time.to_string()),
             last_scrape_duration: 0.0,
             health,
@@ -325,7 +325,7 @@ fn owned((name, value): (&str, &str)) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
 
-/// The newest sample of series that was stored lately.
+/// The latest sample of a series that was stored recently.
 fn newest(state: &TargetState, matchers: &[Matcher]) -> Option<(Labels, i64, f64)> {
     let now = now_ms();
     let found = state.embedded.store().select(matchers, now.saturating_sub(LOOK_BACK_MS), now).ok()?;

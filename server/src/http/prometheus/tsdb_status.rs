@@ -1,4 +1,4 @@
-//! How much is in the store, in Prometheus' words.
+//! Statistics of the store, in Prometheus' format.
 
 use datasource::{ErrorKind, QueryError, ReadScheduler};
 use serde::Serialize;
@@ -6,9 +6,9 @@ use tsdb::{Cardinality, Counted, Stats, Store};
 
 use super::{Answer, envelope::success};
 
-/// Lines of each list unless asked otherwise, as in Prometheus.
+/// Default length of each list, as in Prometheus.
 const USUAL_LIMIT: usize = 10;
-/// Lines of each list at most.
+/// Maximum length of each list.
 const MAX_LIMIT: usize = 10_000;
 
 #[derive(Serialize)]
@@ -48,7 +48,7 @@ impl<'a> Status<'a> {
                 num_series: stats.series,
                 num_label_pairs: cardinality.label_pairs,
                 chunk_count: stats.chunks,
-                // As Prometheus tells that there is nothing.
+                // Prometheus' values for an empty store.
                 min_time: stats.oldest_ms.unwrap_or(i64::MAX),
                 max_time: stats.newest_ms.unwrap_or(i64::MIN),
             },
@@ -60,13 +60,14 @@ impl<'a> Status<'a> {
     }
 }
 
-/// Memory that counting takes, about, in bytes: a count of each label and value.
+/// Approximate memory for counting, in bytes: a count per label name and value.
 const COUNTING_BYTES: u64 = 8 << 20;
 
-/// The answer to `GET /api/v1/status/tsdb?limit=N`.
+/// The response to `GET /api/v1/status/tsdb?limit=N`.
 ///
 /// # Errors
-/// The limit is wrong.
+///
+/// The limit is invalid.
 pub(super) async fn status(store: Store, limit: Option<&str>, reads: &ReadScheduler) -> Answer {
     let limit = match limit.map(str::parse::<usize>) {
         None => USUAL_LIMIT,

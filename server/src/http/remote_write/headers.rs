@@ -1,12 +1,13 @@
-//! What a request says of itself.
+//! Checks the headers of a remote write.
 
 use axum::http::{HeaderMap, header};
 
-/// Checks that a request is what it has to be: protocol buffers of version 1, compressed with Snappy. Absent headers count as that, as
-/// in Prometheus.
+/// Checks that a request is protocol buffers of version 1, compressed with Snappy. Absent headers count as that, as in
+/// Prometheus.
 ///
 /// # Errors
-/// What it is instead, and what is taken.
+///
+/// What is unsupported, and what is accepted.
 pub(super) fn check(headers: &HeaderMap) -> Result<(), String> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?").trim());
     if let Some(content_type) = text(header::CONTENT_TYPE).filter(|text| !text.is_empty()) {
@@ -19,13 +20,15 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), String> {
             || message.is_some_and(|message| message != "prometheus.WriteRequest")
         {
             return Err(format!(
-                "the content type {content_type:?} is not taken: send application/x-protobuf with prometheus.WriteRequest, remote write 1.0"
+                "the content type {content_type:?} is not supported: send application/x-protobuf with prometheus.WriteRequest, remote write 1.0"
             ));
         }
     }
     match text(header::CONTENT_ENCODING) {
         None | Some("" | "snappy") => Ok(()),
-        Some(other) => Err(format!("the content encoding {other:?} is not taken: compress with snappy, block format")),
+        Some(other) => {
+            Err(format!("the content encoding {other:?} is not supported: compress with snappy, block format"))
+        }
     }
 }
 

@@ -1,7 +1,7 @@
-//! Remote write: samples that other programs send, into the embedded store.
+//! Remote write: stores samples that other programs send.
 //!
-//! A sample is acknowledged once it is in the store's log. Samples that cannot be taken do not keep the rest of their request out, and
-//! are told with the status by which Prometheus' senders do not send them again.
+//! A sample is acknowledged once it is in the store's log. Rejected samples do not block the rest of their request;
+//! they are reported with a status that stops Prometheus' senders from retrying them.
 
 mod headers;
 mod write;
@@ -16,16 +16,17 @@ use tsdb::Store;
 use super::{Rights, Route, Who};
 use crate::config::Limits;
 
-/// Requests that are unpacked at once: each may take much memory for a moment.
+/// Maximum number of requests that are decompressed concurrently, because each may need much memory for a moment.
 const REQUESTS_AT_ONCE: usize = 4;
-/// Requests that are read or wait to be unpacked, as when the disk is slow; further ones are told to come again later.
+/// Maximum number of requests that are received or wait for decompression, for example if the disk is slow; further
+/// ones get `Retry-After`.
 const MAX_REQUESTS: usize = 256;
-/// Memory of what one request holds, where there is plenty: four times what it may have once it is unpacked.
+/// Memory for the content of one request on a large machine: four times the decompressed limit.
 const MAX_OBJECT_BYTES: usize = 256 << 20;
-/// The same where there is little: more than honest senders put into a request.
+/// The same on a small machine: more than regular senders put into a request.
 const MIN_OBJECT_BYTES: usize = 16 << 20;
 
-/// Takes what is sent. A cheap handle.
+/// Accepts remote writes. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Ingest {
     store: Store,
@@ -35,20 +36,20 @@ pub(crate) struct Ingest {
     requests: Arc<Semaphore>,
 }
 
-/// What one request may cost. Each is a setting.
+/// Limits of one request, each configurable.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct IngestLimits {
-    /// Bytes as they come.
+    /// Maximum size of the body, in bytes.
     pub body_bytes: usize,
-    /// Bytes once they are unpacked.
+    /// Maximum decompressed size, in bytes.
     pub decompressed_bytes: usize,
-    /// Bytes of memory of what is in it.
+    /// Maximum memory of its content, in bytes.
     pub object_bytes: usize,
 }
 
 impl IngestLimits {
-    /// Those of a server whose process may take so many bytes of memory: all requests that are unpacked at once have an eighth of it, and
-    /// none is longer than what `bodies` has for all that arrive.
+    /// The limits for a process with this memory: all concurrently decompressed requests together use at most an eighth
+    /// of it, and one body at most the budget of `bodies` for all.
     #[must_use]
     pub(crate) fn of(limits: &Limits, bodies: &MemoryBudget) -> Self {
         let part = limits.memory / 8 / (REQUESTS_AT_ONCE as u64);

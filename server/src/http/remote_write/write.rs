@@ -18,25 +18,25 @@ use tsdb::{Incoming, Ingested};
 use super::{Ingest, IngestLimits, headers};
 use crate::http::prometheus::envelope::failure;
 
-/// How long a request waits for those before it.
+/// How long a request waits for earlier ones.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// When a sender may try again after a store could not write, in seconds.
+/// `Retry-After` in seconds when the store cannot write.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
-/// Why nothing, or not everything, of a request was stored.
+/// Why a request was not, or not completely, stored.
 #[derive(Debug)]
 enum Refused {
-    /// Its headers.
+    /// Unsupported headers.
     MediaType(String),
     /// It is too large.
     TooLarge(String),
-    /// It cannot be read.
+    /// It is invalid.
     Unreadable(String),
-    /// Some of it is not taken; the rest is stored.
+    /// Some samples were rejected; the rest is stored.
     Partly(String),
     /// The store cannot write now.
     Store(String),
-    /// A fault of ours.
+    /// A bug.
     Internal(String),
 }
 
@@ -47,15 +47,15 @@ impl IntoResponse for Refused {
             Refused::TooLarge(message) => (StatusCode::PAYLOAD_TOO_LARGE, "bad_data", message),
             Refused::Unreadable(message) | Refused::Partly(message) => (StatusCode::BAD_REQUEST, "bad_data", message),
             Refused::Store(error) => {
-                // The store tells once when it begins, and once when it is over.
-                tracing::debug!(%error, "a remote write could not be stored");
+                // The store itself logs the start and the end of a failure.
+                tracing::debug!(%error, "cannot store a remote write");
                 let message = format!("the samples cannot be stored now: {error}");
                 let mut response = failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &message);
                 response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
                 return response;
             }
             Refused::Internal(message) => {
-                tracing::error!(message, "a remote write broke off");
+                tracing::error!(message, "a remote write panicked");
                 (StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
             }
         };
@@ -95,7 +95,7 @@ async fn take(ingest: Ingest, headers: &HeaderMap, body: Body) -> Result<(), Ref
     stored.await.map_err(|error| Refused::Internal(error.to_string()))?
 }
 
-/// Reads a body and stores what is in it.
+/// Decodes a body and stores its content.
 fn store(ingest: &Ingest, body: &Bytes) -> Result<(), Refused> {
     let IngestLimits { decompressed_bytes, object_bytes, .. } = ingest.limits;
     let limits = Limits { decompressed_bytes, object_bytes };
@@ -117,7 +117,7 @@ fn store(ingest: &Ingest, body: &Bytes) -> Result<(), Refused> {
     if !families.is_empty() {
         ingest.store.set_metadata(&families).map_err(|error| Refused::Store(error.to_string()))?;
     }
-    // Last, because it waits until everything before it is in the log too.
+    // Last, because this waits until earlier appends are in the log too.
     let ingested = ingest.store.ingest(&samples).map_err(|error| Refused::Store(error.to_string()))?;
     rejections.add_refused(&ingested, &samples);
     for series in request.series {
@@ -126,7 +126,7 @@ fn store(ingest: &Ingest, body: &Bytes) -> Result<(), Refused> {
     rejections.into_result()
 }
 
-/// The samples of a request that are not too far in the future.
+/// The samples of a request, except those that are too far in the future.
 fn samples(request: &Request, newest_ms: i64, rejections: &mut Rejections) -> Vec<Incoming> {
     let counts = request.series.iter().map(|series| series.samples.len() + series.histograms.len());
     let mut samples = Vec::with_capacity(counts.sum());
@@ -151,7 +151,7 @@ fn shown(labels: &Labels, timestamp_ms: i64) -> String {
     format!("{labels} at {timestamp_ms} ms")
 }
 
-/// What of a request was not taken.
+/// Rejected parts of a request.
 struct Rejections {
     count: usize,
     first: Option<Rejected>,

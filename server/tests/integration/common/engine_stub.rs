@@ -1,4 +1,4 @@
-//! What answers like a Prometheus and remembers what it was asked.
+//! A stub with Prometheus' API that records its requests.
 
 use std::sync::{Arc, Mutex};
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// Parameters of one request.
 pub type Pairs = Vec<(String, String)>;
 
-/// An engine that runs until it is dropped.
+/// A stub that runs until it is dropped.
 pub struct EngineStub {
     pub url: String,
     asked: Asked,
@@ -29,7 +29,7 @@ impl EngineStub {
         Self::with_alerts(json!([])).await
     }
 
-    /// One whose rule of this name fires.
+    /// A stub with a firing rule of this name.
     pub async fn with_alert(name: &str) -> Self {
         let labels = json!({ "alertname": name, "severity": "critical" });
         let alert = json!({ "labels": labels, "annotations": {}, "state": "firing", "activeAt": "2026-01-01T00:00:00Z", "value": "1e+00" });
@@ -47,12 +47,12 @@ impl EngineStub {
         EngineStub { url, asked, alerts, task }
     }
 
-    /// From now on it does not say which alerts there are.
+    /// From now on it does not answer requests for alerts.
     pub fn lose_alerts(&self) {
         *self.alerts.lock().unwrap() = Value::Null;
     }
 
-    /// The parameters of all requests for this path that ask for `expr`, oldest first.
+    /// The parameters of all requests for this path with the query `expr`, oldest first.
     pub fn asked(&self, path: &str, expr: &str) -> Vec<Pairs> {
         let is_it = |pairs: &Pairs| pairs.iter().any(|(name, value)| name == "query" && value == expr);
         let asked = self.asked.lock().unwrap();

@@ -1,4 +1,4 @@
-//! Whole programs under test: started as a user starts them, on free ports of loopback, with directories of their own.
+//! Whole programs under test: started as a user starts them, on free ports of loopback, with their own directories.
 
 mod engine_stub;
 mod nginx;
@@ -25,10 +25,10 @@ pub use socket::Live;
 /// The program under test.
 pub const HYPERSCOPE: &str = env!("CARGO_BIN_EXE_hyperscope");
 
-/// Longest wait for anything; far more than it takes on a busy machine.
+/// Timeout of every wait; far more than a busy machine needs.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Asks again until there is an answer.
+/// Calls repeatedly until there is a result.
 pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let waiting = async {
         loop {
@@ -46,12 +46,12 @@ pub fn now_ms() -> i64 {
     i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
 }
 
-/// A directory that no disk delays, where there is such a thing: for tests that cannot wait for one.
+/// A directory in memory if the system has one: for tests that cannot wait for a disk.
 pub fn in_memory() -> tempfile::TempDir {
     tempfile::TempDir::new_in("/dev/shm").or_else(|_| tempfile::TempDir::new()).unwrap()
 }
 
-/// A port of loopback that was free a moment ago, for programs that cannot choose one themselves.
+/// A currently free port of loopback, for programs that cannot choose one themselves.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

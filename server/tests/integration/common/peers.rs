@@ -1,16 +1,16 @@
-//! Which releases of other programs the tests run beside.
+//! The releases of other programs that the tests use.
 
-/// Where those programs come from.
+/// The origin of the programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peers {
     /// Debian 12: Prometheus 2.42, Alertmanager 0.25, VictoriaMetrics 1.79.
     Debian,
-    /// The releases pinned in `peers/`, of which `scripts/test-peers.sh` puts the programs first in the path.
+    /// The releases pinned in `peers/`; `scripts/test-peers.sh` puts these programs first in the path.
     Current,
 }
 
 impl Peers {
-    /// What `HYPERSCOPE_PEERS` says; Debian's where it says nothing.
+    /// The value of `HYPERSCOPE_PEERS`; Debian's releases by default.
     pub fn chosen() -> Self {
         match std::env::var("HYPERSCOPE_PEERS").as_deref() {
             Ok("current") => Peers::Current,

@@ -1,4 +1,4 @@
-//! A child process: what it says is kept, and it ends with the test.
+//! A child process whose output is captured. It ends with the test.
 
 use std::{
     process::{ExitStatus, Stdio},
@@ -20,7 +20,7 @@ pub struct Program {
     stderr: Captured,
 }
 
-/// What a stream has brought so far.
+/// The captured output of a stream.
 #[derive(Clone, Default)]
 struct Captured(Arc<Mutex<Vec<u8>>>);
 
@@ -43,7 +43,7 @@ impl Captured {
 }
 
 impl Program {
-    /// Starts it with nothing of our environment but the path.
+    /// Starts it with an environment that contains only the path.
     pub fn start(program: &str, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(program)
             .args(args)
@@ -70,7 +70,7 @@ impl Program {
         self.stderr.text()
     }
 
-    /// The rest of the line of stdout that starts so.
+    /// Waits for the line of stdout with this prefix, and returns its rest.
     pub async fn said(&mut self, start: &str) -> String {
         eventually(&format!("a line {start:?}"), async || {
             let stdout = self.stdout.text();
@@ -86,7 +86,7 @@ impl Program {
         .await
     }
 
-    /// Tells it by this signal, and waits until it ended.
+    /// Sends this signal, and waits until it has ended.
     pub async fn signal(&mut self, signal: &str) -> ExitStatus {
         let pid = self.child.id().expect("it runs").to_string();
         let sent = Command::new("kill").args(["-s", signal, &pid]).status().await.unwrap();
@@ -94,10 +94,10 @@ impl Program {
         self.ended().await
     }
 
-    /// Waits until it ended by itself.
+    /// Waits until it has ended by itself.
     pub async fn ended(&mut self) -> ExitStatus {
         let status = tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("an end in time").unwrap();
-        // What was written last is read by the tasks of the streams.
+        // The tasks of the streams read the last output.
         tokio::time::sleep(Duration::from_millis(100)).await;
         status
     }

@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::{Program, client, eventually, free_port};
 
-/// A Prometheus that takes remote writes, and runs until it is dropped.
+/// A Prometheus that accepts remote writes, and runs until it is dropped.
 pub struct Prometheus {
     pub program: Program,
     pub url: String,
@@ -14,7 +14,7 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Scrapes `daemon`, a URL, each second. `rules` are those of one group, in YAML.
+    /// Scrapes `daemon`, a URL, each second. `rules` are the rules of one group, in YAML.
     pub async fn start(daemon: &str, rules: &str) -> Self {
         Self::start_relabelling(daemon, rules, "").await
     }
@@ -33,7 +33,7 @@ impl Prometheus {
         Self::with_files(directory, &config, &format!("groups:\n- name: test\n  rules: {rules}\n")).await
     }
 
-    /// Scrapes nothing: it has what is written to it, and evaluates a file of rules with this text.
+    /// Scrapes nothing: tests write its samples, and it evaluates a rule file with this text.
     pub async fn with_rules(rules: &str) -> Self {
         Self::with_files(super::in_memory(), "rule_files: [rules.yaml]\n", rules).await
     }
@@ -68,26 +68,26 @@ impl Prometheus {
         prometheus
     }
 
-    /// What it answers to a GET of its API.
+    /// Its answer to a GET of its API.
     pub async fn ask(&self, path: &str) -> Value {
         client().get(format!("{}{path}", self.url)).send().await.unwrap().json().await.unwrap()
     }
 
-    /// Ends it without warning; [`Stopped::restart`] brings it back.
+    /// Kills it; [`Stopped::restart`] starts it again.
     pub async fn kill(mut self) -> Stopped {
         self.program.signal("KILL").await;
         Stopped { directory: self.directory, port: self.port }
     }
 }
 
-/// A Prometheus that is down.
+/// A stopped Prometheus.
 pub struct Stopped {
     directory: TempDir,
     port: u16,
 }
 
 impl Stopped {
-    /// Starts it again where it was, with what it knew.
+    /// Starts it again with the same address and data.
     pub async fn restart(self) -> Prometheus {
         Prometheus::run(self.directory, self.port).await
     }

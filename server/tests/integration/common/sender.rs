@@ -1,4 +1,4 @@
-//! A sender of remote writes.
+//! A remote-write sender.
 
 use labels::{Labels, METRIC_NAME};
 use remote_write::{Request, TimeSeries};
@@ -6,7 +6,7 @@ use reqwest::{RequestBuilder, Response};
 
 use super::Server;
 
-/// A series of floats: its name, labels, and samples by time in milliseconds.
+/// A series of floats: name, labels, and samples by time in milliseconds.
 pub fn series(name: &str, labels: &[(&str, &str)], samples: &[(i64, f64)]) -> TimeSeries {
     let labels = Labels::new(labels.iter().copied().chain([(METRIC_NAME, name)]));
     TimeSeries { labels, samples: samples.to_vec(), ..TimeSeries::default() }
@@ -17,7 +17,7 @@ pub fn body(series: Vec<TimeSeries>) -> Vec<u8> {
     remote_write::compress(&remote_write::encode(&Request { series, ..Request::default() })).unwrap()
 }
 
-/// A body with the headers that a sender gives it.
+/// A body with the headers of a sender.
 pub fn with_body(request: RequestBuilder, body: Vec<u8>) -> RequestBuilder {
     request
         .header("content-type", "application/x-protobuf")

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::{HYPERSCOPE, Program, eventually};
 
-/// The first token of every server of these tests; it is an admin's.
+/// The first token of every server in these tests, an admin's.
 pub const TOKEN: &str = "the-admin-of-these-tests_0123456789abcdef";
 
 /// A server that is ready, and that runs until it is dropped.
@@ -37,7 +37,7 @@ impl Server {
         Self::ready(program, data_dir).await
     }
 
-    /// Waits until a program that was started is ready.
+    /// Waits until a started program is ready.
     pub async fn ready(mut program: Program, data_dir: Arc<TempDir>) -> Self {
         let url = program.said("hyperscope ready on http://").await;
         Server { program, address: url.parse().unwrap(), data_dir, client: client() }
@@ -57,12 +57,12 @@ impl Server {
         self.client.post(self.url(path)).bearer_auth(TOKEN)
     }
 
-    /// A GET as nobody.
+    /// A GET without a token.
     pub fn get_as_nobody(&self, path: &str) -> RequestBuilder {
         self.client.get(self.url(path))
     }
 
-    /// The text of a page or answer, which must be a good one.
+    /// The text of a page or answer, which must be successful.
     pub async fn text(&self, path: &str) -> String {
         let answer = self.get(path).send().await.unwrap();
         let status = answer.status();
@@ -71,7 +71,7 @@ impl Server {
         text
     }
 
-    /// The JSON of a good answer.
+    /// The JSON of a successful answer.
     pub async fn json(&self, path: &str) -> Value {
         let text = self.text(path).await;
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}: {text}"))
@@ -86,19 +86,19 @@ impl Server {
         samples.iter().map(|one| (one["metric"].clone(), one["value"][1].as_str().unwrap().parse().unwrap())).collect()
     }
 
-    /// Asks it to stop, and gives back how it ended and what it said.
+    /// Stops it; returns its exit status and output.
     pub async fn stop(mut self) -> (ExitStatus, Program) {
         (self.program.signal("TERM").await, self.program)
     }
 
-    /// Ends it without warning.
+    /// Kills it.
     pub async fn kill(mut self) -> Arc<TempDir> {
         self.program.signal("KILL").await;
         self.data_dir
     }
 }
 
-/// Starts `hyperscope serve` or `demo` on a free port, ready or not.
+/// Starts `hyperscope serve` or `demo` on a free port, without waiting for the ready line.
 pub fn launch(command: &str, data_dir: &Path, args: &[&str]) -> Program {
     Program::start(HYPERSCOPE, &arguments(command, data_dir, args), &[("HYPERSCOPE_ADMIN_TOKEN", TOKEN)])
 }
@@ -113,7 +113,7 @@ pub fn arguments<'a>(command: &'a str, data_dir: &'a Path, args: &[&'a str]) -> 
     all
 }
 
-/// Runs `hyperscope token` on the data directory of a server, and returns the line that it prints last.
+/// Runs `hyperscope token` on the data directory of a server, and returns the last line of its output.
 pub async fn token(data_dir: &Path, args: &[&str]) -> String {
     let all = [&["token"], args, &["--data-dir", data_dir.to_str().unwrap()]].concat();
     let mut program = Program::start(HYPERSCOPE, &all, &[]);
@@ -122,14 +122,14 @@ pub async fn token(data_dir: &Path, args: &[&str]) -> String {
     program.stdout().lines().last().unwrap_or_default().to_owned()
 }
 
-/// A client that follows no redirect, keeps no cookie and unpacks nothing.
+/// A client that follows no redirects, stores no cookies and decompresses nothing.
 pub fn client() -> Client {
-    // Only the first call installs it; the others find it there.
+    // Only the first call installs the provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().redirect(Policy::none()).no_proxy().no_gzip().timeout(super::PATIENCE).build().unwrap()
 }
 
-/// The secret of a new token of a viewer, once the server knows it.
+/// The secret of a new viewer token, once the server accepts it.
 pub async fn viewer(server: &Server, name: &str) -> String {
     let secret = token(server.data_dir.path(), &["create", "--name", name, "--role", "viewer"]).await;
     eventually("the token counts", async || {

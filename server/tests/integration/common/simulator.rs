@@ -25,7 +25,7 @@ impl Simulator {
         Simulator { program, url, client: client() }
     }
 
-    /// `--daemon-url`'s value for it under this name.
+    /// The value of `--daemon-url` for it under this name.
     pub fn named(&self, name: &str) -> String {
         format!("{name}={}", self.url)
     }
@@ -37,7 +37,7 @@ impl Simulator {
         answer["job_id"].as_str().unwrap().to_owned()
     }
 
-    /// Adds a job that was there before: it ended (`completed` or `failed`) so long ago, after it had run for a minute.
+    /// Adds a job to the past: it ended (`completed` or `failed`) this long ago, after it had run for a minute.
     pub async fn recall(&self, name: &str, status: &str, ended_seconds_ago: u32) {
         let body = json!({"name": name, "status": status, "ended_seconds_ago": ended_seconds_ago, "ran_seconds": 60});
         self.post("/sim/jobs", &body).await;
@@ -54,12 +54,12 @@ impl Simulator {
         self.post(&format!("/sim/jobs/{job}/{change}"), &json!({})).await;
     }
 
-    /// Makes it misbehave; `body` as in its description.
+    /// Starts a fault; the README describes `body`.
     pub async fn fault(&self, body: &Value) {
         self.post("/sim/fault", body).await;
     }
 
-    /// Has it send a message to all sockets.
+    /// Makes it send a message to all sockets.
     pub async fn say(&self, message: &Value) {
         self.post("/sim/say", message).await;
     }

@@ -12,7 +12,7 @@ use tokio_tungstenite::{
 
 use super::{PATIENCE, Server, TOKEN};
 
-/// A live socket. Messages of both forms are given as JSON.
+/// A live socket. Messages of both forms are returned as JSON.
 pub struct Live {
     pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     pub hello: Value,
@@ -35,7 +35,7 @@ impl Live {
         Self::try_open(server, "/ws", Some("hyperscope.v1.bin"), TOKEN).await.unwrap()
     }
 
-    /// A socket after its `hello`, or the status that refused it.
+    /// A socket after its `hello`, or the status of the rejection.
     pub async fn try_open(
         server: &Server,
         path: &str,
@@ -82,7 +82,7 @@ impl Live {
         self.send(&query).await;
     }
 
-    /// The next frame that carries something.
+    /// The next frame with content.
     pub async fn next_frame(&mut self) -> Message {
         loop {
             match timeout(PATIENCE, self.socket.next()).await.expect("a message in time") {
@@ -106,7 +106,7 @@ impl Live {
         }
     }
 
-    /// The next message of which this holds.
+    /// The next message that fulfils a condition.
     pub async fn until(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let waiting = async {
             loop {
@@ -131,13 +131,13 @@ impl Live {
         message
     }
 
-    /// The next event of this name with this job.
+    /// The next event with this name and job.
     pub async fn job_event(&mut self, event: &str, job: &str) -> Value {
         let what = format!("{event} of {job}");
         self.until(&what, |message| message["event"] == event && message["data"]["job_id"] == job).await
     }
 
-    /// Reads on until the server closes the socket, and gives back how it did.
+    /// Reads until the server closes the socket; returns the close frame.
     pub async fn closed(mut self) -> CloseFrame {
         loop {
             if let Message::Close(frame) = self.next_frame().await {

@@ -1,4 +1,4 @@
-//! An engine that is asked, and its answers in a form that can be compared.
+//! A queried engine, and its answers in a comparable form.
 
 use std::collections::BTreeMap;
 
@@ -7,36 +7,36 @@ use serde_json::Value;
 use super::world::START_MS;
 use crate::common::client;
 
-/// One time, or steps, in the spelling of the API.
+/// One time, or steps, in the API's notation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
     Instant,
     Range,
 }
 
-/// Where Prometheus' API is.
+/// The address of Prometheus' API.
 pub struct Engine {
     url: String,
     token: Option<&'static str>,
     client: reqwest::Client,
 }
 
-/// What was answered.
+/// An answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// Status and kind of error; the words are each engine's own.
+    /// Status and type of an error; each engine has its own texts.
     Refused(u16, String),
     /// Type of the result, and its values by series and time.
     Values(String, BTreeMap<String, BTreeMap<String, String>>),
 }
 
 impl Engine {
-    /// The engine at `url`, with the token it asks for.
+    /// The engine at `url`, with its token.
     pub fn new(url: String, token: Option<&'static str>) -> Self {
         Engine { url, token, client: client() }
     }
 
-    /// Asks for an expression. The second is the order of the series, where there is one.
+    /// Evaluates an expression. The second result is the order of the series, if there is one.
     pub async fn ask(&self, expr: &str, when: When) -> (Answer, Vec<String>) {
         match self.data(expr, when).await {
             Ok(data) => read(&data),
@@ -44,7 +44,7 @@ impl Engine {
         }
     }
 
-    /// The native histograms that an expression has, by series.
+    /// The native histograms of an expression's result, by series.
     pub async fn histograms(&self, expr: &str) -> BTreeMap<String, Value> {
         let data = self.data(expr, When::Instant).await.unwrap();
         let series = data["result"].as_array().unwrap().iter();
@@ -105,7 +105,7 @@ pub enum Leeway {
     Digits,
 }
 
-/// What of two answers is not the same.
+/// The difference of two answers.
 pub fn difference(ours: &Answer, theirs: &Answer, leeway: Leeway) -> Option<String> {
     match (ours, theirs) {
         (Answer::Values(kind, ours), Answer::Values(other, theirs)) if kind == other => {
@@ -137,7 +137,7 @@ fn is_close(left: &str, right: &str, leeway: Leeway) -> bool {
         return leeway == Leeway::Zeros && [left, right].iter().all(|value| matches!(*value, "0" | "-0"));
     }
     let (Ok(left), Ok(right)) = (left.parse::<f64>(), right.parse::<f64>()) else { return false };
-    // What was divided by the rest that rounding left of zero.
+    // Quotients whose divisor is zero except for rounding.
     let is_noise = left.abs() > 1e18 && right.abs() > 1e18;
     is_noise || (left - right).abs() <= 1e-8 * left.abs().max(right.abs()).max(1e-2)
 }

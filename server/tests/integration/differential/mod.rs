@@ -1,7 +1,8 @@
-//! Our engine beside Prometheus: the same samples, written to both, and the same queries, answered digit for digit.
+//! Compares our engine with Prometheus: the same samples, written to both, and the same queries, with equal results
+//! digit for digit.
 //!
-//! `HYPERSCOPE_DIFFERENTIAL_QUERIES` says how many random queries are asked (500 unless said), `HYPERSCOPE_DIFFERENTIAL_SEED` where
-//! they begin; 10,000 take some minutes.
+//! `HYPERSCOPE_DIFFERENTIAL_QUERIES` is the number of random queries (default 500), `HYPERSCOPE_DIFFERENTIAL_SEED`
+//! their seed; 10,000 take some minutes.
 
 mod engine;
 mod numbers;
@@ -15,18 +16,18 @@ use tempfile::TempDir;
 use world::{Dice, world};
 
 const CORPUS: &str = include_str!("corpus.promql");
-/// What is known to differ from Debian's Prometheus, and from the current one.
+/// The known differences from Debian's Prometheus, and from the current one.
 const DIFFERENCES_2_42: &str = include_str!("differences-2.42.tsv");
 const DIFFERENCES_3_16: &str = include_str!("differences-3.16.tsv");
 const RANDOM_QUERIES: u64 = 500;
 
-/// Random queries among which each known difference shows.
+/// Number of random queries after which each known difference must have appeared.
 const TRIED: u64 = 4_000;
 
-/// What is known to differ.
+/// A known difference.
 struct Known {
     line: &'static str,
-    /// How much; `None` if the answers have nothing to do with each other.
+    /// Its size; `None` if the answers are unrelated.
     leeway: Option<Leeway>,
     queries: regex::Regex,
 }
@@ -52,7 +53,7 @@ fn known() -> Vec<Known> {
         .collect()
 }
 
-/// How much the answers to a query may differ, by the lines that concern it and do not say altogether.
+/// How much the answers to a query may differ, by the lines that concern it and do not exclude it.
 fn leeway_of(known: &[Known], query: &str) -> Leeway {
     let of_query = known.iter().filter(|known| known.queries.is_match(query));
     of_query.filter_map(|known| known.leeway).max().unwrap_or(Leeway::None)
@@ -67,12 +68,12 @@ struct Both {
 }
 
 impl Both {
-    /// Both with the series of the world, one in a request.
+    /// Both with the series of the world, one per request.
     async fn start() -> Self {
         Self::with(world().into_iter().map(|series| vec![series])).await
     }
 
-    /// Both with these series, as many in a request as there are together.
+    /// Both with these series, in as few requests as possible.
     async fn with(requests: impl IntoIterator<Item = Vec<TimeSeries>>) -> Self {
         let server = Server::serve(&[]).await;
         let directory = TempDir::new().unwrap();
@@ -108,7 +109,7 @@ impl Both {
         Both { _server: server, _prometheus: prometheus, _directory: directory, ours, theirs }
     }
 
-    /// What is not the same and not known to differ.
+    /// Differences that are not known.
     async fn differences(&self, queries: impl IntoIterator<Item = String>) -> (usize, Vec<String>) {
         let known = known();
         let (mut asked, mut found) = (0, Vec::new());
@@ -141,19 +142,19 @@ async fn the_corpus_is_answered_as_prometheus_does() {
     assert!(asked > 800, "only {asked} were asked");
 }
 
-/// A reason that holds no longer would hide what is wrong.
+/// An outdated entry would hide an error.
 #[tokio::test]
 async fn each_known_difference_still_shows() {
     let both = Both::start().await;
     let known = known();
-    // The sign of a zero differs by chance.
+    // The sign of a zero differs at random.
     let mut unseen: Vec<usize> = (0..known.len()).filter(|at| known[*at].leeway != Some(Leeway::Zeros)).collect();
     let mut dice = Dice(7);
     let corpus = CORPUS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned);
     let random = (0..TRIED).map(|_| random::expression(&mut dice));
     for query in corpus.chain(random) {
         let concerned: Vec<usize> = (0..known.len()).filter(|at| known[*at].queries.is_match(&query)).collect();
-        // What two lines concern tells of neither.
+        // A query that two lines concern confirms neither.
         let [at] = concerned[..] else { continue };
         if !unseen.contains(&at) {
             continue;
@@ -170,7 +171,7 @@ async fn each_known_difference_still_shows() {
     assert!(unseen.is_empty(), "no query shows these differences any more:\n{}", unseen.join("\n"));
 }
 
-/// Go's functions have a last digit of their own.
+/// Go's functions have different last digits.
 #[tokio::test]
 async fn functions_of_numbers_are_exact_to_the_last_digit() {
     let series = numbers::series_of_numbers();
@@ -193,7 +194,7 @@ async fn functions_of_numbers_are_exact_to_the_last_digit() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// The bounds of buckets are printed, and quantiles lie between them.
+/// Bucket bounds are printed, and quantiles are between them.
 #[tokio::test]
 async fn the_bounds_of_native_histograms_are_exact_to_the_last_digit() {
     let both = Both::with([numbers::histograms()]).await;
@@ -214,7 +215,7 @@ async fn random_queries_are_answered_as_prometheus_does() {
     let mut dice = Dice(seed);
     let (asked, found) = both.differences((0..count).map(|_| random::expression(&mut dice))).await;
     assert!(found.is_empty(), "seed {seed}: {} of {asked} answers differ\n{}", found.len(), found.join("\n"));
-    // An expression that nobody answers tells nothing.
+    // An expression without results from either engine compares nothing.
     let mut dice = Dice(seed);
     let mut answered = 0;
     for _ in 0..50 {

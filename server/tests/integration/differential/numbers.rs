@@ -1,4 +1,4 @@
-//! Numbers for functions of numbers: all magnitudes, and where such functions turn or end.
+//! Numbers for numeric functions: all magnitudes, and the points where such functions have extremes or limits.
 
 use std::{collections::BTreeMap, f64::consts::PI};
 
@@ -8,7 +8,7 @@ use timeseries::{STALE_NAN, histogram::Histogram};
 use super::world::{Dice, START_MS};
 use crate::common::series;
 
-/// When all of them are sampled, in milliseconds since the Unix epoch.
+/// The time of all samples, in milliseconds since the Unix epoch.
 const AT_MS: i64 = START_MS + 3_000_000;
 
 /// Random numbers of each kind.
@@ -36,7 +36,7 @@ const SPECIAL: [f64; 40] = [
     f64::MIN_POSITIVE,
     f64::MAX,
     f64::MIN,
-    // Where exponentials end.
+    // The limits of exponentials.
     709.782_712_893_384,
     709.7,
     -708.4,
@@ -54,13 +54,13 @@ const SPECIAL: [f64; 40] = [
     21.0,
     536_870_912.0,
     268_435_456.0,
-    // Whole numbers that are all even, or too large to count.
+    // Integers that are all even, or too large to count exactly.
     9_007_199_254_740_993.0,
     4_503_599_627_370_497.0,
     9_223_372_036_854_775_808.0,
 ];
 
-/// A number below one, and not negative.
+/// A non-negative number below one.
 fn unit(dice: &mut Dice) -> f64 {
     dice.roll(1 << 53) as f64 / (1_u64 << 53) as f64
 }
@@ -70,11 +70,11 @@ fn between(dice: &mut Dice, least: f64, most: f64) -> f64 {
     least + (most - least) * unit(dice)
 }
 
-/// Any number there is.
+/// Any float.
 fn any(dice: &mut Dice) -> f64 {
     let bits = dice.roll(1 << 32) << 32 | dice.roll(1 << 32);
     let number = f64::from_bits(bits);
-    // The marker is no sample.
+    // The stale marker is not a sample.
     if bits == STALE_NAN.to_bits() { 1.0 } else { number }
 }
 
@@ -117,7 +117,7 @@ pub fn pairs() -> Vec<(f64, f64)> {
     all
 }
 
-/// All of them as series: `number`, and `left` and `right` of pairs. A label says which number it is.
+/// All of them as series: `number`, and `left` and `right` of pairs. A label contains the index.
 pub fn series_of_numbers() -> Vec<TimeSeries> {
     let singles: BTreeMap<String, f64> = singles().into_iter().map(|number| (number.to_string(), number)).collect();
     let numbers = singles.iter().map(|(text, number)| series("number", &[("is", text)], &[(AT_MS, *number)]));
@@ -130,7 +130,7 @@ pub fn series_of_numbers() -> Vec<TimeSeries> {
     numbers.chain(sides).collect()
 }
 
-/// Histograms with buckets of all bounds there are between two powers of two, by schema, and some that are far off.
+/// Histograms with buckets at all bounds between two powers of two, by schema, and some far away.
 pub fn histograms() -> Vec<TimeSeries> {
     let mut all = Vec::new();
     for schema in -4..=8_i32 {

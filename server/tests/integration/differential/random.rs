@@ -1,4 +1,4 @@
-//! Random expressions whose types are right.
+//! Random expressions with correct types.
 
 use super::world::Dice;
 
@@ -120,7 +120,7 @@ fn vector(dice: &mut Dice, depth: u32) -> String {
         }
         6 => format!("quantile_over_time({}, {})", number(dice), range(dice, inner)),
         7 | 8 => {
-            // Not `stddev` and `stdvar`: of a single NaN they are NaN since Prometheus 3, and 0 in 2.42.
+            // Not `stddev` and `stdvar`: for a single NaN they are NaN since Prometheus 3, and 0 in 2.42.
             let operator = dice.pick(&["sum", "avg", "min", "max", "count", "group"]);
             format!("{operator}{} ({})", grouping(dice), vector(dice, inner))
         }
@@ -132,7 +132,7 @@ fn vector(dice: &mut Dice, depth: u32) -> String {
         }
         12 => {
             let labels = dice.pick(&["job", "instance", "job, instance", ""]);
-            // One on each side: others would only differ in the words of their refusal.
+            // One on each side: others would differ only in the text of their errors.
             let (left, right) = (vector(dice, inner), vector(dice, inner));
             let operator = if dice.roll(2) == 0 { arithmetic(dice) } else { comparison(dice) };
             format!("(max by ({labels}) ({left}) {operator} on ({labels}) min by ({labels}) ({right}))")

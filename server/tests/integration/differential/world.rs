@@ -1,6 +1,6 @@
-//! The samples over which both engines are asked. The same each time.
+//! The samples that both engines query, the same in each run.
 //!
-//! Values are multiples of an eighth, so that sums are exact in whatever order. Times are never those of a step or of the end of a
+//! Values are multiples of an eighth, so that sums are exact in every order. Times never equal a step or the end of a
 //! range, so that it does not matter which ends belong to a range.
 
 use remote_write::TimeSeries;
@@ -8,9 +8,9 @@ use timeseries::STALE_NAN;
 
 use crate::common::series;
 
-/// When the samples begin, in milliseconds since the Unix epoch.
+/// Time of the first samples, in milliseconds since the Unix epoch.
 pub const START_MS: i64 = 1_699_998_000_000;
-/// How many there are of most series, 15 seconds apart.
+/// Number of samples of most series, 15 seconds apart.
 const SAMPLES: i64 = 240;
 const INTERVAL_MS: i64 = 15_000;
 
@@ -27,15 +27,15 @@ impl Dice {
         (mixed ^ (mixed >> 31)) % sides
     }
 
-    /// One of them.
+    /// One of them at random.
     pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[usize::try_from(self.roll(of.len() as u64)).unwrap()]
     }
 }
 
-/// A value at each time of a series.
+/// A value for each time of a series.
 fn steady(name: &str, labels: &[(&str, &str)], mut value: impl FnMut(i64) -> Option<f64>) -> TimeSeries {
-    // Each series is read at its own moment, as scrapes are.
+    // Each series has its own offset, as with scrapes.
     let shift = 137 + labels.iter().flat_map(|(_, value)| value.bytes()).map(i64::from).sum::<i64>() % 300;
     let samples: Vec<(i64, f64)> =
         (0..SAMPLES).filter_map(|i| Some((START_MS + i * INTERVAL_MS + shift, value(i)?))).collect();
@@ -101,7 +101,7 @@ pub fn world() -> Vec<TimeSeries> {
         let mut eighth: i64 = middle;
         all.push(steady("temperature_celsius", &[("room", room), ("floor", floor)], |i| {
             eighth += i64::try_from(dice.roll(11)).unwrap() - 5;
-            // A sensor that fails for a minute, and another one that says nothing now and then.
+            // A sensor that fails for a minute, and another one that is missing sometimes.
             match (room, i) {
                 ("attic", 60..64 | 200) => Some(f64::NAN),
                 ("hall", _) if dice.roll(5) == 0 => None,
@@ -138,7 +138,8 @@ pub fn world() -> Vec<TimeSeries> {
     }
     all.push(steady("odd_labels", &[("a", "x y"), ("b", "ü"), ("c", "line\nbreak")], |i| Some(i as f64)));
     all.push(steady("odd_labels", &[("a", "x\\y"), ("b", "\"quoted\"")], |i| Some(-i as f64)));
-    // Series are taken in the order in which they came, here and by Prometheus 3 from its head; 2.42 takes them in that of their labels.
+    // Series are evaluated in the order of their arrival, here and by Prometheus 3 from its head; 2.42 uses the order
+    // of their labels.
     all.sort_by(|left, right| left.labels.cmp(&right.labels));
     all
 }

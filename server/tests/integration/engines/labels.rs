@@ -1,11 +1,11 @@
-//! An engine that names a label otherwise, with Debian's Prometheus.
+//! An engine that uses another name for a label, with Debian's Prometheus.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::common::{Live, Prometheus, Server, Simulator, client, eventually, now_ms, token};
 
-/// What scrapes call `provider` is called `vcenter`.
+/// Scrapes call it `vcenter` instead of `provider`.
 const RELABEL: &str =
     "[{ source_labels: [provider], regex: '(.+)', target_label: vcenter }, { action: labeldrop, regex: provider }]";
 const RULES: &str = "[{ alert: Waits, expr: 'sum by (vcenter) (hypersdk_jobs_active) > 0' }]";
@@ -17,7 +17,7 @@ fn sorted(list: &Value) -> Vec<Value> {
     list
 }
 
-/// What Prometheus answers, as we show it.
+/// Prometheus' answer with our label names.
 fn ours(theirs: &Value) -> Vec<Value> {
     let text = theirs.to_string().replace("\"vcenter\"", "\"provider\"");
     sorted(&serde_json::from_str(&text).unwrap())
@@ -56,7 +56,7 @@ async fn a_label_is_sent_by_the_engines_name_and_shown_by_ours() {
             "label_replace(hypersdk_jobs_active, \"copy\", \"$1\", \"vcenter\", \"(.*)\")".into(),
         ),
     ] {
-        // Of the second kind the steps are kept.
+        // The steps of the second kind are cached.
         for (path, times) in [
             ("/api/v1/query", vec![("time", time.as_str())]),
             ("/api/v1/query_range", vec![("start", before.as_str()), ("end", &time), ("step", "1")]),
@@ -97,7 +97,7 @@ async fn a_label_is_sent_by_the_engines_name_and_shown_by_ours() {
     assert_eq!(snapshot["data"]["sent"], "sum by (vcenter) (hypersdk_jobs_active)");
     assert!(snapshot["data"]["series"].as_array().unwrap().iter().all(|one| one["labels"]["provider"].is_string()));
 
-    // Who sees a part sees it by either name, and no more of it.
+    // A token with matchers sees its part under either name, and nothing else.
     for (matcher, sees) in [(format!("provider=\"{one}\""), true), (format!("provider!=\"{one}\""), false)] {
         let args = ["create", "--name", "p", "--role", "viewer", "--match", &matcher];
         let part = token(server.data_dir.path(), &args).await;

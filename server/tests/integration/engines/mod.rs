@@ -1,4 +1,4 @@
-//! Engines elsewhere: how they are reached, how seldom they are asked, and what happens when they do not answer.
+//! Other engines: how they are reached, how few requests they get, and what happens when they do not answer.
 
 mod labels;
 mod tls;
@@ -23,7 +23,7 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// What an engine was asked.
+/// A request to an engine.
 #[derive(Debug, Clone)]
 struct Asked {
     path: String,
@@ -36,20 +36,20 @@ impl Asked {
         self.pairs.iter().find(|(other, _)| other == name).map_or("", |(_, value)| value)
     }
 
-    /// The server asks for it whatever viewers do, beside what they ask for.
+    /// The server sends it by itself, in addition to viewers' requests.
     fn is_by_itself(&self) -> bool {
         ["buildinfo", "alerts", "rules"].iter().any(|path| self.path.ends_with(path))
     }
 }
 
-/// How an engine behaves.
+/// The behaviour of an engine.
 #[derive(Debug, Clone, Default)]
 enum Mood {
     #[default]
     Well,
-    /// Answers after a while.
+    /// Delay of each answer.
     Slow(Duration),
-    /// So many answers are this status and text, the next ones are well.
+    /// This many answers have this status and text; the next ones are successful.
     Failing(usize, StatusCode, &'static str, &'static str),
 }
 
@@ -59,12 +59,12 @@ struct Engine {
     mood: Mutex<Mood>,
     /// Names of its series.
     names: Mutex<Vec<&'static str>>,
-    /// Requests on their way, apart from those that the server makes by itself.
+    /// Concurrent requests, apart from those that the server makes by itself.
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
 }
 
-/// An engine in this process. Its one series has the value of the time at each step.
+/// An engine in this process. The value of its only series is the time of each step.
 struct Stub {
     url: String,
     engine: Arc<Engine>,
@@ -91,7 +91,7 @@ impl Stub {
         *self.engine.mood.lock().unwrap() = mood;
     }
 
-    /// What it was asked since the last call, apart from probes, alerts and rules.
+    /// The requests since the last call, apart from probes, alerts and rules.
     fn asked(&self) -> Vec<Asked> {
         let asked = std::mem::take(&mut *self.engine.asked.lock().unwrap());
         asked.into_iter().filter(|one| !one.is_by_itself()).collect()
@@ -163,13 +163,13 @@ async fn only_what_is_new_of_a_range_is_asked_for() {
         let from: f64 = tail.get("start").parse().unwrap();
         assert!(from >= (end - 120) as f64 && tail.get("end") == asked[0].get("end"), "{tail:?}");
     }
-    // Wholly in the past: nothing, then only what lies before.
+    // Completely in the past: no request, then only for the earlier part.
     assert_eq!(range(&server, "a", start, end - 600, 60).await.len(), 51);
     assert_eq!(stub.asked().len(), 0);
     assert_eq!(range(&server, "a", start - 600, end - 600, 60).await.len(), 61);
     let asked = stub.asked();
     assert_eq!((asked.len(), asked[0].get("end")), (1, format!("{}.000", start - 60).as_str()));
-    // What is not put together of parts is asked for each time, as it is.
+    // A query that cannot be combined from parts is requested each time, unchanged.
     for (expr, start) in
         [("a @ end()", start), ("a @ start()", start), ("a", start + 1), ("a{", start), ("WITH (x = a) x", start)]
     {
@@ -180,7 +180,7 @@ async fn only_what_is_new_of_a_range_is_asked_for() {
         assert_eq!(asked.len(), 2, "{expr}");
         assert_eq!((asked[0].get("query"), asked[0].get("start")), (expr, start.to_string().as_str()));
     }
-    // An error is not kept, nor what comes with a warning.
+    // Errors are not cached, nor answers with a warning.
     stub.mood(Mood::Failing(
         1,
         StatusCode::OK,
@@ -197,7 +197,7 @@ async fn only_what_is_new_of_a_range_is_asked_for() {
     assert_eq!(partial["warnings"], json!(["a store is down"]));
     assert_eq!(range(&server, "b", start, end - 600, 60).await.len(), 51);
     assert_eq!(stub.asked().len(), 2);
-    // Who sees less has an answer of their own.
+    // A token with matchers has its own answer.
     let part =
         token(server.data_dir.path(), &["create", "--name", "p", "--role", "viewer", "--match", "x=\"y\""]).await;
     eventually("the token", async || {
@@ -227,7 +227,8 @@ async fn an_answer_for_given_times_is_given_again_for_a_moment() {
         for _ in 0..3 {
             server.json(&path).await;
         }
-        // Of a range that is put together, the first request is for the whole, and the next for what can still change.
+        // For a range that is combined from parts, the first request covers everything, the next only steps that can
+        // still change.
         assert!(stub.asked().len() <= 2, "{path}");
         server.json(&path).await;
         assert_eq!(stub.asked().len(), 0, "{path}");
@@ -276,7 +277,7 @@ async fn a_token_that_asks_for_much_leaves_places_of_the_engine_to_others() {
         })
         .collect();
     eventually("its share is in use", async || (stub.engine.asked.lock().unwrap().len() >= 3).then_some(())).await;
-    // One is its own, others are in the queue of the other token too: none waits for all of that.
+    // One place is its own, others are in the queue of the other token too: no token waits for all of that.
     join_all((ASKED - 6..=ASKED).map(|number| ask(&honest, number))).await;
     let before = answered.load(Ordering::SeqCst);
     assert!(before < ASKED / 2, "{before} of {ASKED} came first");
@@ -299,7 +300,7 @@ async fn a_passing_failure_is_tried_again_and_a_lasting_one_left_alone() {
         assert_eq!(query("a").await.0, StatusCode::OK);
     }
     assert_eq!(stub.asked().len(), 6);
-    // The engine's own word is no failure.
+    // The engine's own error is no failure.
     let word = r#"{"status":"error","errorType":"timeout","error":"query timed out in expression evaluation"}"#;
     stub.mood(Mood::Failing(1, StatusCode::SERVICE_UNAVAILABLE, "application/json", word));
     let (status, answer) = query("a").await;
@@ -336,7 +337,7 @@ async fn an_engines_own_errors_keep_their_kind() {
         let word: &'static str = word.leak();
         for path in [
             format!("query?query={kind}&time={status}"),
-            // Of parts, and as it is.
+            // Combined from parts, and unchanged.
             format!("query_range?query={kind}&start={}&end={end}&step=60", end - 600),
             format!("query_range?query={kind}&start={}&end={end}&step=60", end - 601),
         ] {
@@ -394,7 +395,7 @@ async fn what_is_no_engine_is_told_with_what_to_do() {
     }
 }
 
-/// A configuration file in a directory of its own.
+/// A configuration file in its own directory.
 fn configured(text: &str, files: &[(&str, &str)]) -> (TempDir, String) {
     let directory = TempDir::new().unwrap();
     for (name, content) in files {
@@ -448,7 +449,7 @@ async fn engines_have_names_credentials_and_headers() {
     let message = unknown.text().await.unwrap();
     assert!(message.contains("nobody") && message.contains("main, other, embedded"), "{message}");
 
-    // One is down: its panel says so, the other goes on.
+    // One is down: its panel says so, the other continues.
     let mut live = Live::open(&server).await;
     let query = |id: u64, engine: &str| json!({"type": "subscribe", "id": id, "topic": "query", "expr": "a", "step_ms": 1000, "instant": true, "engine": engine});
     live.send(&query(1, "main")).await;
@@ -529,7 +530,7 @@ async fn many_sockets_cost_an_engine_what_one_does() {
         lives.push(open().await);
     }
     let many = count(&mut lives).await;
-    // A step more or less fits into the time of six.
+    // The time of six steps may contain one step more or less.
     assert!(many <= one + 2 * queries.len(), "{many} requests for {SOCKETS} sockets, {one} for one");
 }
 
@@ -548,7 +549,7 @@ async fn a_series_is_asked_for_by_the_name_that_the_engine_has() {
         ("hypersdk_jobs_running{provider=\"aws\"}", "hypersdk_active_jobs{provider=\"aws\"}"),
         ("rate(hypersdk_jobs_failed_total[5m])", "rate(hypersdk_jobs_total{status=\"failed\"}[5m])"),
         ("hypersdk_queue_length", "site_queue"),
-        // As written, where the engine has it or there is no other name.
+        // Unchanged if the engine has the name or there is no other name.
         ("hypersdk_jobs_total{status=\"completed\"} ", "hypersdk_jobs_total{status=\"completed\"} "),
         ("hypersdk_goroutines", "hypersdk_goroutines"),
     ] {
@@ -570,7 +571,7 @@ async fn a_series_is_asked_for_by_the_name_that_the_engine_has() {
     let delta = live.until("a delta", |message| message["id"] == 2 && message["type"] == "delta").await;
     assert_eq!(delta["data"].get("sent"), None);
 
-    // Another name takes no matcher of a token off.
+    // Another name does not remove a token's matcher.
     let part =
         token(server.data_dir.path(), &["create", "--name", "p", "--role", "viewer", "--match", "status=\"failed\""])
             .await;
@@ -657,7 +658,7 @@ async fn victoria_metrics_is_an_engine_too() {
         let ours: Value = server.get("/api/v1/query_range").query(&pairs).send().await.unwrap().json().await.unwrap();
         assert_eq!(ours["data"]["result"], json!(theirs), "{ours}");
     }
-    // By the name that the dashboards use.
+    // By the dashboards' name.
     let canonical = [("query", "sum(hypersdk_jobs_active)"), ("time", end.as_str())];
     let value: Value = server.get("/api/v1/query").query(&canonical).send().await.unwrap().json().await.unwrap();
     assert_eq!(value["data"]["result"][0]["value"][1], "150", "{value}");
@@ -680,8 +681,8 @@ async fn victoria_metrics_is_an_engine_too() {
     assert_eq!(ready, StatusCode::OK);
 }
 
-/// Writes a sample a minute of a counter and of `up` for the last so many hours, and of a counter of failures for the last one, as one
-/// target has them, to a receiver of remote writes.
+/// Sends remote writes with a sample per minute of a counter and of `up` for these last hours, and of a failure counter
+/// for the last hour, like those of one target.
 async fn write_hours(url: &str, hours: i64) {
     let now = now_ms();
     let target = [("job", "hypersdk"), ("instance", "a:1")];
@@ -703,7 +704,7 @@ async fn write_hours(url: &str, hours: i64) {
     }
 }
 
-/// What a live query, a page on a fixed time and a picture say of an engine that has six hours of data.
+/// The results of a live query, a page on a fixed time and an image for an engine with six hours of data.
 async fn say_how_much_is_stored(url: &str) {
     let server = Server::serve(&["--prometheus-url", url]).await;
     let at = now_ms() / 1000 * 1000;
@@ -770,7 +771,7 @@ async fn an_empty_answer_counts_for_a_moment_only() {
     let server = Server::serve(&["--prometheus-url", &stub.url]).await;
     let end = now_ms() / 60_000 * 60 - 7_200;
     let path = format!("/api/v1/query_range?query=a&start={}&end={end}&step=60", end - 600);
-    // For as long as it is asked: others ask it as well, whether it is there.
+    // Without a limit, because the server's own requests count too.
     stub.mood(Mood::Failing(usize::MAX, StatusCode::OK, "application/json", EMPTY));
     assert_eq!(server.json(&path).await["data"]["result"], json!([]));
     stub.mood(Mood::Well);
@@ -778,7 +779,7 @@ async fn an_empty_answer_counts_for_a_moment_only() {
         (server.json(&path).await["data"]["result"] != json!([])).then_some(())
     })
     .await;
-    // What is there has come to stay.
+    // Results with data are cached for longer.
     stub.asked();
     assert_ne!(server.json(&path).await["data"]["result"], json!([]));
     assert_eq!(stub.asked().len(), 0);
@@ -828,7 +829,7 @@ async fn fresh_answers_that_are_wanted_at_the_same_time_are_asked_for_once() {
     };
     let (_, ()) = tokio::join!(join_all((0..30).map(|_| get())), async {
         tokio::time::sleep(Duration::from_millis(250)).await;
-        // What is on its way went out before this was wanted.
+        // A request in flight began before this one, so it cannot answer this one.
         get().await;
     });
     let asked = stub.asked().iter().filter(|asked| asked.path.ends_with("/query")).count();
@@ -899,7 +900,7 @@ async fn who_asks_for_a_fresh_answer_gets_one() {
     };
     let headers = [("cache-control", "no-cache"), ("cache-control", "no-store"), ("pragma", "no-cache")];
     for (number, header) in headers.into_iter().enumerate() {
-        // Whatever the query, none of it is known.
+        // A new query each time, so that nothing is cached.
         let path = aligned.replace("query=a", &format!("query=a{number}"));
         stub.mood(Mood::Failing(usize::MAX, StatusCode::OK, "application/json", EMPTY));
         assert_eq!(get(&path, None).await["data"]["result"], json!([]));
@@ -924,7 +925,7 @@ async fn who_asks_for_a_fresh_answer_gets_one() {
             assert!(!stub.asked().is_empty(), "{path}");
         }
     }
-    // Which names the engine has is asked again as well.
+    // The engine's names are requested again too.
     for header in [None, None, Some(("cache-control", "no-cache"))] {
         get(&format!("/api/v1/query?query=hypersdk_jobs_active&time={end}"), header).await;
         let asked = stub.asked();

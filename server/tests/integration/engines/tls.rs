@@ -1,4 +1,4 @@
-//! Engines over TLS: how they are known, and how they know us.
+//! Engines over TLS: server and client certificates.
 
 use std::process::Command;
 
@@ -9,11 +9,11 @@ use tempfile::TempDir;
 use super::configured;
 use crate::common::{self, Live, Program, Server, eventually, free_port};
 
-/// A directory with what `openssl` made in it.
+/// A directory with files made by `openssl`.
 struct Certificates(TempDir);
 
 impl Certificates {
-    /// An authority `ca`, and another that nobody knows, `stranger`.
+    /// An authority `ca`, and an unknown one, `stranger`.
     fn new() -> Self {
         let certificates = Certificates(TempDir::new().unwrap());
         for authority in ["ca", "stranger"] {
@@ -33,7 +33,7 @@ impl Certificates {
         std::fs::read(self.0.path().join(name)).unwrap()
     }
 
-    /// `NAME.pem` and `NAME-key.pem`, signed by the authority or by itself.
+    /// `NAME.pem` and `NAME-key.pem`, signed by the authority or self-signed.
     fn make(&self, name: &str, extension: &str, authority: Option<&str>) {
         let (cert, key) = (format!("{name}.pem"), format!("{name}-key.pem"));
         let mut command = Command::new("openssl");
@@ -50,7 +50,7 @@ impl Certificates {
     }
 }
 
-/// A Prometheus that answers nobody without a certificate of the authority, and scrapes itself.
+/// A Prometheus that requires a certificate of the authority, and scrapes itself.
 async fn demanding_prometheus(certificates: &Certificates, max_version: &str) -> (Program, String) {
     let address = format!("127.0.0.1:{}", free_port());
     let directory = certificates.0.path();
@@ -150,7 +150,7 @@ async fn an_engine_that_demands_a_certificate_gets_ours() {
         let names = server.json("/api/v1/label/job/values").await;
         assert_eq!(names["data"], serde_json::json!(["itself"]));
 
-        // By the file, beside the engine.
+        // By the file, in the engine's entry.
         let text = format!("engines:\n- url: {url}\n  tls: {{ ca: ca.pem, cert: us.pem, key: us-key.pem }}\n");
         let file = certificates.0.path().join("h.yaml");
         std::fs::write(&file, text).unwrap();

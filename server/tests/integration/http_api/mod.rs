@@ -1,5 +1,5 @@
-//! The HTTP API beside Prometheus: the same samples, the same requests, good and bad, and the same answers: their status, type
-//! and shape, data and errors. Once over our own store, once with that Prometheus as the engine.
+//! Compares the HTTP API with Prometheus: the same samples, the same requests, valid and invalid, and equal answers:
+//! status, type and shape, data and errors. Once over our own store, once with that Prometheus as the engine.
 
 mod requests;
 
@@ -10,7 +10,7 @@ use reqwest::Method;
 use serde_json::Value;
 use timeseries::STALE_NAN;
 
-/// Requests whose answers differ from those of Prometheus 3.16 over our own store, and why.
+/// Requests whose answers differ from Prometheus 3.16 over our own store, with the reason.
 const KNOWN: &[(&str, &str)] = &[
     (r"=(NaN|Inf|1e300)( |&|$)", "times that do not fit are refused: Go makes some other time of them"),
     (r"/read", "there is no remote read"),
@@ -26,10 +26,10 @@ const KNOWN_2_42: &[(&str, &str)] = &[
     (r"&stats=(1|foo)$", "Prometheus 3 remarks that they are deprecated"),
 ];
 
-/// The same with the engine in front of which we stand.
+/// The same with Prometheus as our engine.
 const KNOWN_IN_FRONT: &[(&str, &str)] = &[(r"/read", "there is no remote read")];
 
-/// What is written to both.
+/// The samples written to both.
 fn world(base_ms: i64) -> Vec<TimeSeries> {
     let steady = |name: &str, labels: &[(&str, &str)], value: &dyn Fn(f64) -> f64| {
         let samples: Vec<(i64, f64)> =
@@ -64,7 +64,7 @@ fn world(base_ms: i64) -> Vec<TimeSeries> {
     all
 }
 
-/// What counts of an answer.
+/// The compared parts of an answer.
 #[derive(Debug, PartialEq)]
 struct Told {
     status: u16,
@@ -85,7 +85,7 @@ async fn ask(client: &reqwest::Client, url: &str, token: Option<&str>, ask: &Ask
     let status = answer.status().as_u16();
     let kind = answer.headers().get("content-type").map(|kind| kind.to_str().unwrap().replace(' ', ""));
     let text = answer.text().await.unwrap();
-    // What Prometheus says of these in text, we say in the envelope.
+    // Prometheus answers these as text, we use the envelope.
     if matches!(status, 404 | 405) || (ask.path.starts_with("/federate") && status == 400) {
         return Told { status, kind: String::new(), body: String::new() };
     }
@@ -93,23 +93,23 @@ async fn ask(client: &reqwest::Client, url: &str, token: Option<&str>, ask: &Ask
     Told { status, kind: kind.unwrap_or_default(), body }
 }
 
-/// An answer without what may differ: the order of series, fields of ours, the places that parse errors name.
+/// An answer without parts that may differ: the order of series, our additional fields, the positions in parse errors.
 fn shown(mut answer: Value, path: &str) -> String {
     if let Some(error) = answer.get("error").and_then(Value::as_str).map(str::to_owned) {
-        // Since Prometheus 3 range queries name the parameter as well; we do so for all.
+        // Since Prometheus 3 range queries name the parameter too; we do so for all.
         let error = error
             .trim_start_matches("invalid parameter \"query\": ")
             .trim_start_matches("invalid parameter \"match[]\": ");
         let error = if error.contains("parse error") { "a parse error" } else { error };
-        // Prometheus 2.42 begins this alone with a capital letter.
+        // Only here Prometheus 2.42 begins with a capital letter.
         let error = error.replace(": Invalid time value for", ": invalid time value for");
-        // In which part of its work a query ran out of time is chance, and ours says what to do.
+        // In which phase a query timed out is random, and our text also says what to do.
         let error = if error.starts_with("query timed out") { "query timed out" } else { &error };
-        // Which two series are shown is chance.
+        // Which two series are shown is random.
         let error = error.split_once("[{").map_or(error, |(before, _)| before);
         answer["error"] = error.into();
     }
-    // Prometheus gives those of one selector in the order in which it stored them, ours are sorted.
+    // Prometheus returns the series of one selector in storage order, ours are sorted.
     if path.starts_with("/api/v1/series")
         && let Some(series) = answer.get_mut("data").and_then(Value::as_array_mut)
     {
@@ -121,12 +121,12 @@ fn shown(mut answer: Value, path: &str) -> String {
         result.sort_by_key(|series| series["metric"].to_string());
     }
     if let Some(stats) = answer.pointer_mut("/data/stats") {
-        // Whether there are any; how long it took is another matter.
+        // Only their presence is compared, not the durations.
         *stats = stats.is_object().into();
     }
     for list in ["groups", "alerts", "activeTargets"] {
         let Some(items) = answer.pointer_mut(&format!("/data/{list}")).and_then(Value::as_array_mut) else { continue };
-        // Our own server is a target, and nothing of an engine.
+        // Our own server is a target, but not the engine's.
         items.retain(|item| item["scrapePool"] != "hyperscope");
         for item in items.iter_mut().filter_map(Value::as_object_mut) {
             item.remove("source");
@@ -140,7 +140,7 @@ fn shown(mut answer: Value, path: &str) -> String {
     answer.to_string()
 }
 
-/// Both answers to each request that differ although nothing says that they do; and what is said but never shows.
+/// Answers that differ although no difference is listed, and listed differences that never appear.
 async fn differences(server: &Server, prometheus: &Prometheus, base: i64, known: &[(&str, &str)]) -> Vec<String> {
     let known: Vec<(regex::Regex, bool)> =
         known.iter().map(|(requests, _)| (regex::Regex::new(requests).unwrap(), false)).collect();
@@ -164,7 +164,7 @@ async fn differences(server: &Server, prometheus: &Prometheus, base: i64, known:
     found
 }
 
-/// A time to which both have had samples for a while, in seconds.
+/// A time in seconds before which both have had samples for a while.
 fn base() -> i64 {
     (now_ms() / 60_000 - 30) * 60
 }

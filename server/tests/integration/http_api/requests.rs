@@ -1,4 +1,4 @@
-//! Requests of Prometheus' HTTP API, good and bad, as clients send them.
+//! Requests to Prometheus' HTTP API, valid and invalid, as clients send them.
 
 /// One request.
 #[derive(Debug, Clone)]
@@ -10,7 +10,7 @@ pub struct Ask {
     pub form: Option<String>,
 }
 
-/// Queries that have an answer. The samples are those of `world`.
+/// Valid queries. The samples are those of `world`.
 const GOOD: &[&str] = &[
     "1",
     "-1",
@@ -52,7 +52,7 @@ const GOOD: &[&str] = &[
     "temp unless temp",
 ];
 
-/// Queries that have none.
+/// Invalid queries.
 const BAD: &[&str] = &[
     "",
     "sum(",
@@ -84,7 +84,7 @@ const BAD: &[&str] = &[
     "label_replace(temp,\"a\",\"b\",\"c\",\"(\")",
 ];
 
-/// Times, as seconds and RFC 3339, right and wrong.
+/// Times, as seconds and RFC 3339, valid and invalid.
 const TIMES: &[&str] = &[
     "0",
     "-1",
@@ -114,7 +114,7 @@ const TIMES: &[&str] = &[
     "1e300",
 ];
 
-/// Widths of steps and times to wait.
+/// Steps and timeouts.
 const DURATIONS: &[&str] = &[
     "0",
     "-1",
@@ -173,7 +173,7 @@ fn encoded(text: &str) -> String {
 pub fn requests(base: i64) -> Vec<Ask> {
     let mut all = Vec::new();
     let mut get = |path: String| all.push(Ask { method: "GET", path, form: None });
-    // Between samples: which of them lie at the border of a window changed with Prometheus 3.
+    // Between samples: Prometheus 3 changed which samples at the border of a window belong to it.
     let (start, end) = (base + 1, base + 301);
     for query in GOOD.iter().chain(BAD) {
         let query = encoded(query);
@@ -185,7 +185,7 @@ pub fn requests(base: i64) -> Vec<Ask> {
     }
     for time in TIMES {
         let time = encoded(time);
-        // Without a time it is now, which is another time for each.
+        // The default is the current time, which differs for each.
         if !time.is_empty() {
             get(format!("/api/v1/query?query=vector(1)&time={time}"));
             get(format!("/api/v1/query?query=time()&time={time}"));
@@ -199,7 +199,7 @@ pub fn requests(base: i64) -> Vec<Ask> {
     for plain in DURATIONS {
         let duration = encoded(plain);
         get(format!("/api/v1/query_range?query=vector(1)&start={start}&end={end}&step={duration}"));
-        // Whether a millisecond is enough is chance.
+        // Whether a millisecond is enough is random.
         if !["1e-3", "1ms"].contains(plain) {
             get(format!("/api/v1/query?query=1&time=5&timeout={duration}"));
         }
@@ -318,7 +318,7 @@ pub fn requests(base: i64) -> Vec<Ask> {
     ] {
         all.push(Ask { method: "POST", path: format!("/api/v1/{path}"), form: Some(form.to_owned()) });
     }
-    // Chains, which are trees as deep as they have terms.
+    // Chains, whose trees are as deep as their number of terms.
     for (term, operator, terms) in
         [("1", "+", 600), ("1", "+", 3_000), ("num", "or", 3_000), ("temp", "and", 600), ("2", "^", 600)]
     {

@@ -1,4 +1,4 @@
-//! Daemons that are not simply at the root of a host: behind a path, a login, TLS.
+//! Daemons that are not at the root of a host: behind a path, a login, TLS.
 
 use axum::{
     Json, Router,

@@ -1,4 +1,4 @@
-//! What is counted from a daemon's feed, whatever its clock and however much there is, and how a daemon is told to be up.
+//! Metrics derived from a daemon's feed, whatever its clock and the number of jobs, and when a daemon counts as up.
 
 use std::collections::HashMap;
 
@@ -70,7 +70,7 @@ async fn thousands_of_jobs_at_the_first_contact_are_all_counted() {
             world.recall(Submission::default(), end, 1_000_000 - number * 200, 1_000 + number).unwrap();
         }
     });
-    // Fewer than that are kept, or even looked at one by one.
+    // Fewer are stored, or even fetched one by one.
     let options = Options { most_ended_jobs: 500, ..quick() };
     let world = World::start(vec![daemon("sim", &url(&simulator))], Vec::new(), options);
     world.sample(COMPLETED, &[], |value| value == 4_050.0).await;
@@ -79,7 +79,7 @@ async fn thousands_of_jobs_at_the_first_contact_are_all_counted() {
     let course = world.course(COMPLETED);
     assert_eq!(course[0].1, 0.0);
     let values: HashMap<u64, i64> = course.iter().rev().map(|(time, value)| (value.to_bits(), *time)).collect();
-    // The feed tells times in whole seconds, in each of which some ended.
+    // The feed has times in whole seconds, and jobs ended in each second.
     assert!(values.len() > 800, "each at its own time: {}", values.len());
     assert_eq!(world.upstreams.jobs().len(), 500);
     world.end().await;
@@ -96,7 +96,7 @@ async fn the_first_samples_come_with_the_first_message() {
     assert_eq!(world.course("up").iter().map(|(_, value)| *value).collect::<Vec<_>>(), [1.0], "never down");
     manual_job(&simulator).await;
     world.sample("hypersdk_jobs_active", &[], |value| value == 2.0).await;
-    // So does the news that it cannot be heard, and that it is heard again.
+    // `up` also changes without a scrape, to down and back.
     for kind in ["http_500", "refuse_upgrade", "drop_socket"] {
         admin(&simulator, "/sim/fault", &format!(r#"{{"kind":"{kind}","seconds":60}}"#)).await;
     }

@@ -1,4 +1,4 @@
-//! The three ways in which a daemon speaks.
+//! The three dialects of a daemon.
 
 use collect::CancelError;
 use daemon_sim::{Dialect, SimOptions};
@@ -35,7 +35,7 @@ async fn documented_end_to_end() {
     world.event("system.metrics", |event| matches!(event, Event::SystemMetrics(_)).then_some(())).await;
     assert!(world.upstreams.system()[0].memory_bytes > Some(0.0));
 
-    // Its own metrics are scraped, with the labels of the target; nothing is derived beside them.
+    // Its own metrics are scraped, with the labels of the target; nothing is derived in addition.
     let labels = [("daemon", "sim"), ("job", "hypersdk"), ("instance", &*simulator.addr().to_string())];
     world.sample("up", &labels, |value| value == 1.0).await;
     world.sample("scrape_samples_scraped", &labels, |value| value > 50.0).await;
@@ -60,7 +60,7 @@ async fn stock_end_to_end() {
     assert!(jobs.iter().all(|job| job.status != JobStatus::Completed || job.percent == Some(100.0)));
     assert!(jobs.iter().all(|job| job.created_at.is_some()));
 
-    // Series are derived: there is no page to scrape. What was there at first sight is where counters start.
+    // Series are derived, because there is no page to scrape. Counters start with the jobs at the first connection.
     let labels = [("daemon", "sim"), ("job", "hypersdk")];
     world.sample("up", &labels, |value| value == 1.0).await;
     let completed = world.sample("hypersdk_jobs_completed_total", &labels, |_| true).await;

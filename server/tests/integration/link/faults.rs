@@ -1,4 +1,4 @@
-//! Daemons that misbehave, and what is no daemon.
+//! Daemons with faults, and servers that are no daemon.
 
 use std::time::Duration;
 
@@ -19,13 +19,14 @@ async fn a_cut_socket_is_opened_again_and_nothing_is_lost() {
         world.state(UpstreamState::Live).await;
         let id = manual_job(&simulator).await;
         world.transition(&id, JobStatus::Running).await;
-        // While it lasts the jobs come by polling.
+        // During the fault the jobs come by polling.
         admin(&simulator, "/sim/fault", r#"{"kind":"drop_socket","seconds":3}"#).await;
         world.state(UpstreamState::Polling).await;
         admin(&simulator, &format!("/sim/jobs/{id}/fail?error=disk%20full"), "").await;
         let failed = world.transition(&id, JobStatus::Failed).await;
         assert_eq!(failed.job.error.as_deref(), Some("disk full"));
-        // While the fault lasts, a new socket may get a message out before it is cut: live, and in trouble again at once.
+        // During the fault a new socket may send a message before it is closed: the source is live, and fails again
+        // immediately.
         world
             .until("live and well", |world| {
                 let status = &world.upstreams.statuses()[0];

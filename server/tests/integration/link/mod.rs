@@ -1,4 +1,5 @@
-//! The links to daemons, over real sockets, against the simulated daemon in its three dialects and against what is no daemon.
+//! Connections to daemons, over real sockets, with the simulated daemon in its three dialects and with servers that are
+//! no daemon.
 
 mod address;
 mod counts;

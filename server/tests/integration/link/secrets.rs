@@ -1,4 +1,4 @@
-//! No secret of a daemon gets past the links.
+//! No secret of a daemon passes the connection.
 
 use daemon_sim::{Dialect, SimOptions, VCENTER_PASSWORD};
 use model::upstream::UpstreamState;
@@ -19,7 +19,7 @@ async fn nothing_that_leaves_holds_the_password_or_the_key() {
         let mut world = World::start(vec![with_key("sim", &url(&simulator), KEY)], Vec::new(), quick());
         world.state(UpstreamState::Live).await;
         world.until("jobs", |world| (!world.upstreams.jobs().is_empty()).then_some(())).await;
-        // A daemon that puts secrets into the texts of its errors.
+        // A daemon that puts secrets into its error texts.
         let id = manual_job(&simulator).await;
         let error = format!("login%20failed:%20password={VCENTER_PASSWORD}%20key%20{KEY}%20token=abcdef%20(x)");
         admin(&simulator, &format!("/sim/jobs/{id}/fail?error={error}"), "").await;

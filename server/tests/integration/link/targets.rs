@@ -1,4 +1,4 @@
-//! Plain Prometheus endpoints, and pages that cannot be read.
+//! Plain Prometheus endpoints, and invalid pages.
 
 use std::sync::{
     Arc,
@@ -17,7 +17,7 @@ use timeseries::is_stale_marker;
 
 use crate::link::world::{World, daemon, quick};
 
-/// Serves these pages in turn, the last one for ever.
+/// Serves these pages in turn, the last one forever.
 async fn serve(pages: Vec<(&'static str, &'static str)>) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! A link to a simulated daemon, and what came out of it.
+//! A connection to a simulated daemon, and its output.
 
 use std::{
     sync::{Arc, Mutex},
@@ -18,10 +18,10 @@ use timeseries::{AppendOutcome, Point, SampleSink, SeriesSamples, SeriesSource, 
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-/// Longest wait for anything; far more than it takes.
+/// Timeout of every wait; far more than needed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Keeps every sample and description.
+/// Stores every sample and all metadata.
 #[derive(Default)]
 pub(crate) struct Memory {
     pub(crate) points: Mutex<Vec<Point>>,
@@ -48,7 +48,7 @@ impl MetadataSink for Memory {
     }
 }
 
-/// Links and all they tell.
+/// Connections and their output.
 pub(crate) struct World {
     pub(crate) upstreams: Upstreams,
     pub(crate) events: broadcast::Receiver<Event>,
@@ -59,7 +59,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A link named `sim` to one daemon, with short times.
+    /// A connection named `sim` to one daemon, with short intervals.
     pub(crate) fn to(url: &str) -> Self {
         World::start(vec![daemon("sim", url)], Vec::new(), quick())
     }
@@ -74,7 +74,7 @@ impl World {
         World { upstreams, events, seen: Vec::new(), memory, stop }
     }
 
-    /// Waits for an event that `wanted` takes.
+    /// Waits for an event that `wanted` accepts.
     pub(crate) async fn event<T>(&mut self, what: &str, mut wanted: impl FnMut(&Event) -> Option<T>) -> T {
         let found = tokio::time::timeout(PATIENCE, async {
             loop {
@@ -104,7 +104,7 @@ impl World {
         .await
     }
 
-    /// Waits until `condition` gives something.
+    /// Waits until `condition` returns a value.
     pub(crate) async fn until<T>(&self, what: &str, mut condition: impl FnMut(&Self) -> Option<T>) -> T {
         let start = tokio::time::Instant::now();
         loop {
@@ -135,12 +135,12 @@ impl World {
         points.iter().rev().find(is_it).map(|point| point.value)
     }
 
-    /// Waits for a value of the series that `wanted` takes.
+    /// Waits for a value of the series that `wanted` accepts.
     pub(crate) async fn sample(&self, name: &str, labels: &[(&str, &str)], wanted: impl Fn(f64) -> bool) -> f64 {
         self.until(name, |world| world.value(name, labels).filter(|value| wanted(*value))).await
     }
 
-    /// Every series has one value a scrape: what is derived does not repeat what is scraped.
+    /// Every series has one value per scrape: derived series do not duplicate scraped ones.
     pub(crate) fn assert_no_series_twice(&self) {
         let points = self.memory.points.lock().unwrap();
         let mut known = std::collections::HashSet::new();
@@ -149,7 +149,7 @@ impl World {
         }
     }
 
-    /// Ends the links and waits for their tasks.
+    /// Ends the connections and waits for their tasks.
     pub(crate) async fn end(self) {
         self.stop.cancel();
         tokio::time::timeout(PATIENCE, self.upstreams.stopped()).await.expect("the links end when told to");
@@ -161,7 +161,7 @@ pub(crate) fn now_ms() -> i64 {
     i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
 }
 
-/// Short times, so that tests are quick.
+/// Short intervals, so that tests are fast.
 pub(crate) fn quick() -> Options {
     Options {
         scrape_interval: Duration::from_millis(300),
@@ -182,7 +182,7 @@ pub(crate) fn with_key(name: &str, url: &str, key: &str) -> DaemonConfig {
     DaemonConfig { key: Some(ApiKey::new(key)), ..daemon(name, url) }
 }
 
-/// A simulated daemon in which nothing happens by itself.
+/// A simulated daemon without events of its own.
 pub(crate) async fn quiet_sim(dialect: Dialect) -> Simulator {
     sim(SimOptions { dialect, jobs_per_minute: 0.0, ..SimOptions::default() }).await
 }
@@ -195,9 +195,9 @@ pub(crate) fn url(sim: &Simulator) -> String {
     format!("http://{}", sim.addr())
 }
 
-/// Calls an admin route of the simulator and gives its answer.
+/// Calls an admin route of the simulator and returns its answer.
 pub(crate) async fn admin(sim: &Simulator, path: &str, body: &str) -> serde_json::Value {
-    // The links bring their own; this client needs one for the process. An error says that it is there already.
+    // This client needs a crypto provider for the process. An error means that one is installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let answer = reqwest::Client::new()
         .post(format!("{}{path}", url(sim)))

@@ -1,4 +1,4 @@
-//! Many who look at the same, and one among them who does not keep up.
+//! Many subscribers to the same query, one of which is too slow.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 const STEP_MS: i64 = 1_000;
-/// Subscriptions that the slow reader keeps.
+/// Subscriptions of the slow client.
 const KEPT: u64 = 5;
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn however_many_look_a_query_is_evaluated_once_a_step() {
         .collect();
     assert_eq!(asked.len(), asked_for.len(), "a step was asked for twice");
     assert!(ends.len() <= asked.len() && asked.len() < 30, "{} requests, {} steps", asked.len(), ends.len());
-    // After the first, a request asks for new steps alone.
+    // After the first one, requests are for new steps only.
     for pairs in &asked[1..] {
         let second = |wanted: &str| -> f64 {
             pairs.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.parse().unwrap()).unwrap()
@@ -63,14 +63,14 @@ async fn a_slow_reader_delays_nobody_and_gets_the_whole_again() {
         slow.subscribe_query(id, everything, window_ms, STEP_MS).await;
     }
 
-    // While it reads nothing, another gets each step.
+    // While it reads nothing, another client gets each step.
     let mut quick = Live::open(&rig.server).await;
     quick.subscribe_query(1, everything, window_ms, STEP_MS).await;
     let mut end_ms = quick.expect(1, "snapshot").await["data"]["end_ms"].as_i64().unwrap();
     for _ in 0..8 {
         let delta = quick.expect(1, "delta").await;
         let steps: BTreeSet<i64> = times(&delta["data"]).into_iter().collect();
-        // What a rule writes comes after the step that reads it was evaluated, which is then sent again.
+        // A rule's samples arrive after the evaluation of the step that reads them; the step is then sent again.
         let next = match delta["data"]["replaces"][0].as_i64() {
             Some(again_from) => again_from.min(end_ms + STEP_MS),
             None => end_ms + STEP_MS,
@@ -79,7 +79,7 @@ async fn a_slow_reader_delays_nobody_and_gets_the_whole_again() {
         end_ms = delta["data"]["end_ms"].as_i64().unwrap();
     }
 
-    // Then it reads, and wants less. No subscription may go on over a gap: a snapshot closes it.
+    // Then it reads, and unsubscribes from some. No subscription may continue after a gap: a snapshot comes first.
     for id in KEPT + 1..=200 {
         slow.send(&json!({"type": "unsubscribe", "id": id})).await;
     }
@@ -104,7 +104,7 @@ async fn a_slow_reader_delays_nobody_and_gets_the_whole_again() {
     assert!((1..=KEPT).any(|id| snapshots[&id] > 1), "nobody lost anything: the test is too small");
 }
 
-/// A client whose kernel takes little before the server has to wait.
+/// A client with small kernel buffers, so that the server soon has to wait.
 async fn slow_reader(server: &Server) -> Live {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4 << 10).unwrap();

@@ -1,4 +1,4 @@
-//! The events of the documents, with all their members.
+//! The documented events, with all their fields.
 
 use serde_json::{Value, json};
 
@@ -84,7 +84,7 @@ async fn a_source_that_changes_is_an_event() {
     let snapshot = live.expect(1, "snapshot").await;
     let source = &snapshot["data"]["upstreams"][0];
     assert_eq!((&source["name"], &source["state"]), (&json!("sim"), &json!("live")));
-    // Kept down: a socket that is back before the next poll leaves the source as live as it was.
+    // The faults stay active: a socket that is back before the next poll would leave the source live.
     for kind in ["refuse_upgrade", "drop_socket"] {
         rig.simulator.fault(&json!({"kind": kind})).await;
     }

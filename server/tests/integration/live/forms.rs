@@ -1,4 +1,4 @@
-//! How a client is greeted, how it subscribes, and how it is told that it may not.
+//! The greeting, subscriptions, and rejected subscriptions.
 
 use ciborium::Value as Cbor;
 use reqwest::StatusCode;
@@ -30,7 +30,7 @@ async fn every_form_greets_and_gives_snapshots_of_all_topics() {
         }
         live.subscribe_query(14, "up", 10_000, 1_000).await;
         live.expect(14, "snapshot").await;
-        // Perhaps its first point is not there yet.
+        // Its first point may not be there yet.
         let points = live.until("points", |message| message["data"]["series"][0].is_object()).await;
         let series = &points["data"]["series"][0];
         assert_eq!((&points["id"], &series["labels"]["daemon"]), (&json!(14), &json!("sim")), "{points}");
@@ -69,7 +69,7 @@ async fn topics_of_the_url_are_subscribed_in_their_order() {
     for (id, topic) in [(1, "system"), (2, "jobs"), (3, "upstreams"), (4, "alerts")] {
         assert!(live.expect(id, "snapshot").await["data"][topic].is_array());
     }
-    // A further id is free.
+    // Another id is free.
     live.subscribe(5, "jobs").await;
     live.expect(5, "snapshot").await;
 
@@ -100,7 +100,7 @@ async fn what_is_wrong_is_told_by_code_and_the_connection_goes_on() {
         assert_eq!((&answer["id"], &answer["code"]), (&id, &json!(code)), "{message}: {answer}");
         assert!(answer["message"].as_str().unwrap().contains(words), "{message}: {answer}");
     }
-    // An id whose subscription failed is free, and the first subscription lives.
+    // The id of a failed subscription is free, and the first subscription continues.
     live.subscribe(2, "system").await;
     live.expect(2, "snapshot").await;
     let job = rig.simulator.submit("after the errors").await;

@@ -1,4 +1,4 @@
-//! The live protocol of a whole server: what a client of `/ws` and `/api/live` relies on.
+//! The live protocol of a whole server: the guarantees for clients of `/ws` and `/api/live`.
 
 mod crowd;
 mod ends;
@@ -11,7 +11,7 @@ mod resume;
 use crate::common::{Server, Simulator, eventually};
 use serde_json::Value;
 
-/// A server that follows a daemon in which nothing happens but what the test causes.
+/// A server connected to a daemon in which only the test causes events.
 struct Rig {
     simulator: Simulator,
     server: Server,

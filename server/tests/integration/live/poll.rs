@@ -1,4 +1,4 @@
-//! `/api/live`, for those whom no socket reaches.
+//! `/api/live`, for clients that no socket reaches.
 
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ async fn polls_tell_first_the_whole_and_then_what_is_new() {
     assert!(first["boot_id"].is_string() && first["seq"].is_u64(), "{first}");
     assert_eq!(kinds(&first)[..2], [(1, "snapshot"), (2, "snapshot")], "{first}");
 
-    // Nothing happens: the wait ends, and the next poll goes on from there.
+    // Without events the wait ends, and the next poll continues from there.
     let since = first["since"].as_str().unwrap().to_owned();
     let quiet = poll(&rig, &[("topics", "jobs"), ("since", &since), ("timeout", "1")]).await;
     assert_eq!(quiet["messages"], json!([]));
@@ -42,7 +42,7 @@ async fn polls_tell_first_the_whole_and_then_what_is_new() {
     assert_eq!(kinds(&answer)[0], (1, "event"), "{answer}");
     assert_eq!(answer["messages"][0]["data"]["job_id"], *job);
 
-    // What happens between two polls is not lost, and comes once.
+    // Events between two polls are not lost, and come once.
     rig.simulator.change(&job, "complete").await;
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     let since = answer["since"].as_str().unwrap().to_owned();
@@ -80,7 +80,7 @@ async fn polls_follow_queries() {
     assert!(seen.windows(2).all(|pair| pair[0] + 1_000 == pair[1]), "a gap or a point twice: {seen:?}");
 }
 
-/// What a page asks for where its range does not move, or no socket gets through.
+/// A page's requests if its range is fixed, or if no socket gets through.
 #[tokio::test]
 async fn a_query_over_a_fixed_time_is_a_frame() {
     let rig = Rig::start().await;

@@ -1,4 +1,4 @@
-//! Live queries: what comes first, what comes then, and that it stops.
+//! Live queries: the snapshot, the deltas, and the end.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use crate::{
 const STEP_MS: i64 = 1_000;
 const WINDOW_MS: i64 = 20_000;
 
-/// Times of a frame's only series, which rise strictly and are multiples of the step.
+/// The times of a frame's only series, which strictly increase and are multiples of the step.
 fn aligned(frame: &Value) -> Vec<i64> {
     let times = times(frame);
     assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
@@ -121,7 +121,7 @@ async fn a_source_that_stops_is_told_to_those_who_look_and_so_is_its_return() {
         concerned.insert(status["id"].as_u64().unwrap());
     }
     assert_eq!(concerned.into_iter().collect::<Vec<_>>(), [1, 3]);
-    // Who comes now is told as well.
+    // A new subscriber is notified too.
     let mut late = Live::open_at(&rig.server, "/ws?topics=jobs").await;
     late.until("stale", |message| message["type"] == "status" && message["fresh"] == false).await;
     let address = rig.simulator.url.trim_start_matches("http://");

@@ -1,4 +1,4 @@
-//! Coming back after a lost connection.
+//! Reconnecting after a lost connection.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -28,7 +28,7 @@ async fn what_was_missed_is_delivered_once() {
     let boot_id = live.hello["boot_id"].clone();
     drop(live);
 
-    // A second client tells when the server has it all.
+    // A second client shows when the server has received everything.
     let mut witness = Live::open_at(&rig.server, "/ws?topics=jobs").await;
     let missed = rig.simulator.submit("missed").await;
     witness.job_event("job.status", &missed).await;
@@ -66,7 +66,7 @@ async fn much_that_was_missed_is_made_good_as_well() {
     let boot_id = live.hello["boot_id"].clone();
     drop(live);
     let mut witness = Live::open_at(&rig.server, "/ws?topics=jobs").await;
-    // More events than a socket's queue takes.
+    // More events than the queue of a socket holds.
     let mut all = BTreeSet::new();
     for number in 0..110 {
         let job = rig.simulator.submit(&format!("job {number}")).await;
@@ -94,7 +94,7 @@ async fn much_that_was_missed_is_made_good_as_well() {
 async fn what_was_not_held_before_begins_whole() {
     let rig = Rig::start().await;
     let (held, new) = ("vector(1)", "vector(2)");
-    // Somebody else follows both for a while.
+    // Another client subscribes to both for a while.
     let mut other = Live::open(&rig.server).await;
     for (id, expr) in [(1, held), (2, new)] {
         other.subscribe_query(id, expr, 30_000, 1_000).await;
@@ -135,7 +135,7 @@ async fn another_run_of_the_server_begins_again() {
     back.send(&resume(&boot_id, seq + 1_000_000)).await;
     back.subscribe(1, "jobs").await;
     back.expect(1, "snapshot").await;
-    // A number that this run has not come to yet says nothing either.
+    // A number that this run has not reached yet has no meaning either.
     let own_boot_id = back.hello["boot_id"].clone();
     back.send(&resume(&own_boot_id, seq + 1_000_000)).await;
     back.subscribe(2, "jobs").await;

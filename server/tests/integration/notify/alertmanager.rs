@@ -1,4 +1,4 @@
-//! Debian's Alertmanager beside the server: it is told of alerts, and keeps the silences.
+//! Debian's Alertmanager beside the server: it receives alerts and stores the silences.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -97,14 +97,14 @@ async fn alerts_go_to_every_alertmanager_and_silences_are_theirs() {
     assert_eq!(statuses.1["inhibitedBy"].as_array().unwrap().len(), 1);
     assert!(server.json("/api/silences").await["silences"][0]["text"].as_str().unwrap().contains("Quiet"));
 
-    // One that comes late gets what it missed.
+    // An Alertmanager that starts late gets the alerts that it missed.
     let late = Alertmanager::start(&receiver, late_port).await;
     eventually("alerts at the late one", async || {
         (late.json("/api/v2/alerts").await.as_array().unwrap().len() == 3).then_some(())
     })
     .await;
 
-    // What a Prometheus told it is known here too, and can be acknowledged.
+    // Alerts that a Prometheus sent to it are known here too, and can be acknowledged.
     let foreign =
         client().post(format!("{}/api/v2/alerts", first.url)).json(&[alert("Foreign", &[])]).send().await.unwrap();
     assert_eq!(foreign.status(), 200);

@@ -1,4 +1,4 @@
-//! What alerts may hold, at every border where they pass, and what becomes of those that are refused.
+//! Which alerts are accepted at every interface, and what happens to rejected ones.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::{
     notify::{alert, file, post, receiver::Receiver, serve},
 };
 
-/// The names of an agent that speaks OpenTelemetry, and of people who write what they like.
+/// The label names of an OpenTelemetry agent, and unusual names of users.
 const NAMES: [(&str, &str); 3] = [("service.name", "api"), ("caf\u{e9}", "yes"), ("a b", "c")];
 
 #[tokio::test]
@@ -78,14 +78,14 @@ receivers:
     let selected = server.query("ALERTS{\"service.name\"=\"api\", \"a b\"=\"c\"}").await;
     assert_eq!(selected.len(), 1, "{selected:?}");
 
-    // Inhibited by the one above, as it is equal in `a b`.
+    // Inhibited by the alert above, because `a b` is equal.
     let mut lesser = vec![("severity", "info")];
     lesser.extend(NAMES);
     post(&server, &[alert("Lesser", &lesser)]).await;
     let listed = server.json("/api/v2/alerts?filter=alertname%3DLesser&filter=%22service.name%22%3D%22api%22").await;
     assert_eq!(listed[0]["status"]["state"], "suppressed", "{listed}");
 
-    // Silences by the API of Alertmanager, by our own, and by the form of the page.
+    // Silences by Alertmanager's API, by our own, and by the form of the page.
     let matchers = json!([{ "name": "a b", "value": "c", "isRegex": false, "isEqual": true }]);
     let silence = json!({ "matchers": matchers, "startsAt": "2026-01-01T00:00:00Z", "endsAt": "2096-01-01T00:00:00Z", "createdBy": "me", "comment": "x" });
     let made = server.post("/api/v2/silences").json(&silence).send().await.unwrap();
@@ -113,7 +113,7 @@ receivers:
     let page = server.text("/alerts?filter=%22a%20b%22%3Dc").await;
     assert!(page.contains("Named") && !page.contains("cannot be read"), "{page}");
 
-    // A restart reads all of it back.
+    // A restart reads everything back.
     let data_dir = server.kill().await;
     let server = Server::start("serve", data_dir, &["--alertmanager-config", config.to_str().unwrap()]).await;
     let again = server.json("/api/silences?state=active").await["silences"].clone();
@@ -153,7 +153,8 @@ async fn a_bad_alert_of_a_batch_does_not_keep_its_neighbours_back_and_is_named()
     names.sort_by_key(ToString::to_string);
     assert_eq!(names, [json!("First"), json!("Last")]);
 
-    // What was refused is counted, and the page says so to those who see everything; those without labels are one alert for both.
+    // Rejected alerts are counted, and the page reports them to tokens without matchers; those without labels are one
+    // alert for both.
     let metrics = server.text("/metrics").await;
     let page = server.text("/alerts").await;
     let said = page.split(" alerts were refused in the last hour").next().unwrap();
@@ -162,7 +163,7 @@ async fn a_bad_alert_of_a_batch_does_not_keep_its_neighbours_back_and_is_named()
     assert!(metrics.contains("hyperscope_alerts_refused_total 4"), "{metrics}");
 }
 
-/// The same batch at Debian's Alertmanager: good ones are there, the answer is 400.
+/// The same batch at Debian's Alertmanager: it accepts the valid ones, and the answer is 400.
 #[tokio::test]
 async fn an_alertmanager_takes_the_good_ones_of_a_batch_as_we_do_and_refusals_are_shown() {
     let receiver = Receiver::start().await;
@@ -187,7 +188,8 @@ async fn an_alertmanager_takes_the_good_ones_of_a_batch_as_we_do_and_refusals_ar
         .await;
     };
     arrives("Plain").await;
-    // Names in UTF-8 are good since Alertmanager 0.27. What an older one refuses is shown here, and the neighbours arrive.
+    // UTF-8 names are valid since Alertmanager 0.27. Alerts that an older one rejects are shown here, and the others in
+    // the batch arrive.
     if Peers::chosen() == Peers::Current {
         return arrives("Dotted").await;
     }
@@ -230,7 +232,7 @@ receivers:
     assert_eq!(groups[0]["routeLabels"], json!({ "team": "dba", "page": "info of dba" }), "{groups}");
     assert_eq!((groups.as_array().unwrap().len(), &groups[1]["alerts"][0]["labels"]["alertname"]), (2, &json!("Up")));
 
-    // A text that cannot be filled in is refused where it stands.
+    // A template that cannot be executed is rejected with its position.
     std::fs::write(directory.path().join("bad.yml"), text.replace(".CommonLabels.severity", ".Common")).unwrap();
     let bad = directory.path().join("bad.yml");
     let mut refused =

@@ -1,4 +1,4 @@
-//! `hyperscope check config` on files of Alertmanager and on our own with webhooks.
+//! `hyperscope check config` on Alertmanager's files and on our own with webhooks.
 
 use tempfile::TempDir;
 

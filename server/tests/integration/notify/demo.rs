@@ -1,4 +1,4 @@
-//! A demo shows what receivers would have got, and has a silence; nothing is sent.
+//! A demo shows the messages that receivers would get, and has a silence; it sends nothing.
 
 use crate::common::{Server, eventually};
 

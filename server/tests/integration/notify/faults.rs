@@ -1,4 +1,4 @@
-//! Receivers that are slow, fail, ask to wait, are cut or never answer; and a server that is killed.
+//! Receivers that are slow, fail, ask to wait, close the connection or never answer; and a server that is killed.
 
 use std::{sync::Arc, time::Duration};
 
@@ -75,7 +75,7 @@ async fn what_is_refused_is_told_again_by_its_group_and_named_on_the_page() {
 
 #[tokio::test]
 async fn what_a_receiver_repeats_of_its_secrets_is_taken_out() {
-    // base64 of `u:p4ss-w0rd`, as it was sent; the path of the address, as those of chat systems.
+    // base64 of `u:p4ss-w0rd`, as it was sent; the path of the address, as in URLs of chat systems.
     let words = "bad dTpwNHNzLXcwcmQ= (p4ss-w0rd) for /hooks/T0123456789ABCDEF/x";
     let receiver = Receiver::scripted(&[Answer::Saying(400, words)]).await;
     let url = format!("{}/hooks/T0123456789ABCDEF/x", receiver.url);
@@ -93,7 +93,7 @@ async fn what_a_receiver_repeats_of_its_secrets_is_taken_out() {
 
 #[tokio::test]
 async fn what_is_cut_of_an_answer_leaves_no_half_of_a_secret() {
-    // As much as is shown of an answer ends within the password.
+    // The shown part of an answer ends within the password.
     let words = format!("{} p4ss-w0rd", "no".repeat(76));
     let receiver = Receiver::scripted(&[Answer::Saying(400, words.leak())]).await;
     let basic = "http_config: {basic_auth: {username: u, password: p4ss-w0rd}}";
@@ -152,12 +152,12 @@ async fn a_kill_at_any_moment_loses_nothing() {
     let args = ["--alertmanager-config", config, "--notify-allow-private"];
     let server = Server::serve(&args).await;
 
-    // Told of, but not delivered.
+    // Notified, but not delivered.
     post(&server, &[alert("tried", &[])]).await;
     receiver.got_count(1).await;
     let data_dir = server.kill().await;
 
-    // Taken in, but not told of yet.
+    // Accepted, but not notified yet.
     let waiting = std::fs::read_to_string(config).unwrap().replace("group_wait: 0s", "group_wait: 1h");
     std::fs::write(config, waiting).unwrap();
     let server = Server::start("serve", data_dir, &args).await;
@@ -177,7 +177,7 @@ async fn a_kill_at_any_moment_loses_nothing() {
     names.dedup();
     assert_eq!(names, ["tried", "waits"]);
 
-    // Nobody says that it is over: that is lost neither.
+    // Nobody posts its resolution, which is not lost either.
     resolve(&server, alert("tried", &[])).await;
     eventually("the end of one", async || {
         receiver.got().iter().any(|got| got.json()["status"] == "resolved").then_some(())
@@ -197,7 +197,10 @@ async fn a_file_is_read_again_on_hangup_and_a_wrong_one_changes_nothing() {
     first.got_count(1).await;
     std::fs::write(&config, webhook(&second)).unwrap();
     hang_up(&server);
-    eventually("the new file", async || server.program.stderr().contains("was read again").then_some(())).await;
+    eventually("the new file", async || {
+        server.program.stderr().contains("reloaded the receiver configuration").then_some(())
+    })
+    .await;
     post(&server, &[alert("b", &[])]).await;
     let got = second.got_count(1).await;
     assert_eq!(got[0].json()["groupLabels"]["alertname"], "b", "and nothing again of what was told");

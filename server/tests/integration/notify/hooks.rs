@@ -23,7 +23,7 @@ fn config(text: &str) -> (TempDir, PathBuf) {
     (directory, file)
 }
 
-/// A new simulated job that ends so.
+/// A new simulated job that ends with this status.
 async fn run_job(simulator: &Simulator, name: &str, end: &str) -> String {
     let job = simulator.submit(name).await;
     simulator.change(&job, end).await;
@@ -75,13 +75,13 @@ async fn jobs_are_told_of_in_every_format() {
     .await;
     assert_eq!(colors, (0x2e_cc71, 0xe7_4c3c));
 
-    let told: Vec<String> = generic.got().iter().map(|got| got.body.clone()).collect();
-    assert!(!told.iter().any(|body| body.contains(&old)), "what was over before the server came is no news");
+    let sent: Vec<String> = generic.got().iter().map(|got| got.body.clone()).collect();
+    assert!(!sent.iter().any(|body| body.contains(&old)), "what was over before the server came is no news");
     assert!(!generic.got().iter().any(|got| got.path == "/off"));
     assert_eq!(slack.got().len(), 1);
 }
 
-/// The example of the description says that a message is ours.
+/// The documentation's example accepts a message of ours.
 fn verify(signature: &str, timestamp: &str, body: &str) {
     let described = include_str!("../../../../docs/notifications.md");
     let example = described.split("```python").nth(1).unwrap().split("```").next().unwrap();
@@ -120,7 +120,7 @@ async fn alerts_are_told_of_once_and_retries_end() {
     assert_eq!(got[2].json()["data"]["severity"], "warning");
 }
 
-/// An alert that is silenced, here or in an Alertmanager, is told of when it outlives its silence, and not before.
+/// A silenced alert, here or in an Alertmanager, is sent if it outlives its silence, and not before.
 #[tokio::test]
 async fn an_alert_is_told_of_when_it_is_silenced_no_more() {
     let of_manager = Receiver::start().await;
@@ -132,9 +132,9 @@ async fn an_alert_is_told_of_when_it_is_silenced_no_more() {
         let silence = json!({ "matchers": "alertname=~\"kept|ended\"", "comment": "works" });
         let made: Value = server.post("/api/silences").json(&silence).send().await.unwrap().json().await.unwrap();
         post(&server, &[alert("kept", &[]), alert("ended", &[]), alert("loud", &[])]).await;
-        let told = |receiver: &Receiver| -> Vec<String> {
-            let told = receiver.got().into_iter().map(|got| got.json());
-            told.map(|body| format!("{} {}", body["event"], body["data"]["name"]).replace('"', "")).collect()
+        let sent = |receiver: &Receiver| -> Vec<String> {
+            let sent = receiver.got().into_iter().map(|got| got.json());
+            sent.map(|body| format!("{} {}", body["event"], body["data"]["name"]).replace('"', "")).collect()
         };
         receiver.got_count(1).await;
         resolve(&server, alert("ended", &[])).await;
@@ -143,11 +143,11 @@ async fn an_alert_is_told_of_when_it_is_silenced_no_more() {
         receiver.got_count(2).await;
         resolve(&server, alert("kept", &[])).await;
         receiver.got_count(3).await;
-        assert_eq!(told(&receiver), ["alert.fired loud", "alert.fired kept", "alert.resolved kept"]);
+        assert_eq!(sent(&receiver), ["alert.fired loud", "alert.fired kept", "alert.resolved kept"]);
     }
 }
 
-/// What silences an alert there is not known before it is asked.
+/// Silences there are unknown before the first read.
 #[tokio::test]
 async fn a_silence_of_an_alertmanager_holds_from_the_start() {
     let of_manager = Receiver::start().await;

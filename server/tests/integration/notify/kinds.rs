@@ -1,4 +1,4 @@
-//! Every kind of receiver gets its message, at the beginning and at the end.
+//! Every kind of receiver gets a message when an alert fires and when it resolves.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -108,7 +108,7 @@ async fn each_kind_is_told_of_the_beginning_and_the_end() {
         assert!(letter.data.contains(part), "{part} in {}", letter.data);
     }
 
-    // Keys are with the receivers, and not in what is kept.
+    // The receivers got the keys, and the database does not contain them.
     let kept = std::fs::read(server.data_dir.path().join("hyperscope.db")).unwrap();
     for secret in ["pagerkey", "oldkey", "pass word"] {
         assert!(!kept.windows(secret.len()).any(|part| part == secret.as_bytes()), "{secret}");
@@ -206,7 +206,7 @@ async fn the_addressees_of_a_mail_are_those_of_to_and_headers_are_only_shown() {
     assert!(second.data.contains("To: undisclosed-recipients:;"), "{}", second.data);
 }
 
-/// What a relay in the same network usually has: STARTTLS with a certificate that nobody signed.
+/// A typical relay in the same network: STARTTLS with a self-signed certificate.
 #[tokio::test]
 async fn mail_that_needs_no_tls_goes_out_whatever_the_relays_certificate() {
     let certificates = TempDir::new().unwrap();
@@ -241,7 +241,7 @@ async fn mail_that_needs_no_tls_goes_out_whatever_the_relays_certificate() {
     let refused = delivers(&relay, "").await.unwrap_err();
     assert!(refused.to_lowercase().contains("certificate"), "TLS that is required is verified: {refused}");
     assert_eq!(delivers(&relay, ", tls_config: {insecure_skip_verify: true}").await, Ok((true, false)));
-    // A password follows: only to who is known.
+    // A password follows, so the certificate must be verified.
     let refused = delivers(&relay, &format!(", require_tls: false{login}")).await.unwrap_err();
     assert!(refused.to_lowercase().contains("certificate"), "{refused}");
     let known =

@@ -1,4 +1,4 @@
-//! A mail server: SMTP with STARTTLS and AUTH, enough to be told by, and no more.
+//! A minimal mail server for notifications: SMTP with STARTTLS and AUTH.
 
 use std::{
     path::Path,
@@ -13,18 +13,18 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// A mail that came.
+/// A received mail.
 #[derive(Debug, Clone, Default)]
 pub struct Letter {
     pub from: String,
     pub to: Vec<String>,
     pub data: String,
-    /// What `AUTH PLAIN` brought, if anything.
+    /// The credentials of `AUTH PLAIN`, if any.
     pub login: Option<String>,
     pub is_encrypted: bool,
 }
 
-/// Ends when dropped.
+/// Ends on drop.
 pub struct MailServer {
     pub address: String,
     letters: Arc<Mutex<Vec<Letter>>>,
@@ -37,7 +37,7 @@ impl Drop for MailServer {
     }
 }
 
-/// Makes a certificate for `localhost` and 127.0.0.1: `cert.pem` and `key.pem` in `directory`.
+/// Creates a certificate for `localhost` and 127.0.0.1: `cert.pem` and `key.pem` in `directory`.
 pub fn make_certificate(directory: &Path) {
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"])
@@ -50,12 +50,12 @@ pub fn make_certificate(directory: &Path) {
 }
 
 impl MailServer {
-    /// With the certificate of `directory`, which turns STARTTLS on; without one there is none.
+    /// With the certificate of `directory`, which enables STARTTLS; without a certificate there is no STARTTLS.
     pub async fn start(directory: Option<&Path>) -> Self {
         Self::start_as(directory, true).await
     }
 
-    /// One that offers STARTTLS and then does not understand a word of TLS.
+    /// A server that offers STARTTLS but does not support TLS.
     pub async fn start_broken(directory: &Path) -> Self {
         Self::start_as(Some(directory), false).await
     }
@@ -100,7 +100,7 @@ impl MailServer {
     }
 }
 
-/// Talks until the end (`None`), or until the client wants TLS.
+/// Speaks SMTP until the end (`None`), or until the client requests TLS.
 async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut BufReader<S>,
     letters: &Mutex<Vec<Letter>>,

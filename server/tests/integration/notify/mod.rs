@@ -1,4 +1,4 @@
-//! Notifications by the real program: every kind of receiver on real sockets, well-behaved and not.
+//! Notifications of the real program: every kind of receiver on real sockets, working and failing.
 
 mod alertmanager;
 mod borders;
@@ -28,14 +28,14 @@ fn file(text: &str) -> (TempDir, PathBuf) {
     (directory, file)
 }
 
-/// Routes that wait for nothing, to receivers of these means.
+/// Routes without waits, to receivers of these kinds.
 fn quick(receiver: &str) -> String {
     format!(
         "route: {{receiver: team, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}\nreceivers:\n- name: team\n{receiver}\n"
     )
 }
 
-/// An alert as it is posted.
+/// A postable alert.
 fn alert(name: &str, further: &[(&str, &str)]) -> Value {
     let mut labels = json!({ "alertname": name });
     for (label, value) in further {
@@ -44,13 +44,13 @@ fn alert(name: &str, further: &[(&str, &str)]) -> Value {
     json!({ "labels": labels, "annotations": { "summary": format!("{name} is on") } })
 }
 
-/// Tells a server of alerts, as a Prometheus does.
+/// Posts alerts to a server, as a Prometheus does.
 async fn post(server: &Server, alerts: &[Value]) {
     let answer = server.post("/api/v2/alerts").json(alerts).send().await.unwrap();
     assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
 }
 
-/// Tells it that an alert is over.
+/// Posts the end of an alert.
 async fn resolve(server: &Server, mut alert: Value) {
     alert["endsAt"] = json!("2026-01-01T00:00:00Z");
     alert["startsAt"] = json!("2025-12-31T00:00:00Z");
@@ -63,7 +63,7 @@ async fn serve(file: &std::path::Path, args: &[&str]) -> Server {
     Server::serve(&[&["--alertmanager-config", file, "--notify-allow-private"], args].concat()).await
 }
 
-/// The deliveries of a state.
+/// The deliveries with this state.
 async fn deliveries(server: &Server, state: &str) -> Vec<Value> {
     let list = server.json(&format!("/api/notifications?state={state}")).await;
     list["notifications"].as_array().unwrap().clone()

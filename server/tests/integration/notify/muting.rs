@@ -1,4 +1,4 @@
-//! What mutes an alert, as live clients and pages are told: at once, and whoever keeps the silences.
+//! What mutes an alert, as live clients and pages show it: immediately, and wherever the silence is stored.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ fn named<'a>(data: &'a Value, name: &str) -> Option<&'a Value> {
     }
 }
 
-/// Follows the alerts.
+/// Subscribes to the alerts.
 async fn follow(server: &Server) -> Live {
     let mut live = Live::open(server).await;
     live.subscribe(1, "alerts").await;
@@ -23,8 +23,8 @@ async fn follow(server: &Server) -> Live {
     live
 }
 
-/// Waits for a message that has this alert as it is wanted, and gives the alert back.
-async fn told(live: &mut Live, what: &str, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+/// Waits for a message with the alert in the wanted state, and returns the alert.
+async fn received(live: &mut Live, what: &str, name: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let is_it = |message: &Value| named(&message["data"], name).is_some_and(&wanted);
     let message = live.until(what, is_it).await;
     named(&message["data"], name).unwrap().clone()
@@ -45,43 +45,43 @@ async fn a_silence_reaches_live_clients_when_it_is_made_ended_and_over() {
     let server = Server::serve(&[]).await;
     let mut live = follow(&server).await;
     post(&server, &[alert("Bad", &[("severity", "critical")])]).await;
-    let fired = told(&mut live, "the alert", "Bad", |_| true).await;
+    let fired = received(&mut live, "the alert", "Bad", |_| true).await;
     assert!(is_active(&fired), "{fired}");
     assert!(server.text("/").await.contains("<title>(1) "));
 
     let made = silence(&server, &json!({ "matchers": "alertname=Bad", "duration": "1h", "comment": "works" })).await;
-    let muted = told(&mut live, "the silence", "Bad", |alert| !is_active(alert)).await;
+    let muted = received(&mut live, "the silence", "Bad", |alert| !is_active(alert)).await;
     assert_eq!(muted["silenced_by"], json!([made["id"]]));
     assert_eq!(muted["silenced_until"], made["ends_at"]);
     assert_eq!(server.json("/api/alerts").await["alerts"][0]["silenced_by"], json!([made["id"]]));
     let then = now_ms();
     let page = server.text("/").await;
     assert!(page.contains("<title>Overview"), "a muted alert is not in the title");
-    assert!(page.contains("count-muted\">1<"), "it is told apart");
+    assert!(page.contains("count-muted\">1<"), "it is counted separately");
 
     let path = format!("/api/silences/{}", made["id"].as_str().unwrap());
     client().delete(server.url(&path)).bearer_auth(crate::common::TOKEN).send().await.unwrap();
-    told(&mut live, "the end of the silence", "Bad", is_active).await;
+    received(&mut live, "the end of the silence", "Bad", is_active).await;
 
-    // One that ends by itself: nobody asks for anything.
+    // A silence that ends by itself, without any request.
     silence(&server, &json!({ "matchers": "alertname=Bad", "ends_at": now_ms() + 2_000, "comment": "short" })).await;
-    told(&mut live, "the short silence", "Bad", |alert| !is_active(alert)).await;
-    told(&mut live, "its end", "Bad", is_active).await;
+    received(&mut live, "the short silence", "Bad", |alert| !is_active(alert)).await;
+    received(&mut live, "its end", "Bad", is_active).await;
 
-    // An alert that a silence waits for is muted from the first message on.
+    // An alert for which a silence exists is muted from the first message on.
     silence(&server, &json!({ "matchers": "alertname=Later", "comment": "works" })).await;
     post(&server, &[alert("Later", &[])]).await;
-    let later = told(&mut live, "a silenced alert", "Later", |_| true).await;
+    let later = received(&mut live, "a silenced alert", "Later", |_| true).await;
     assert!(!is_active(&later), "{later}");
 
-    // The past is told as it was, whatever holds now.
+    // The past is shown as it was, whatever applies now.
     let past = server.json(&format!("/api/alerts/past?at={then}")).await;
     assert_eq!(named(&past, "Bad").map(|alert| &alert["silenced_by"]), Some(&json!([made["id"]])), "{past}");
     let before = made["starts_at"].as_i64().unwrap() - 1;
     let past = server.json(&format!("/api/alerts/past?at={before}")).await;
     assert!(named(&past, "Bad").is_none_or(is_active), "{past}");
 
-    // Of the time before the first start nothing is known, which is not that all was quiet.
+    // The time before the first start is unknown, which does not mean that nothing fired.
     let past = server.json(&format!("/api/alerts/past?at={}", then - 3_600_000)).await;
     assert!(past["unavailable"].as_str().unwrap().starts_with("The history of alerts begins 20"), "{past}");
     let page = server.text("/?from=now-3h&to=now-1h").await;
@@ -94,15 +94,15 @@ async fn an_acknowledgement_is_of_one_firing() {
     let mut live = follow(&server).await;
     let bad = alert("Bad", &[("severity", "critical")]);
     post(&server, std::slice::from_ref(&bad)).await;
-    let fired = told(&mut live, "the alert", "Bad", is_active).await;
+    let fired = received(&mut live, "the alert", "Bad", is_active).await;
     let ack = format!("/api/alerts/{}/ack", fired["fingerprint"].as_str().unwrap());
     assert_eq!(server.post(&ack).send().await.unwrap().status(), 200);
-    let taken = told(&mut live, "the acknowledgement", "Bad", |alert| !is_active(alert)).await;
+    let taken = received(&mut live, "the acknowledgement", "Bad", |alert| !is_active(alert)).await;
     assert_eq!(taken["acknowledged_by"], "first token, chosen by the operator");
     client().delete(server.url(&ack)).bearer_auth(crate::common::TOKEN).send().await.unwrap();
-    told(&mut live, "that it was taken back", "Bad", is_active).await;
+    received(&mut live, "that it was taken back", "Bad", is_active).await;
     assert_eq!(server.post(&ack).send().await.unwrap().status(), 200);
-    told(&mut live, "the second acknowledgement", "Bad", |alert| !is_active(alert)).await;
+    received(&mut live, "the second acknowledgement", "Bad", |alert| !is_active(alert)).await;
 
     resolve(&server, bad.clone()).await;
     live.until("the end", |message| message["event"] == "alert.resolved").await;
@@ -122,15 +122,15 @@ async fn what_inhibits_an_alert_is_told_with_it_and_when_it_ends() {
     let mut live = follow(&server).await;
     let host_down = alert("HostDown", &[("severity", "critical"), ("host", "a")]);
     post(&server, &[host_down.clone(), alert("Slow", &[("severity", "warning"), ("host", "a")])]).await;
-    // From the first message on: nobody hears of it in between.
-    let slow = told(&mut live, "the lesser alert", "Slow", |_| true).await;
+    // From the first message on: it never appears active in between.
+    let slow = received(&mut live, "the lesser alert", "Slow", |_| true).await;
     let source = server.json("/api/alerts").await["alerts"][0].clone();
     assert_eq!(slow["inhibited_by"], json!([source["fingerprint"]]), "{slow}");
     post(&server, &[alert("Slower", &[("severity", "warning"), ("host", "b")])]).await;
-    let slower = told(&mut live, "one of another host", "Slower", |_| true).await;
+    let slower = received(&mut live, "one of another host", "Slower", |_| true).await;
     assert!(is_active(&slower), "{slower}");
     resolve(&server, host_down).await;
-    told(&mut live, "that nothing inhibits it", "Slow", is_active).await;
+    received(&mut live, "that nothing inhibits it", "Slow", is_active).await;
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn a_restart_is_no_new_firing_of_what_goes_on() {
     let before = server.json("/api/alerts").await["alerts"][0].clone();
     let ack = format!("/api/alerts/{}/ack", before["fingerprint"].as_str().unwrap());
     assert_eq!(server.post(&ack).send().await.unwrap().status(), 200);
-    // Both are written down before the server ends.
+    // Both are stored before the server stops.
     eventually("the history", async || {
         let history = server.json("/api/alerts/history?name=Bad").await["transitions"].clone();
         (history.as_array()?.len() == 1).then_some(())
@@ -166,29 +166,29 @@ async fn an_alertmanagers_silences_and_inhibition_reach_live_clients() {
     let mut live = follow(&server).await;
     let loud = alert("HostDown", &[("severity", "critical"), ("host", "a")]);
     post(&server, &[loud, alert("Slow", &[("severity", "warning"), ("host", "a")])]).await;
-    told(&mut live, "its inhibition", "Slow", |alert| alert["inhibited_by"] != json!([])).await;
+    received(&mut live, "its inhibition", "Slow", |alert| alert["inhibited_by"] != json!([])).await;
     let list = server.json("/api/alerts").await;
     assert!(named(&list, "HostDown").is_some_and(is_active), "{list}");
 
-    // Made there, by somebody else.
+    // Created there, by another user.
     let theirs = json!({
         "matchers": [{ "name": "alertname", "value": "HostDown", "isRegex": false }],
         "startsAt": "2020-01-01T00:00:00Z", "endsAt": "2099-01-01T00:00:00Z", "createdBy": "them", "comment": "works",
     });
     let made = client().post(format!("{}/api/v2/silences", manager.url)).json(&theirs).send().await.unwrap();
     let made: Value = made.json().await.unwrap();
-    let muted = told(&mut live, "their silence", "HostDown", |alert| !is_active(alert)).await;
+    let muted = received(&mut live, "their silence", "HostDown", |alert| !is_active(alert)).await;
     assert_eq!(muted["silenced_by"], json!([made["silenceID"]]));
     assert!(muted["silenced_until"].as_i64() > Some(now_ms()));
 
-    // Made here, it is known at once, and taken back at once.
+    // Created here, it is known immediately, and so is its end.
     let made = silence(&server, &json!({ "matchers": "alertname=Other", "comment": "works" })).await;
     post(&server, &[alert("Other", &[])]).await;
-    let other = told(&mut live, "a silenced alert", "Other", |_| true).await;
+    let other = received(&mut live, "a silenced alert", "Other", |_| true).await;
     assert_eq!(other["silenced_by"], json!([made["id"]]));
     let path = format!("/api/silences/{}", made["id"].as_str().unwrap());
     client().delete(server.url(&path)).bearer_auth(crate::common::TOKEN).send().await.unwrap();
-    told(&mut live, "the end of the silence", "Other", is_active).await;
+    received(&mut live, "the end of the silence", "Other", is_active).await;
 }
 
 #[tokio::test]
@@ -196,10 +196,10 @@ async fn what_an_engine_that_is_away_told_is_marked_with_its_age() {
     let engine = EngineStub::with_alert("Theirs").await;
     let server = Server::serve(&["--prometheus-url", &engine.url]).await;
     let mut live = follow(&server).await;
-    let fired = told(&mut live, "the engine's alert", "Theirs", |_| true).await;
+    let fired = received(&mut live, "the engine's alert", "Theirs", |_| true).await;
     assert!(fired["stale_since"].is_null(), "{fired}");
     engine.lose_alerts();
-    let stale = told(&mut live, "its age", "Theirs", |alert| alert["stale_since"].is_i64()).await;
+    let stale = received(&mut live, "its age", "Theirs", |alert| alert["stale_since"].is_i64()).await;
     assert_eq!(stale["state"], "firing", "what could not be asked for is not over");
     let list = server.json("/api/alerts").await;
     assert!(list["unavailable"].is_string(), "{list}");

@@ -1,4 +1,4 @@
-//! The picture that goes with a message, on real sockets.
+//! The image of a message, on real sockets.
 
 use resvg::tiny_skia::Pixmap;
 use serde_json::Value;
@@ -15,10 +15,10 @@ use crate::{
     },
 };
 
-/// A rule that fires at once, of which no dashboard shows anything.
+/// A rule that fires immediately and that no dashboard shows.
 const RULES: &str = "groups:\n- name: g\n  interval: 1s\n  rules:\n  - {alert: Always, expr: 'vector(7) > 5', labels: {severity: critical}}\n";
 
-/// A server with receivers, the rule that fires, and further arguments.
+/// A server with receivers, the firing rule, and further arguments.
 async fn fire(receivers: &str, args: &[&str]) -> (Server, TempDir) {
     let (directory, config) = file(&quick(receivers));
     let rules = directory.path().join("rules.yml");
@@ -27,10 +27,10 @@ async fn fire(receivers: &str, args: &[&str]) -> (Server, TempDir) {
     (server, directory)
 }
 
-/// Whether a PNG is a chart of the rule: as large as it should be, with the line of its threshold.
+/// Whether a PNG is a chart of the rule: it has the right size and the line of its threshold.
 fn is_chart(png: &[u8]) -> bool {
     let pixmap = Pixmap::decode_png(png).unwrap();
-    // The area of the series lies over the line.
+    // The area of the series covers the line.
     let red =
         pixmap.pixels().iter().filter(|pixel| pixel.red() > 150 && pixel.green() < 80 && pixel.blue() < 80).count();
     pixmap.width() == 1_440 && red > 200
@@ -129,7 +129,7 @@ async fn a_message_does_not_wait_for_a_picture_nor_is_lost_with_it() {
     assert!(off.got_count(1).await[0].json()["embeds"][0]["image"].is_null());
     assert!(slack.got_count(1).await[0].json()["attachments"][0]["image_url"].is_null(), "no link unless asked for");
 
-    // One that takes no files gets the message all the same.
+    // A receiver that accepts no files gets the message nevertheless.
     let picky = Receiver::scripted(&[Answer::Status(413)]).await;
     let receivers = format!("  discord_configs: [{{webhook_url: '{}/discord'}}]", picky.url);
     let (_server, _directory) = fire(&receivers, &[]).await;

@@ -1,4 +1,4 @@
-//! Alerts that a daemon raises itself go where those of rules go.
+//! Alerts of a daemon are sent like alerts of rules.
 
 use serde_json::json;
 
@@ -21,7 +21,7 @@ async fn an_alert_of_a_daemon_is_shown_told_and_remembered() {
         });
         simulator.say(&json!({"type": kind, "timestamp": "2026-03-01T10:00:00Z", "data": data})).await;
     };
-    // The link may not be up yet: what nobody hears is said again.
+    // The connection may not be established yet: repeat until the message arrives.
     let shown = eventually("the alert", async || {
         say("alert.fired").await;
         let list = server.json("/api/alerts").await;

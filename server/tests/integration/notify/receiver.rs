@@ -1,4 +1,4 @@
-//! A receiver by HTTP that keeps what it got, and behaves as it is told.
+//! An HTTP receiver that stores its requests and behaves as configured.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -19,26 +19,26 @@ use crate::common::eventually;
 #[derive(Debug, Clone)]
 pub enum Answer {
     Status(u16),
-    /// With these words.
+    /// With this text.
     Saying(u16, &'static str),
-    /// With one more header.
+    /// With an additional header.
     With(u16, &'static str, String),
     /// Closes the connection after the request.
     Cut,
     /// Never answers.
     Silence,
-    /// Answers after a while.
+    /// Answers after a delay.
     Slow(Duration),
 }
 
-/// A request that came.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Got {
     pub path: String,
-    /// Names in small letters.
+    /// Names in lower case.
     pub headers: HashMap<String, String>,
     pub body: String,
-    /// The body as it came, which may be no text.
+    /// The body as received, which may not be text.
     pub bytes: Vec<u8>,
     pub at_ms: i64,
 }
@@ -52,11 +52,11 @@ impl Got {
 #[derive(Default)]
 struct State {
     got: Vec<Got>,
-    /// What to do next; 200 when there is nothing left.
+    /// Behaviour for the next requests; 200 when the list is empty.
     script: VecDeque<Answer>,
 }
 
-/// See the module. Ends when dropped.
+/// See the module. Ends on drop.
 pub struct Receiver {
     pub url: String,
     state: Arc<Mutex<State>>,
@@ -74,7 +74,7 @@ impl Receiver {
         Self::scripted(&[]).await
     }
 
-    /// Behaves so for the first requests, then well.
+    /// Behaves like this for the first requests, then answers 200.
     pub async fn scripted(script: &[Answer]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -88,17 +88,17 @@ impl Receiver {
         Receiver { url, state, task }
     }
 
-    /// What came so far.
+    /// The requests so far.
     pub fn got(&self) -> Vec<Got> {
         self.state.lock().unwrap().got.clone()
     }
 
-    /// What to do with the next requests.
+    /// Sets the behaviour for the next requests.
     pub fn then(&self, answers: &[Answer]) {
         self.state.lock().unwrap().script = answers.iter().cloned().collect();
     }
 
-    /// Waits until so many requests came, and gives them back.
+    /// Waits until this many requests have arrived, and returns them.
     pub async fn got_count(&self, count: usize) -> Vec<Got> {
         eventually(&format!("{count} requests at a receiver"), async || {
             let got = self.got();

@@ -38,7 +38,7 @@ async fn a_silence_mutes_what_its_preview_says_until_it_is_expired() {
     assert_eq!((&preview["total"], &preview["alerts"][0]["name"]), (&json!(1), &json!("quiet")));
     assert_eq!(preview["alerts"][0]["status"]["silencedBy"][0], silence["id"]);
 
-    // It outlives the server, can be prolonged and commented, and ended.
+    // It survives a restart, can be extended and commented, and ended.
     let data_dir = server.kill().await;
     let args = ["--alertmanager-config", config.to_str().unwrap(), "--notify-allow-private"];
     let server = Server::start("serve", data_dir, &args).await;
@@ -148,7 +148,7 @@ async fn amtool_adds_lists_and_expires_silences_and_shows_alerts() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{args:?}: {text}{complaint}");
-        // Ours is the API of Debian's Alertmanager, and newer ones say at each command that they are newer.
+        // Ours is the API of Debian's Alertmanager, and a newer `amtool` warns at each command that it is newer.
         let is_newer = |line: &str| {
             Peers::chosen() == Peers::Current
                 && line.starts_with("Warning: amtool version")

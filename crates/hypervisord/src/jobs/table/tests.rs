@@ -20,19 +20,19 @@ fn percent(id: &str, percent: f64) -> JobUpdate {
 }
 
 fn transitions(outcome: &Outcome) -> Vec<(String, Option<JobStatus>, JobStatus)> {
-    let told = outcome.events.iter().filter_map(|event| match event {
-        Event::JobStatus(told) => Some((told.job_id.clone(), told.from, told.status)),
+    let found = outcome.events.iter().filter_map(|event| match event {
+        Event::JobStatus(change) => Some((change.job_id.clone(), change.from, change.status)),
         _ => None,
     });
-    told.collect()
+    found.collect()
 }
 
 fn progress(events: &[Event]) -> Vec<Option<f64>> {
-    let told = events.iter().filter_map(|event| match event {
+    let found = events.iter().filter_map(|event| match event {
         Event::JobProgress(progress) => Some(progress.percent),
         _ => None,
     });
-    told.collect()
+    found.collect()
 }
 
 #[test]
@@ -110,8 +110,8 @@ fn rate_and_time_left_come_from_the_bytes() {
 fn a_time_in_whole_seconds_does_not_replace_the_exact_one() {
     let mut table = table(100);
     let created = |created_at| JobUpdate { created_at: Some(created_at), ..job("a", JobStatus::Running) };
-    for (told, known) in [(START_MS, START_MS), (START_MS + 345, START_MS + 345), (START_MS, START_MS + 345)] {
-        table.update(vec![created(told)], at(0));
+    for (reported, known) in [(START_MS, START_MS), (START_MS + 345, START_MS + 345), (START_MS, START_MS + 345)] {
+        table.update(vec![created(reported)], at(0));
         assert_eq!(table.job("a").unwrap().created_at, Some(known));
     }
     table.update(vec![created(START_MS + 5000)], at(0));
@@ -131,14 +131,14 @@ fn an_answer_that_comes_late_changes_nothing() {
 fn a_cancel_is_a_request_until_the_job_ends() {
     let mut table = table(100);
     table.update(vec![percent("a", 5.0)], at(0));
-    let told = table.cancel_accepted("a", at(1));
-    assert_eq!(transitions(&told), [("a".into(), Some(JobStatus::Running), JobStatus::Running)]);
+    let outcome = table.cancel_accepted("a", at(1));
+    assert_eq!(transitions(&outcome), [("a".into(), Some(JobStatus::Running), JobStatus::Running)]);
     assert!(table.job("a").unwrap().cancel_requested);
     table.update(vec![job("a", JobStatus::Cancelled)], at(2));
     assert!(table.job("a").unwrap().cancel_requested);
     let ended = table.update(vec![job("a", JobStatus::Completed)], at(60));
     assert_eq!(transitions(&ended), [("a".into(), Some(JobStatus::Cancelled), JobStatus::Completed)]);
-    assert!(table.job("a").unwrap().cancel_requested, "the row tells that it was asked for");
+    assert!(table.job("a").unwrap().cancel_requested, "the row shows the request");
 
     let cancelled = |id: &str, tool: &str| JobUpdate {
         updated_at: Some(START_MS),
@@ -149,10 +149,10 @@ fn a_cancel_is_a_request_until_the_job_ends() {
     assert!(table.settle_cancelled(at(60)).events.is_empty());
     assert_eq!(transitions(&table.settle_cancelled(at(700))).len(), 1);
     assert!(!table.job("b").unwrap().cancel_requested);
-    assert!(table.job("mute").unwrap().cancel_requested, "its silence tells nothing");
+    assert!(table.job("mute").unwrap().cancel_requested, "its silence proves nothing");
 }
 
-/// How often each end was counted.
+/// The counted ends.
 fn ends(outcomes: &[Outcome]) -> Vec<JobStatus> {
     let changes = outcomes.iter().flat_map(|outcome| &outcome.changes);
     let ends = changes.filter_map(|change| match &change.what {
@@ -167,13 +167,13 @@ fn a_job_whose_end_overtakes_its_cancel_counts_once() {
     for end in [JobStatus::Completed, JobStatus::Failed] {
         let mut table = table(100);
         table.update(vec![percent("a", 5.0)], at(0));
-        let told = [
+        let outcome = [
             table.cancel_accepted("a", at(1)),
             table.update(vec![job("a", JobStatus::Cancelled)], at(2)),
             table.update(vec![job("a", end)], at(60)),
             table.update(vec![job("a", end)], at(61)),
         ];
-        assert_eq!(ends(&told), [end]);
+        assert_eq!(ends(&outcome), [end]);
         assert_eq!((table.job("a").unwrap().status, table.job("a").unwrap().cancel_requested), (end, true));
     }
     let mut table = table(100);
@@ -199,13 +199,13 @@ fn an_end_without_its_time_waits_for_the_message_that_tells_it() {
     let mut table = table(100);
     table.update(vec![percent("a", 5.0)], at(0));
     let sketch = vec![job("a", JobStatus::Completed), job("b", JobStatus::Failed), percent("c", 1.0)];
-    let told = table.replace(sketch, &[], Listing::Sketch, at(100), false);
-    assert_eq!(ends(&[told]), []);
+    let outcome = table.replace(sketch, &[], Listing::Sketch, at(100), false);
+    assert_eq!(ends(&[outcome]), []);
     assert!(!table.is_filled() && table.job("b").is_none() && table.job("c").is_some());
     let ended = |id: &str, status| JobUpdate { completed_at: Some(START_MS + 40_000), ..job(id, status) };
     let list = vec![ended("a", JobStatus::Completed), ended("b", JobStatus::Failed), percent("c", 1.0)];
-    let told = table.replace(list, &[], Listing::Full, at(101), false);
-    let times: Vec<i64> = told
+    let outcome = table.replace(list, &[], Listing::Full, at(101), false);
+    let times: Vec<i64> = outcome
         .changes
         .iter()
         .filter(|change| matches!(change.what, What::Ended { .. }))
@@ -220,17 +220,17 @@ fn a_life_is_new_if_none_of_its_jobs_was_there_before() {
     table.replace(vec![percent("a", 5.0)], &[], Listing::Full, at(0), false);
     assert!(!table.replace(vec![percent("a", 5.0)], &[], Listing::Full, at(1), true).is_new_life, "they survived");
     let another = JobUpdate { created_at: Some(START_MS + 9_000), ..job("a", JobStatus::Completed) };
-    let told = table.replace(vec![another], &[], Listing::Full, at(10), true);
-    assert!(told.is_new_life);
-    assert_eq!(told.changes.len(), 2, "submitted and ended: another job of the same id");
+    let outcome = table.replace(vec![another], &[], Listing::Full, at(10), true);
+    assert!(outcome.is_new_life);
+    assert_eq!(outcome.changes.len(), 2, "submitted and ended: another job of the same id");
 }
 
 #[test]
 fn too_many_jobs_are_counted_all_the_same() {
     let mut table = table(10);
     let list = (0..1000).map(|number| job(&number.to_string(), JobStatus::Completed)).collect();
-    let told = [table.replace(list, &[], Listing::Full, at(0), false)];
-    assert_eq!((ends(&told).len(), table.jobs().count()), (1000, 10));
+    let outcome = [table.replace(list, &[], Listing::Full, at(0), false)];
+    assert_eq!((ends(&outcome).len(), table.jobs().count()), (1000, 10));
 }
 
 #[test]
@@ -239,8 +239,8 @@ fn missing_jobs_become_history_and_come_back() {
     table.replace(vec![percent("a", 5.0), percent("b", 5.0)], &[], Listing::Full, at(0), false);
     table.replace(vec![percent("b", 5.0)], &[], Listing::Full, at(1), false);
     assert!(!table.job("a").unwrap().historic, "a list and an event may have crossed");
-    let told = table.replace(vec![percent("b", 5.0)], &[], Listing::Full, at(5), false);
-    assert_eq!(transitions(&told).len(), 1);
+    let outcome = table.replace(vec![percent("b", 5.0)], &[], Listing::Full, at(5), false);
+    assert_eq!(transitions(&outcome).len(), 1);
     assert!(table.job("a").unwrap().historic);
     assert_eq!(table.levels()["vsphere"], Levels { active: 1, pending: 0 });
     table.replace(vec![job("a", JobStatus::Pending)], &[], Listing::Full, at(6), true);
@@ -263,7 +263,7 @@ fn history_is_bounded_and_what_was_dropped_stays_so() {
     let mut kept: Vec<_> = table.jobs().map(|job| &*job.id).collect();
     kept.sort_unstable();
     assert_eq!(kept, ["ended-0", "ended-1", "running"]);
-    assert_eq!(transitions(&first).len(), 3, "what is dropped at once is not told");
+    assert_eq!(transitions(&first).len(), 3, "what is dropped at once is not reported");
     let second = table.replace(list(), &[], Listing::Full, at(1), false);
     assert!(second.changes.is_empty() && transitions(&second).is_empty());
     let third = table.update(vec![job("new", JobStatus::Failed)], at(2));
@@ -275,7 +275,7 @@ fn the_end_of_a_job_is_told_even_if_it_is_dropped_for_it() {
     let mut table = table(1);
     let young = JobUpdate { created_at: Some(START_MS + 1), ..job("young", JobStatus::Completed) };
     table.replace(vec![young, percent("old", 5.0), percent("other", 5.0)], &[], Listing::Full, at(0), false);
-    let told = table.update(vec![job("old", JobStatus::Failed)], at(1));
-    assert_eq!(transitions(&told), [("old".into(), Some(JobStatus::Running), JobStatus::Failed)]);
-    assert!(matches!(told.events.last(), Some(Event::JobRemoved(key)) if key.job_id == "old"));
+    let outcome = table.update(vec![job("old", JobStatus::Failed)], at(1));
+    assert_eq!(transitions(&outcome), [("old".into(), Some(JobStatus::Running), JobStatus::Failed)]);
+    assert!(matches!(outcome.events.last(), Some(Event::JobRemoved(key)) if key.job_id == "old"));
 }

@@ -1,4 +1,4 @@
-//! Aggregations over series: many become one a group.
+//! Aggregations: combine the series of each group into one.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -17,14 +17,14 @@ use crate::{
 use labels::{Labels, METRIC_NAME};
 use timeseries::{CompensatedSum, Sample, format, histogram::Histogram, is_stale_marker};
 
-/// Series that become one.
+/// Series to be combined.
 pub(super) struct Group<'a> {
     pub(super) labels: Labels,
     pub(super) drop_name: bool,
     pub(super) members: Vec<&'a Series>,
 }
 
-/// Groups series, in the order of the first of each.
+/// Groups series; groups are ordered by their first series.
 pub(super) fn groups<'a>(aggregate: &Aggregate, series: &'a [Series]) -> Vec<Group<'a>> {
     let mut places: HashMap<Labels, usize> = HashMap::new();
     let mut groups: Vec<Group> = Vec::new();
@@ -67,7 +67,7 @@ impl Context<'_> {
         let parameter = parameter(aggregate)?;
         let series = self.vector(&aggregate.inner, steps)?;
         if aggregate.operator == Aggregator::Quantile {
-            // Of all that are out of place only the worst are named.
+            // Only the extreme invalid values are reported.
             let (least, most) = extremes(&parameter);
             let wrong = [most.is_nan().then_some(most), (most > 1.0).then_some(most), (least < 0.0).then_some(least)];
             for phi in wrong.into_iter().flatten() {
@@ -161,8 +161,8 @@ impl Context<'_> {
         }))
     }
 
-    /// The sum or mean of the histograms of a group at a step. What cannot be added ends it, and what is behind is not
-    /// looked at; neither are histograms behind a number.
+    /// The sum or mean of a group's histograms at a step. Stops at the first one that cannot be added; histograms after
+    /// a float are ignored too.
     fn reduce_histograms(
         &self,
         operator: Aggregator,
@@ -220,7 +220,7 @@ impl Context<'_> {
         let target = aggregate.parameter.as_ref().map_or(Ok(String::new()), |node| self.text(node))?;
         label::check_name(&target).map_err(|name| EvalError::Query(format!("invalid label name \"{name}\"")))?;
         let series = self.vector(&aggregate.inner, steps)?;
-        // The value's label is dropped like any other.
+        // The target label is dropped like any other.
         let is_dropped = aggregate.without && (target == METRIC_NAME || aggregate.labels.contains(&target));
         let mut results: Vec<Series> = Vec::new();
         let mut places: HashMap<Labels, usize> = HashMap::new();
@@ -252,7 +252,7 @@ impl Context<'_> {
     }
 }
 
-/// The least and the most of a parameter; both are NaN if any is.
+/// Minimum and maximum of a parameter; both are NaN if any value is.
 pub(super) fn extremes(parameter: &[f64]) -> (f64, f64) {
     if parameter.iter().any(|value| value.is_nan()) {
         return (f64::NAN, f64::NAN);
@@ -265,7 +265,7 @@ fn deviation(operator: Aggregator, spread: &PlainSpread) -> f64 {
     if operator == Aggregator::Stddev { spread.variance().sqrt() } else { spread.variance() }
 }
 
-/// The common aggregations of numbers alone, one pass over each series.
+/// The common aggregations of floats, in one pass over each series.
 fn fold(operator: Aggregator, members: &[&Series], steps: Steps) -> Option<Vec<f64>> {
     match operator {
         Aggregator::Sum => Some(fold_with(members, steps, CompensatedSum::add, |sum: &CompensatedSum| sum.total())),
@@ -285,7 +285,7 @@ fn fold(operator: Aggregator, members: &[&Series], steps: Steps) -> Option<Vec<f
     }
 }
 
-/// The least or most so far; NaN gives way to any number.
+/// The minimum or maximum so far; NaN is replaced by any number.
 #[derive(Clone, Copy)]
 struct Extreme(f64);
 

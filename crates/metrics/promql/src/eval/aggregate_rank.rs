@@ -1,4 +1,4 @@
-//! Aggregations that keep some series of each group: `topk`, `bottomk`, `limitk`, `limit_ratio`.
+//! Aggregations that select some series of each group: `topk`, `bottomk`, `limitk`, `limit_ratio`.
 
 use std::{cmp::Ordering, hash::Hasher};
 
@@ -17,7 +17,7 @@ use crate::{
 };
 use labels::Labels;
 
-/// 2⁶³, the first number that no count can be.
+/// 2⁶³, the first number that is too large for a count.
 const BEYOND_I64: f64 = 9_223_372_036_854_775_808.0;
 
 impl Context<'_> {
@@ -30,7 +30,7 @@ impl Context<'_> {
     ) -> Result<Vec<Series>, EvalError> {
         let is_ratio = aggregate.operator == Aggregator::LimitRatio;
         let (least, most) = extremes(parameter);
-        // Where nothing is asked for at any step, nothing can be wrong.
+        // If nothing is selected at any step, nothing can be wrong.
         if (is_ratio && most == 0.0 && least == 0.0) || (!is_ratio && most < 1.0) {
             return Ok(Vec::new());
         }
@@ -63,7 +63,7 @@ impl Context<'_> {
         Ok(results)
     }
 
-    /// At each step the first of the group, by value or as they come.
+    /// The first series of the group at each step, by value or in their order.
     fn by_rank(
         &self,
         aggregate: &Aggregate,
@@ -115,7 +115,7 @@ impl Context<'_> {
     }
 }
 
-/// Orders two numbers, given in the order that is wanted, with NaN last in any case.
+/// Compares two numbers, given in the required order, with NaN always last.
 fn nan_last(first: f64, second: f64, left: f64, right: f64) -> Ordering {
     match (left.is_nan(), right.is_nan()) {
         (false, false) => first.partial_cmp(&second).unwrap_or(Ordering::Equal),
@@ -123,7 +123,7 @@ fn nan_last(first: f64, second: f64, left: f64, right: f64) -> Ordering {
     }
 }
 
-/// Series whose place between 0 and 1, fixed by their labels, lies below the ratio, or above it if that is negative.
+/// Series whose hash, a number between 0 and 1, is below the ratio, or above it if the ratio is negative.
 fn by_ratio<'a>(group: &'a Group<'a>, parameter: &'a [f64]) -> impl Iterator<Item = Series> + 'a {
     group.members.iter().filter_map(move |series| {
         let place = place(&series.labels);
@@ -139,8 +139,8 @@ fn by_ratio<'a>(group: &'a Group<'a>, parameter: &'a [f64]) -> impl Iterator<Ite
     })
 }
 
-/// A number between 0 and 1 that depends on the labels alone. It is Prometheus' own, so that both pick the same series: the
-/// xxHash of all names and values, each after its length.
+/// A hash of the labels as a number between 0 and 1. It is the same as Prometheus', so that both select the same
+/// series: xxHash of all names and values, each after its length.
 #[allow(clippy::cast_precision_loss, reason = "Prometheus rounds the same way")]
 fn place(labels: &Labels) -> f64 {
     let mut hash = XxHash64::with_seed(0);
@@ -167,7 +167,7 @@ mod tests {
         whole.write(b"\x08__name__\x02up\x03job\x01a");
         let labels = Labels::new([("job", "a"), ("__name__", "up")]);
         assert_eq!(place(&labels), whole.finish() as f64 / u64::MAX as f64);
-        // The hash of nothing is known.
+        // The hash of an empty input is known.
         assert_eq!(place(&Labels::default()), 0xef46_db37_51d8_e999_u64 as f64 / u64::MAX as f64);
     }
 }

@@ -1,4 +1,4 @@
-//! Binary operators: which series meet is decided here and in the modules beside it, what they make in `operate`.
+//! Binary operators: matching of series is here and in the neighbouring modules, the operation in `operate`.
 
 use timeseries::{Sample, is_stale_marker};
 
@@ -36,10 +36,10 @@ impl Context<'_> {
         })
     }
 
-    /// Each series of a vector by the same numbers, which stand on the left if `swapped`.
+    /// Applies the operator to each series and the scalars, which are on the left if `swapped`.
     fn vector_scalar(&self, binary: &Binary, series: Vec<Series>, scalars: &[f64], swapped: bool) -> Vec<Series> {
         let operator = binary.operator;
-        // A comparison keeps the vector's value even if it stands on the right.
+        // A comparison returns the vector's value even if it is on the right.
         let filters = operator.is_comparison() && !binary.returns_bool;
         series
             .into_iter()
@@ -80,7 +80,7 @@ impl Context<'_> {
     }
 }
 
-/// A scalar by a scalar; comparisons yield 0 or 1.
+/// Two scalars; comparisons yield 0 or 1.
 fn scalars(operator: Operator, left: f64, right: f64) -> f64 {
     let result = operate::floats(operator, left, right);
     if operator.is_comparison() { f64::from(u8::from(result.is_some())) } else { result.unwrap_or(f64::NAN) }

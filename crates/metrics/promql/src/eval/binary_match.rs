@@ -1,7 +1,7 @@
 //! Arithmetic and comparisons between two vectors: one-to-one, many-to-one and one-to-many.
 //!
-//! Series are grouped by signature once for all steps; what Prometheus checks at each step (that a side is unique) is then
-//! checked at the steps of the groups where it can go wrong.
+//! Series are grouped by signature once for all steps. Prometheus checks at each step that a side is unique; we only
+//! check groups and steps where this can fail.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,7 +15,7 @@ use crate::{
 use labels::{Labels, is_schema_label};
 use timeseries::{Sample, is_stale_marker};
 
-/// The series of one signature.
+/// The series with one signature.
 #[derive(Default)]
 struct Group<'a> {
     many: Vec<&'a Series>,
@@ -30,7 +30,7 @@ struct Results {
 }
 
 impl Results {
-    /// Index of the series of these labels.
+    /// Index of the series with these labels.
     fn place(&mut self, labels: Labels, drop_name: bool) -> usize {
         let Results { places, series, steps } = self;
         let place = *places.entry(labels.clone()).or_insert_with(|| {
@@ -44,17 +44,17 @@ impl Results {
     }
 }
 
-/// What the results of one group have taken.
+/// Which results of one group already exist.
 struct Taken {
-    /// Whether there is a result at a step, if there may be one only.
+    /// Whether there is a result at a step, if only one is allowed.
     one_to_one: Option<Vec<bool>>,
-    /// Steps by result series, if there may be several.
+    /// Steps by result series, if several are allowed.
     grouped: HashMap<usize, Vec<bool>>,
     steps: usize,
 }
 
 impl Taken {
-    /// Fails if a result series, or any if there may be one only, has been at the step before.
+    /// Fails if a result series, or any if only one is allowed, already has a result at the step.
     fn take(&mut self, place: usize, step: usize) -> Result<(), EvalError> {
         let (taken, text) = match &mut self.one_to_one {
             Some(taken) => {
@@ -83,7 +83,7 @@ impl Context<'_> {
         let matching = &binary.matching;
         let swapped = matching.many == Many::Right;
         let (many, one) = if swapped { (&right, &left) } else { (&left, &right) };
-        // Nothing can go wrong at a step at which a side is empty.
+        // Nothing can fail at a step at which a side is empty.
         let busy = busy_steps(many, one, matching, steps);
         let mut groups: BTreeMap<Labels, Group> = BTreeMap::new();
         let mut order: HashMap<Labels, usize> = HashMap::new();
@@ -173,7 +173,7 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Combines two series at the steps where `meets` says that they meet.
+    /// Combines two series at the steps for which `meets` is true.
     fn pair(
         &self,
         binary: &Binary,
@@ -188,7 +188,7 @@ impl Context<'_> {
         let swapped = binary.matching.many == Many::Right;
         let (left, right) = if swapped { (one, many) } else { (many, one) };
         let returns_bool = binary.returns_bool;
-        // Whether the name of the left one was due to be dropped is forgotten, as in Prometheus.
+        // As in Prometheus, whether the name of the left series should be dropped is ignored.
         let drop_name = returns_bool;
         let labels = result_labels(&many.labels, &one.labels, binary);
         let place = results.place(labels, drop_name);
@@ -215,7 +215,7 @@ impl Context<'_> {
                     _ => None,
                 },
             };
-            // Series without a result are in the way of others too, but not those that cannot be combined.
+            // Series without a result conflict with others too, but not those that cannot be combined.
             if is_combined {
                 taken.take(place, step)?;
             }
@@ -234,7 +234,7 @@ fn step_pair(many: &Series, one: &Series, step: usize) -> bool {
     many.column.is_present(step) && one.column.is_present(step)
 }
 
-/// Steps at which both sides have a value, or one has and is matched with a stand-in.
+/// Steps at which both sides have a value, or one has and the other is filled.
 fn busy_steps(many: &[Series], one: &[Series], matching: &Matching, steps: Steps) -> Vec<bool> {
     if matching.fill_left.is_some() || matching.fill_right.is_some() {
         return vec![true; steps.count];

@@ -17,7 +17,7 @@ pub(super) fn signature(labels: &Labels, matching: &Matching) -> Labels {
     }
 }
 
-/// At which steps each signature has a value.
+/// The steps at which each signature has a value.
 fn presence(series: &[Series], matching: &Matching, steps: Steps) -> HashMap<Labels, Vec<bool>> {
     let mut present: HashMap<Labels, Vec<bool>> = HashMap::new();
     for series in series {
@@ -29,7 +29,7 @@ fn presence(series: &[Series], matching: &Matching, steps: Steps) -> HashMap<Lab
     present
 }
 
-/// Keeps of each series the steps at which the other side has, or has not, a value of the same signature.
+/// Retains the steps of each series at which the other side has, or does not have, a value with the same signature.
 fn filter(series: Vec<Series>, other: &HashMap<Labels, Vec<bool>>, matching: &Matching, wanted: bool) -> Vec<Series> {
     series
         .into_iter()

@@ -38,7 +38,7 @@ impl Context<'_> {
         self.scalar(self.argument(call, index)?, steps)
     }
 
-    /// Changes each column of the first argument; the names no longer fit.
+    /// Changes each column of the first argument and drops metric names.
     fn mapped(&self, call: &Call, steps: Steps, change: impl Fn(&mut Column, usize)) -> Result<Computed, EvalError> {
         let mut series = self.vector_argument(call, 0, steps)?;
         for (index, series) in series.iter_mut().enumerate() {
@@ -80,7 +80,7 @@ impl Context<'_> {
             Special::Pi => constant(std::f64::consts::PI),
             Special::Start => constant(to_seconds(self.query.0)),
             Special::End => constant(to_seconds(self.query.1)),
-            // A query of a single time has none.
+            // An instant query has no step.
             Special::Step if self.query.0 == self.query.1 => constant(0.0),
             Special::Step => constant(to_seconds(self.step_ms)),
             Special::Range => constant(to_seconds(self.query.1.saturating_sub(self.query.0))),
@@ -100,7 +100,7 @@ impl Context<'_> {
                 Ok(Computed::Vector(vec![Series { labels: Labels::default(), drop_name: false, column }]))
             }
             Special::Timestamp => self.timestamp(call, steps),
-            // Samples are stored without the time at which their counting began, as if they had none.
+            // Start timestamps are not stored, so no sample has one.
             Special::StartTimestamp => self.vector_argument(call, 0, steps).map(|_| Computed::Vector(Vec::new())),
             Special::Absent | Special::AbsentOverTime => self.absent(call, special, steps),
             Special::Clamp | Special::ClampMin | Special::ClampMax => self.clamp(call, special, steps),
@@ -172,7 +172,7 @@ impl Context<'_> {
         self.text(self.argument(call, index)?)
     }
 
-    /// A number of each histogram; numbers are left out.
+    /// A number per histogram; floats are left out.
     fn of_histograms(
         &self,
         call: &Call,
@@ -187,7 +187,7 @@ impl Context<'_> {
         })
     }
 
-    /// `scalar()`: the only number of a vector, NaN if there are none or several.
+    /// `scalar()`: the single float of a vector, NaN if there are none or several.
     fn only_number(&self, call: &Call, steps: Steps) -> Result<Computed, EvalError> {
         let series = self.vector_argument(call, 0, steps)?;
         let value = |step: usize| {
@@ -200,7 +200,7 @@ impl Context<'_> {
         Ok(Computed::Scalar((0..steps.count).map(value).collect()))
     }
 
-    /// `timestamp()`: of a selector the time of the sample, of anything else the evaluation time.
+    /// `timestamp()`: for a selector the time of the sample, otherwise the evaluation time.
     fn timestamp(&self, call: &Call, steps: Steps) -> Result<Computed, EvalError> {
         let argument = match self.argument(call, 0)? {
             Node::Invariant(inner) => inner,
@@ -221,7 +221,7 @@ impl Context<'_> {
         })
     }
 
-    /// `absent()`: 1 at each step at which nothing is there, with the labels that the selector asks for.
+    /// `absent()`: 1 at each step without a value, with the labels that the selector requires.
     fn absent(&self, call: &Call, special: Special, steps: Steps) -> Result<Computed, EvalError> {
         let argument = self.argument(call, 0)?;
         let mut present = vec![false; steps.count];
@@ -282,7 +282,7 @@ impl Context<'_> {
         Ok(Computed::Vector(series))
     }
 
-    /// Says that sorting has no effect on a result over time.
+    /// Adds a warning that sorting has no effect on a range query.
     fn note_useless_sort(&self, call: &Call, steps: Steps) {
         if steps.count > 1 {
             let text = "sort is ineffective for range queries since results are always ordered by labels";
@@ -291,8 +291,8 @@ impl Context<'_> {
     }
 }
 
-/// The labels that a selector asks for by `=`; none of any other expression. Another matcher of the same label behind it
-/// takes the label away, as in Prometheus.
+/// The labels that a selector requires with `=`; none for other expressions. As in Prometheus, a later matcher of the
+/// same label removes it.
 fn asked_labels(node: &Node) -> Labels {
     let selector = match node {
         Node::Invariant(inner) => return asked_labels(inner),

@@ -1,4 +1,4 @@
-//! `histogram_quantile`, `histogram_quantiles` and `histogram_fraction`, of classic and native histograms alike.
+//! `histogram_quantile`, `histogram_quantiles` and `histogram_fraction`, for classic and native histograms.
 
 use std::collections::HashMap;
 
@@ -30,10 +30,10 @@ struct Member<'a> {
     native: Option<&'a Column>,
 }
 
-/// What is asked of each histogram.
+/// What to compute of each histogram.
 enum Question {
     Quantile(Vec<f64>),
-    /// Also the label and its value.
+    /// With a label name and value.
     LabelledQuantile(String, String, Vec<f64>),
     Fraction(Vec<f64>, Vec<f64>),
 }
@@ -100,7 +100,7 @@ impl Context<'_> {
         }
     }
 
-    /// Sorts series into histograms.
+    /// Groups series into histograms.
     fn members<'a>(&self, series: &'a [Series], position: Position) -> Vec<Member<'a>> {
         let mut members: Vec<Member> = Vec::new();
         let mut places: HashMap<Labels, usize> = HashMap::new();
@@ -138,7 +138,7 @@ impl Context<'_> {
         members
     }
 
-    /// The answer at each step. `positions` are those of the first argument and of the vector.
+    /// The result at each step. `positions` are those of the first argument and of the vector.
     fn answer(
         &self,
         question: &Question,
@@ -211,7 +211,7 @@ impl Context<'_> {
     }
 }
 
-/// The number that a bound is written as.
+/// Parses a bound.
 fn parse_bound(text: &str) -> Option<f64> {
     text.parse().ok()
 }

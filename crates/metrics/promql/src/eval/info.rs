@@ -11,17 +11,17 @@ use crate::{
 };
 use labels::{Labels, METRIC_NAME, MatchOp, Matcher, Pattern};
 
-/// Labels by which a series and its info series find each other.
+/// Labels that match a series with its info series.
 const IDENTIFYING: [&str; 2] = ["instance", "job"];
 const DEFAULT_METRIC: &str = "target_info";
-/// What counts as an info metric if the query only says which ones do not.
+/// The pattern of info metrics if the query only excludes some.
 const ANY_METRIC: &str = ".+_info";
 
-/// What the second argument asks for.
+/// The second argument.
 struct Wanted {
-    /// On the info metric's name.
+    /// Matchers of the info metric's name.
     names: Vec<Matcher>,
-    /// On the labels to be added.
+    /// Matchers of the labels to add.
     labels: Vec<Matcher>,
 }
 
@@ -42,12 +42,12 @@ impl Wanted {
         Wanted { names, labels }
     }
 
-    /// True for a series that is an info metric itself.
+    /// True for a series of an info metric itself.
     fn names_match(&self, labels: &Labels) -> bool {
         self.names.iter().all(|matcher| matcher.matches(labels.metric_name()))
     }
 
-    /// True if a label is one to be added.
+    /// Whether to add a label.
     fn takes(&self, name: &str) -> bool {
         name != METRIC_NAME && (self.labels.is_empty() || self.labels.iter().any(|matcher| matcher.name == name))
     }
@@ -87,8 +87,8 @@ impl Context<'_> {
         Ok(results.series)
     }
 
-    /// The info series that any of the series may be described by, with the times of their samples. As in Prometheus they are looked
-    /// for where the first selector of the described expression is read, with its `offset` and `@`, but taken as of each step.
+    /// The info series that may describe any of the series, with the times of their samples. As in Prometheus, they are
+    /// read with the `offset` and `@` of the first selector in the described expression, but evaluated at each step.
     fn info_series(
         &self,
         call: &Call,
@@ -120,7 +120,7 @@ impl Context<'_> {
     }
 }
 
-/// The selector that stands first in an expression.
+/// The first selector in an expression.
 fn first_selector(node: &Node) -> Option<&Selector> {
     match node {
         Node::Instant(selector) | Node::Range(selector, _) => Some(selector),
@@ -164,13 +164,13 @@ impl Results {
         Ok(())
     }
 
-    /// Takes a series over as it is.
+    /// Adds a series unchanged.
     fn add_all(&mut self, series: &Series, steps: Steps) -> Result<(), EvalError> {
         let place = self.place(series.labels.clone(), steps);
         (0..steps.count).try_for_each(|step| self.copy(place, step, series))
     }
 
-    /// Takes a series over with the labels of the info series that are there at each step.
+    /// Adds a series with the labels of its info series at each step.
     fn describe(
         &mut self,
         series: &Series,
@@ -195,7 +195,7 @@ impl Results {
     }
 }
 
-/// Fails if of a metric's info series two count at a step.
+/// Fails if a metric has two current info series at a step.
 fn check_unique(described: &[&Series], steps: Steps) -> Result<(), EvalError> {
     if described.len() < 2 {
         return Ok(());
@@ -203,7 +203,7 @@ fn check_unique(described: &[&Series], steps: Steps) -> Result<(), EvalError> {
     (0..steps.count).try_for_each(|step| latest(described, step).map(drop))
 }
 
-/// Indices of the info series that count at a step: of each metric the one with the latest sample.
+/// Indices of the current info series at a step: for each metric the one with the latest sample.
 fn latest(described: &[&Series], step: usize) -> Result<Vec<usize>, EvalError> {
     let mut found: Vec<(usize, f64, &Labels)> = Vec::new();
     for (index, info) in described.iter().enumerate() {
@@ -224,7 +224,7 @@ fn latest(described: &[&Series], step: usize) -> Result<Vec<usize>, EvalError> {
     Ok(found.into_iter().map(|(index, ..)| index).collect())
 }
 
-/// A series' labels with those of its info series; nothing if it does not stay.
+/// A series' labels with those of its info series; `None` if it is dropped.
 fn added_labels(labels: &Labels, infos: &[&Series], wanted: &Wanted) -> Result<Option<Labels>, EvalError> {
     let mut added: HashMap<&str, &str> = HashMap::new();
     let mut result = labels.clone();

@@ -28,16 +28,16 @@ use crate::{
     value::{Column, Computed, Series, Steps},
 };
 
-/// What one evaluation carries through the tree.
+/// State of one evaluation.
 pub(crate) struct Context<'a> {
     source: &'a dyn SeriesSource,
     options: &'a Options<'a>,
-    /// Start and end as asked for.
+    /// Start and end of the query.
     query: (i64, i64),
-    /// As asked for; 0 for an instant query.
+    /// Step of the query; 0 for an instant query.
     step_ms: i64,
     notes: RefCell<Notes>,
-    /// Samples and points so far.
+    /// Number of samples and points so far.
     samples: Cell<usize>,
 }
 
@@ -46,7 +46,7 @@ impl<'a> Context<'a> {
         Context { source, options, query, step_ms, notes: RefCell::default(), samples: Cell::new(0) }
     }
 
-    /// Samples and points so far.
+    /// Number of samples and points so far.
     pub(crate) fn samples(&self) -> usize {
         self.samples.get()
     }
@@ -63,12 +63,12 @@ impl<'a> Context<'a> {
         self.notes.borrow_mut().info(position, text);
     }
 
-    /// Asks the caller whether to go on.
+    /// Checks whether the caller aborted the evaluation.
     fn check(&self) -> Result<(), EvalError> {
         if (self.options.cancelled)() { Err(EvalError::Cancelled) } else { Ok(()) }
     }
 
-    /// Counts samples that are about to be held.
+    /// Counts samples before they are held.
     fn charge(&self, samples: usize) -> Result<(), EvalError> {
         let total = self.samples.get().saturating_add(samples);
         self.samples.set(total);
@@ -79,7 +79,7 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
-    /// Refuses to hold so many points, before they are computed and counted.
+    /// Rejects this many points before they are computed and counted.
     fn afford(&self, points: usize) -> Result<(), EvalError> {
         let counted = self.samples.get();
         let affordable = self.charge(points);
@@ -87,7 +87,7 @@ impl<'a> Context<'a> {
         affordable
     }
 
-    /// Refuses to make so many series of others. Each has a column, however few values are in it.
+    /// Rejects the creation of this many series. Each has a column, even with few values.
     fn limit_series(&self, series: usize) -> Result<(), EvalError> {
         let most = self.options.max_series;
         if series > most {
@@ -143,7 +143,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Evaluates a node that yields a number a step.
+    /// Evaluates a node that yields one number per step.
     fn scalar(&self, node: &Node, steps: Steps) -> Result<Vec<f64>, EvalError> {
         match self.eval(node, steps)? {
             Computed::Scalar(values) => Ok(values),
@@ -205,7 +205,7 @@ fn map_column(column: &mut Column, mut replace: impl FnMut(Sample) -> Option<Sam
     }
 }
 
-/// Replaces each number of a column and removes its histograms.
+/// Replaces each float of a column and removes its histograms.
 fn map_floats(column: &mut Column, replace: impl Fn(f64) -> f64) {
     for value in column.values_mut() {
         if !timeseries::is_stale_marker(*value) {

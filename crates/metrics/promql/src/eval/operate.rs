@@ -10,7 +10,7 @@ use timeseries::{
 use super::Context;
 use crate::{annotation::Position, plan::Operator};
 
-/// A number by a number. Comparisons yield the left one, or nothing if it does not hold.
+/// Two floats. Comparisons yield the left one, or `None` if false.
 #[inline]
 pub(super) fn floats(operator: Operator, left: f64, right: f64) -> Option<f64> {
     let holds = match operator {
@@ -33,8 +33,8 @@ pub(super) fn floats(operator: Operator, left: f64, right: f64) -> Option<f64> {
 }
 
 impl Context<'_> {
-    /// Any value by any value. Comparisons yield the left one, or nothing if it does not hold; [`Verdict::Never`] tells apart
-    /// values that cannot be compared or combined at all.
+    /// Two values of any kind. Comparisons yield the left one; [`Verdict::Never`] means that the values cannot be
+    /// compared or combined.
     pub(super) fn operate(&self, operator: Operator, left: &Sample, right: &Sample, position: Position) -> Verdict {
         match (left, right) {
             (Sample::Float(left), Sample::Float(right)) => {
@@ -103,19 +103,19 @@ impl Context<'_> {
     }
 }
 
-/// What an operator makes of two values.
+/// Result of an operator.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Verdict {
-    /// A value: of a comparison the left one, as it holds.
+    /// A value; for a comparison that is true, the left one.
     Is(Sample),
-    /// The comparison does not hold.
+    /// The comparison is false.
     Fails,
-    /// The operator makes no sense of them.
+    /// The operator does not support these values.
     Never,
 }
 
 impl Verdict {
-    /// The value that goes into the result: 0 or 1 with `bool`, otherwise what there is.
+    /// The value for the result: 0 or 1 with `bool`, otherwise the value itself.
     pub(super) fn sample(self, returns_bool: bool) -> Option<Sample> {
         match (self, returns_bool) {
             (Verdict::Is(_), true) => Some(Sample::Float(1.0)),

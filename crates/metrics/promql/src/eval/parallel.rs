@@ -1,9 +1,9 @@
-//! Work on many series, shared between threads where there are any.
+//! Splits work on many series between threads.
 
-/// Below so many points a thread costs more than it saves.
+/// With fewer points a thread costs more than it saves.
 const WORTHWHILE: usize = 200_000;
 
-/// Runs `work` over all items, in as many parts as is worth it; the parts' results come in order.
+/// Runs `work` over all items, in as many parts as are useful; returns the parts' results in order.
 pub(super) fn split<T: Send, R: Send>(
     items: Vec<T>,
     points: usize,

@@ -1,4 +1,4 @@
-//! Selectors: what the source knows, brought to the steps.
+//! Selectors: reads samples from the source, and aligns them to the steps.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use timeseries::{
 };
 
 impl Context<'_> {
-    /// Series with their samples after `start_ms` up to `end_ms`.
+    /// Series with their samples after `start_ms`, up to and including `end_ms`.
     fn select(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Result<Vec<SeriesSamples>, EvalError> {
         let found = self.source.select(matchers, start_ms.saturating_add(1), end_ms)?;
         if found.len() > self.options.max_series {
@@ -64,10 +64,12 @@ impl Context<'_> {
         self.pick(selector, steps, |_, samples, times| latest_times(&samples, times, look_back))
     }
 
-    /// Series with the times, in milliseconds, of the numbers that count at each step, of those after `window.0` up to `window.1`.
+    /// Series with the times, in milliseconds, of the floats that are current at each step, of those in the window
+    /// (start exclusive).
     ///
     /// # Errors
-    /// A histogram would count.
+    ///
+    /// A histogram would be current.
     pub(super) fn info_times(
         &self,
         matchers: &[Matcher],
@@ -136,7 +138,7 @@ impl Context<'_> {
         Ok(picked)
     }
 
-    /// A range vector: series with all samples that any step's window may hold.
+    /// A range vector: series with all samples that any step's window may contain.
     pub(crate) fn tracks(&self, node: &Node, steps: Steps) -> Result<(Vec<Track>, Frame), EvalError> {
         match node {
             Node::Range(selector, range) => self.range(selector, range, steps),
@@ -159,7 +161,7 @@ impl Context<'_> {
     }
 }
 
-/// Leaves of each histogram its count and its sum. Resets that only show in buckets are looked for before, if wanted.
+/// Reduces each histogram to its count and sum. If requested, first detects resets that only show in the buckets.
 fn drop_buckets(histograms: &mut [(i64, Arc<Histogram>)], detects_resets: bool) {
     let mut before: Option<Arc<Histogram>> = None;
     for (_, histogram) in histograms.iter_mut().filter(|(_, histogram)| !histogram.is_stale_marker()) {
@@ -174,13 +176,13 @@ fn drop_buckets(histograms: &mut [(i64, Arc<Histogram>)], detects_resets: bool) 
     }
 }
 
-/// A time as a number, which holds it exactly.
+/// A time as a float, which represents it exactly.
 #[allow(clippy::cast_precision_loss, reason = "times are far below 2^53 ms")]
 fn whole(milliseconds: i64) -> f64 {
     milliseconds as f64
 }
 
-/// Samples as a series of a range vector: without staleness markers.
+/// Samples as a series of a range vector, without stale markers.
 fn track(samples: SeriesSamples) -> Track {
     let SeriesSamples { labels, mut timestamps, mut values, mut histograms } = samples;
     if values.iter().any(|value| is_stale_marker(*value)) {
@@ -195,7 +197,7 @@ fn latest(samples: &SeriesSamples, times: Steps, look_back: i64) -> Column {
     if samples.histograms.is_empty() {
         let mut next = 0;
         let values = times.times().map(|time| match latest_before(&samples.timestamps, &mut next, time, look_back) {
-            // A staleness marker stands for no value here as there.
+            // A stale marker also means no value in a column.
             Some(index) => samples.values.get(index).copied().unwrap_or(STALE_NAN),
             None => STALE_NAN,
         });
@@ -206,15 +208,15 @@ fn latest(samples: &SeriesSamples, times: Steps, look_back: i64) -> Column {
     column
 }
 
-/// At each time when the latest sample was that is at most `look_back` old, in seconds.
+/// The time in seconds of the latest sample that is at most `look_back` old, at each time.
 fn latest_times(samples: &SeriesSamples, times: Steps, look_back: i64) -> Column {
     let mut column = Column::absent(times.count);
     each_latest(samples, times, look_back, |step, time, _| column.set(step, Some(Sample::Float(to_seconds(time)))));
     column
 }
 
-/// Index of the last of the rising `timestamps` that is not after `time` and less than `look_back` before it. `next` moves on
-/// from call to call.
+/// Index of the last of the ascending `timestamps` that is at or before `time` and less than `look_back` before it.
+/// `next` advances from call to call.
 #[inline]
 fn latest_before(timestamps: &[i64], next: &mut usize, time: i64, look_back: i64) -> Option<usize> {
     while timestamps.get(*next).is_some_and(|timestamp| *timestamp <= time) {
@@ -225,7 +227,7 @@ fn latest_before(timestamps: &[i64], next: &mut usize, time: i64, look_back: i64
     (*timestamp > time.saturating_sub(look_back)).then_some(index)
 }
 
-/// Hands on the latest sample of either kind at each time, with its step and its own time.
+/// Calls `take` with the latest sample of either kind at each time, its step and its own time.
 fn each_latest(samples: &SeriesSamples, times: Steps, look_back: i64, mut take: impl FnMut(usize, i64, Sample)) {
     let histogram_times: Vec<i64> = samples.histograms.iter().map(|(time, _)| *time).collect();
     let (mut next, mut next_histogram) = (0, 0);

@@ -1,4 +1,4 @@
-//! Subqueries: an instant expression evaluated at its own steps becomes a range vector.
+//! Subqueries: evaluate an instant expression at their own steps, which results in a range vector.
 
 use timeseries::is_stale_marker;
 
@@ -21,12 +21,12 @@ impl Context<'_> {
         };
         let (start, _) = frame.window(steps.start_ms);
         let (_, end) = frame.window(steps.end_ms());
-        // The steps of a subquery are multiples of its resolution, whatever the query's own are.
+        // The steps of a subquery are multiples of its resolution, independent of the query's steps.
         let first = start.div_euclid(resolution).saturating_add(1).saturating_mul(resolution);
         let inner_steps = Steps::range(first, end, resolution);
         self.charge(inner_steps.count)?;
         let series = self.vector(&subquery.inner, inner_steps)?;
-        // Names are dropped at the end of the query, but series that then are one must not be two here.
+        // Metric names are dropped at the end of the query, but series that are equal without them must be merged here.
         let series = output::merge(series.into_iter())?;
         Ok((series.into_iter().map(|series| track(series, inner_steps)).collect(), frame))
     }

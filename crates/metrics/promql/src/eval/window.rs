@@ -1,4 +1,4 @@
-//! Windows of samples that slide over a series, one a step.
+//! Windows of samples that slide over a series, one per step.
 
 use std::sync::Arc;
 
@@ -6,19 +6,19 @@ use timeseries::{Sample, histogram::Histogram};
 
 use crate::value::{Column, Steps, Track};
 
-/// Which window belongs to a step.
+/// The window of a step.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame {
     /// Its length.
     pub(crate) range_ms: i64,
-    /// How long before the step it ends.
+    /// Its distance from the step.
     pub(crate) offset_ms: i64,
-    /// Stands in for the step's time at every step.
+    /// Replaces the time of each step.
     pub(crate) at: Option<i64>,
 }
 
 impl Frame {
-    /// The window of a step: its start, which is not part of it, and its end, which is.
+    /// The window of a step: start (exclusive) and end (inclusive).
     pub(crate) fn window(&self, time_ms: i64) -> (i64, i64) {
         let end = self.at.unwrap_or(time_ms).saturating_sub(self.offset_ms);
         (end.saturating_sub(self.range_ms), end)
@@ -28,12 +28,12 @@ impl Frame {
 /// The samples of one series in one window.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Window<'a> {
-    /// Times of the numbers.
+    /// Times of the floats.
     pub(crate) times: &'a [i64],
-    /// The numbers.
+    /// The floats.
     pub(crate) values: &'a [f64],
     pub(crate) histograms: &'a [(i64, Arc<Histogram>)],
-    /// Not part of the window.
+    /// Exclusive.
     pub(crate) start_ms: i64,
     pub(crate) end_ms: i64,
     /// The evaluation time.
@@ -47,7 +47,7 @@ impl Window<'_> {
     }
 }
 
-/// A part of a series' samples that moves forward as windows do.
+/// A range of a series' samples that moves forward with the windows.
 #[derive(Debug, Default)]
 pub(crate) struct Cursor {
     from: usize,
@@ -55,7 +55,7 @@ pub(crate) struct Cursor {
 }
 
 impl Cursor {
-    /// Moves to the samples after `start` up to `end`.
+    /// Moves to the samples after `start`, up to and including `end`.
     pub(crate) fn advance<T>(
         &mut self,
         samples: &[T],
@@ -73,7 +73,7 @@ impl Cursor {
     }
 }
 
-/// Computes a column from a series' windows. Steps whose window is empty have no value.
+/// Computes a column from a series' windows. Steps with an empty window have no value.
 pub(crate) fn slide(
     track: &Track,
     frame: Frame,

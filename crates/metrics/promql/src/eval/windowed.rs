@@ -13,14 +13,14 @@ use crate::{
 use labels::Labels;
 use timeseries::histogram::ResetHint;
 
-/// After so many samples the caller is asked whether to go on.
+/// Number of samples between checks for an abort.
 const SAMPLES_A_CHECK: usize = 200_000;
 
-/// What is done with each series.
+/// The computation for each series.
 struct Job<'a> {
     name: &'a str,
     function: WindowFunction,
-    /// The scalar arguments, a number a step each.
+    /// The scalar arguments, one number per step.
     scalars: Vec<Vec<f64>>,
     frame: window::Frame,
     steps: Steps,
@@ -72,7 +72,7 @@ impl Context<'_> {
     }
 }
 
-/// What histograms say about the samples before them does not hold between the steps of a subquery.
+/// Reset hints refer to the previous stored sample, so they are not valid between the steps of a subquery.
 fn forget_resets(track: &mut Track) {
     for (_, histogram) in &mut track.histograms {
         if matches!(histogram.reset_hint, ResetHint::Reset | ResetHint::NotReset) {
@@ -81,7 +81,7 @@ fn forget_resets(track: &mut Track) {
     }
 }
 
-/// Notes that a metric does not look like a counter, by its type if that is a label, by its name otherwise.
+/// Adds an info if a metric does not look like a counter, by its type label, otherwise by its name.
 fn note_doubtful_counter(labels: &Labels, position: Position, notes: &mut Notes) {
     let (name, kind) = (labels.metric_name(), labels.get("__type__"));
     if name.is_empty() {
@@ -105,7 +105,7 @@ impl Job<'_> {
         (computed, notes)
     }
 
-    /// The series that the function makes of another; nothing if it has no value at any step.
+    /// The function's result for a series; `None` if it has no value at any step.
     fn series(&self, track: Track, notes: &mut Notes) -> Result<Option<Series>, EvalError> {
         if (self.cancelled)() {
             return Err(EvalError::Cancelled);
@@ -126,7 +126,7 @@ impl Job<'_> {
             let mut unchecked = 0;
             let mut cancelled = false;
             let column = window::slide(&track, self.frame, self.steps, |step, window| {
-                // A single series may keep a thread for long, if its windows are.
+                // A single series may need a long time if its windows are long.
                 unchecked += window.len();
                 if unchecked > SAMPLES_A_CHECK {
                     unchecked = 0;

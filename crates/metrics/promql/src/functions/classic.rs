@@ -1,30 +1,30 @@
-//! Classic histograms: cumulative counters, one a bucket, told apart by the label `le`.
+//! Classic histograms: cumulative counters, one per bucket, with the label `le`.
 
-/// A bucket of a classic histogram: its upper bound, and how many observations lie at or below it.
+/// A bucket of a classic histogram: its upper bound, and the number of observations up to it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Bucket {
     pub(crate) upper: f64,
     pub(crate) count: f64,
 }
 
-/// A quantile and how the counts had to be mended for it.
+/// A quantile, and how the counts had to be corrected.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Quantile {
     pub(crate) value: f64,
-    /// Buckets had fewer observations than ones below them.
+    /// Buckets with a lower count than buckets below them.
     pub(crate) mended: Option<Falls>,
 }
 
-/// Buckets that had fewer observations than ones below them.
+/// Buckets with a lower count than buckets below them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Falls {
-    /// The lowest and the highest upper bound of one.
+    /// The lowest and the highest upper bound of such buckets.
     pub(crate) bounds: (f64, f64),
-    /// How many fewer at most.
+    /// The maximum difference.
     pub(crate) difference: f64,
 }
 
-/// Counts that differ less than this, relatively, are taken as equal.
+/// Counts with a smaller relative difference are treated as equal.
 const TOLERANCE: f64 = 1e-12;
 
 /// The φ-quantile, interpolated linearly inside of its bucket.
@@ -50,12 +50,12 @@ pub(crate) fn quantile(phi: f64, buckets: &mut Vec<Bucket>) -> Quantile {
     Quantile { value, mended }
 }
 
-/// Where a rank lies.
+/// The value at a rank.
 fn find(rank: f64, buckets: &[Bucket]) -> f64 {
     let Some((_, finite)) = buckets.split_last() else { return f64::NAN };
     let index = finite.partition_point(|bucket| bucket.count.partial_cmp(&rank).is_none_or(std::cmp::Ordering::is_lt));
     let Some(bucket) = finite.get(index) else {
-        // Nothing is known inside of the infinite bucket but its lower bound.
+        // Of the infinite bucket only the lower bound is known.
         return finite.last().map_or(f64::NAN, |bucket| bucket.upper);
     };
     let below = match index.checked_sub(1).and_then(|below| finite.get(below)) {
@@ -66,7 +66,7 @@ fn find(rank: f64, buckets: &[Bucket]) -> f64 {
     below.upper + (bucket.upper - below.upper) * ((rank - below.count) / (bucket.count - below.count))
 }
 
-/// The share of observations between two bounds.
+/// The fraction of observations between two bounds.
 pub(crate) fn fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64 {
     if !tidy(buckets) {
         return f64::NAN;
@@ -82,8 +82,8 @@ pub(crate) fn fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64
     (rank(upper) - rank(lower)) / count
 }
 
-/// How many observations lie below a bound, interpolated inside of its bucket. Infinite buckets cannot be: those below all
-/// finite bounds count as below, those above as above.
+/// The number of observations below a bound, interpolated inside its bucket. Infinite buckets cannot be interpolated:
+/// those below all finite bounds count as below, those above as above.
 fn rank_of(bound: f64, buckets: &[Bucket]) -> f64 {
     let mut below = match buckets.first() {
         Some(first) if first.upper > 0.0 => Bucket { upper: 0.0, count: 0.0 },
@@ -107,7 +107,8 @@ fn rank_of(bound: f64, buckets: &[Bucket]) -> f64 {
     f64::INFINITY
 }
 
-/// Sorts buckets and adds up those with the same bound; false if there is no infinite one, without which the total is unknown.
+/// Sorts buckets and merges those with the same bound; false without an infinite one, because the total is then
+/// unknown.
 fn tidy(buckets: &mut Vec<Bucket>) -> bool {
     buckets.sort_by(|left, right| left.upper.total_cmp(&right.upper));
     buckets.dedup_by(|next, kept| {
@@ -120,7 +121,8 @@ fn tidy(buckets: &mut Vec<Bucket>) -> bool {
     buckets.last().is_some_and(|last| last.upper == f64::INFINITY)
 }
 
-/// Raises counts that are below those of lower buckets; says which were so by more than rounding errors explain.
+/// Raises counts that are lower than those of lower buckets; returns the corrected ones that differ by more than
+/// rounding errors.
 fn make_monotonic(buckets: &mut [Bucket]) -> Option<Falls> {
     let mut mended: Option<Falls> = None;
     let mut highest = buckets.first().map_or(0.0, |first| first.count);

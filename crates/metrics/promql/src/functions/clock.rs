@@ -1,19 +1,19 @@
 //! Parts of a date, in UTC.
 
-/// A time cut into days and the rest.
+/// A time split into days and the rest.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
     /// Days since the Unix epoch.
     days: i64,
-    /// Seconds into the day.
+    /// Seconds of the day.
     seconds: i64,
 }
 
 const DAY: i64 = 86_400;
 
 impl Moment {
-    /// The moment of a Unix time in seconds, whose fraction is cut off. A time that no 64-bit count of seconds can hold, or that
-    /// is no number, is 2^63 seconds after the epoch, as in Prometheus.
+    /// The moment of a Unix time in seconds, truncated. As in Prometheus, NaN and times that do not fit into 64-bit
+    /// seconds are 2^63 seconds after the epoch.
     #[allow(clippy::cast_possible_truncation, reason = "the range is checked before")]
     pub(crate) fn new(seconds: f64) -> Self {
         const END: f64 = 9.223_372_036_854_776e18;
@@ -28,14 +28,14 @@ impl Moment {
         Moment { days: seconds.div_euclid(DAY), seconds: seconds.rem_euclid(DAY) }
     }
 
-    /// The moment as RFC 3339 writes it, in UTC.
+    /// The moment in RFC 3339 format, in UTC.
     pub(crate) fn rfc3339(self) -> String {
         let (year, month, day) = self.date();
         let (hour, minute, second) = (self.seconds / 3600, self.seconds / 60 % 60, self.seconds % 60);
         format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 
-    /// Year, month and day, by the rule of four hundred years of 146,097 days, counted from a first of March.
+    /// Year, month and day: eras of four hundred years have 146,097 days, counted from 1 March.
     fn date(self) -> (i64, i64, i64) {
         let days = self.days + 719_468;
         let era = days.div_euclid(146_097);
@@ -67,7 +67,7 @@ fn number(part: i64) -> f64 {
     part as f64
 }
 
-/// The part of a date that a function gives.
+/// The part of a date that a function returns.
 pub(crate) fn find(name: &str) -> Option<fn(Moment) -> f64> {
     Some(match name {
         "year" => |moment| number(moment.date().0),

@@ -1,4 +1,4 @@
-//! Differences between histograms in time.
+//! Differences between histograms over time.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::{
     rate::{is_gauge, warn_not_counter, warn_not_gauge, warn_of_mixed_layouts},
 };
 
-/// What happened between the first and the last of at least two histograms.
+/// The difference between the first and the last of at least two histograms.
 pub(crate) fn difference(
     samples: &[(i64, Arc<Histogram>)],
     is_counter: bool,
@@ -19,7 +19,7 @@ pub(crate) fn difference(
     let between = samples.get(1..samples.len().saturating_sub(1)).unwrap_or_default();
     let mut start = Histogram::clone(first);
     if is_counter && second.detects_reset(first) {
-        // The first one counts nothing then, so its buckets need not fit.
+        // The first one then counts as empty, so its buckets need not match.
         start = Histogram {
             schema: second.schema,
             custom_bounds: Arc::clone(&second.custom_bounds),
@@ -37,7 +37,7 @@ pub(crate) fn difference(
     }
     let mut coarsest = last.schema.min(start.schema);
     if is_counter {
-        // What lies between the ends of a gauge does not matter.
+        // Samples between the ends of a gauge do not matter.
         for (_, histogram) in between {
             not_counter |= is_gauge(histogram);
             coarsest = coarsest.min(histogram.schema);
@@ -68,7 +68,7 @@ pub(crate) fn difference(
     Some(total)
 }
 
-/// What happened between two histograms that follow each other.
+/// The difference between two consecutive histograms.
 pub(crate) fn step(before: &Histogram, last: &Histogram, is_rate: bool, inputs: &mut Inputs) -> Option<Histogram> {
     if is_rate && (is_gauge(before) || is_gauge(last)) {
         warn_not_counter(inputs);
@@ -86,7 +86,7 @@ pub(crate) fn step(before: &Histogram, last: &Histogram, is_rate: bool, inputs: 
     Some(difference)
 }
 
-/// The histogram of a combination, with what there is to remark on it.
+/// The histogram of a combination; adds its annotations.
 pub(crate) fn take(combined: Option<Reconciled>, operation: &str, inputs: &mut Inputs) -> Option<Histogram> {
     let Some(Reconciled { histogram, bounds_differ, .. }) = combined else {
         warn_of_mixed_layouts(inputs);

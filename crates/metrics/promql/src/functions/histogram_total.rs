@@ -11,19 +11,19 @@ use super::{Inputs, numeric::count, rate::warn_of_mixed_layouts};
 
 type Samples<'a> = &'a [(i64, Arc<Histogram>)];
 
-/// The sum; nothing, with a warning, if some have custom buckets and others have not.
+/// The sum; `None`, with a warning, if only some have custom buckets.
 pub(crate) fn sum(histograms: Samples, inputs: &mut Inputs) -> Option<Histogram> {
     let layout = common_layout(histograms, inputs)?;
     Some(sum_of(histograms, &layout, inputs))
 }
 
-/// The mean; nothing, with a warning, if some have custom buckets and others have not.
+/// The mean; `None`, with a warning, if only some have custom buckets.
 pub(crate) fn mean(histograms: Samples, inputs: &mut Inputs) -> Option<Histogram> {
     let layout = common_layout(histograms, inputs)?;
     Some(mean_of(histograms, &layout, inputs))
 }
 
-/// The sum of histograms that fit a layout.
+/// The sum of histograms with a common layout.
 pub(crate) fn sum_of(histograms: Samples, layout: &Histogram, inputs: &mut Inputs) -> Histogram {
     warn_of_resets(histograms, inputs);
     if let [(_, only)] = histograms {
@@ -36,8 +36,8 @@ pub(crate) fn sum_of(histograms: Samples, layout: &Histogram, inputs: &mut Input
     totals.finish(layout, CompensatedSum::total)
 }
 
-/// The mean of histograms that fit a layout: the sum and what it lost, each divided by how many there are. Once a sum is infinite, the
-/// mean so far is moved along instead.
+/// The mean of histograms with a common layout: sum and rounding error, each divided by the count. Once a sum is
+/// infinite, the running mean is updated instead.
 pub(crate) fn mean_of(histograms: Samples, layout: &Histogram, inputs: &mut Inputs) -> Histogram {
     warn_of_resets(histograms, inputs);
     if let [(_, only)] = histograms {
@@ -54,7 +54,7 @@ pub(crate) fn mean_of(histograms: Samples, layout: &Histogram, inputs: &mut Inpu
     totals.finish(layout, |sum| sum.map(|part| part / number).total())
 }
 
-/// The mean, of which the first `summed` histograms are summed up and the others taken in one by one.
+/// The mean: the first `summed` histograms are summed, the others update the running mean.
 fn moved_mean(histograms: Samples, summed: usize, layout: &Histogram) -> Histogram {
     let mut totals = Totals::default();
     for (_, histogram) in histograms.iter().take(summed) {
@@ -77,7 +77,7 @@ fn warn_of_resets(histograms: Samples, inputs: &mut Inputs) {
     }
 }
 
-/// The sums of each number of several histograms.
+/// Compensated sums of all numbers of several histograms.
 #[derive(Default)]
 struct Totals {
     zero_count: CompensatedSum,
@@ -88,7 +88,7 @@ struct Totals {
 }
 
 impl Totals {
-    /// Adds a histogram, brought to a layout and divided by a number.
+    /// Adds a histogram, converted to a layout and divided by a number.
     fn add(&mut self, histogram: &Histogram, layout: &Histogram, divisor: f64) {
         let mut histogram = histogram.clone();
         histogram.adopt(layout);
@@ -108,7 +108,7 @@ impl Totals {
         single.into_iter().chain(self.positive.values_mut()).chain(self.negative.values_mut())
     }
 
-    /// Changes each sum and what it lost.
+    /// Applies a function to each sum and its rounding error.
     fn map(&mut self, change: impl Fn(f64) -> f64) {
         self.sums().for_each(|sum| *sum = sum.map(&change));
     }
@@ -132,13 +132,13 @@ impl Totals {
     }
 }
 
-/// A histogram with the resolution, zero bucket and bounds that all can be brought to.
+/// A histogram with the resolution, zero bucket and bounds to which all can be converted.
 fn common_layout(histograms: Samples, inputs: &mut Inputs) -> Option<Histogram> {
     let mut layout = None;
     histograms.iter().all(|(_, histogram)| fit(&mut layout, histogram, inputs)).then_some(layout)?
 }
 
-/// Makes a layout fit one more histogram; false, with a warning, if only one of the two has custom buckets.
+/// Extends a layout by one histogram; false, with a warning, if only one of the two has custom buckets.
 pub(crate) fn fit(layout: &mut Option<Histogram>, histogram: &Histogram, inputs: &mut Inputs) -> bool {
     let Some(before) = layout else {
         *layout = Some(histogram.clone());
@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn a_mean_that_cannot_be_summed_up_is_moved_along() {
         assert_eq!(mean(&[1e308, 1e308, 1e308], &[1.0, 2.0, 3.0]), (1e308, 2.0));
-        // An observation without end, from the second histogram on.
+        // An infinite observation, from the second histogram on.
         let third = 2.0 / 3.0;
         assert_eq!(
             mean(&[1.0, f64::INFINITY, f64::INFINITY], &[0.1, 0.2, 0.7]),

@@ -1,14 +1,15 @@
-//! Functions that change labels or sort by them.
+//! Functions that change labels or sort by labels.
 
 use std::cmp::Ordering;
 
 use crate::{engine::EvalError, value::Series};
 use labels::Labels;
 
-/// Sets a label to an expansion of what a pattern finds in another label; leaves series alone where it does not match.
+/// Sets a label to an expansion of a pattern's match in another label; does not change series without a match.
 ///
 /// # Errors
-/// The pattern is not a regular expression, or the name is none.
+///
+/// The pattern is not a regular expression, or the name is invalid.
 pub(crate) fn replace(
     series: &mut [Series],
     target: &str,
@@ -30,10 +31,11 @@ pub(crate) fn replace(
     Ok(())
 }
 
-/// Sets a label to the values of others, joined.
+/// Sets a label to the joined values of others.
 ///
 /// # Errors
-/// The name is none.
+///
+/// The name is invalid.
 pub(crate) fn join(series: &mut [Series], target: &str, separator: &str, sources: &[String]) -> Result<(), EvalError> {
     let refuse =
         |which: &str, name: String| EvalError::Query(format!("invalid {which} label name in label_join(): {name}"));
@@ -56,19 +58,20 @@ fn set(series: &mut Series, name: &str, value: &str) {
     series.labels = series.labels.with(name, value);
 }
 
-/// Fails if a text cannot be a label's name.
+/// Fails if a text is not a label name.
 ///
 /// # Errors
-/// The name, as it is to be shown.
+///
+/// The name as it should be displayed.
 pub(crate) fn check_name(name: &str) -> Result<(), String> {
-    // Any text that is valid UTF-8 is a name; bytes that are not were marked when the query was read.
+    // Any valid UTF-8 is a name; invalid bytes were marked when the query was parsed.
     if name.is_empty() || name.contains(char::REPLACEMENT_CHARACTER) {
         return Err(name.replace(char::REPLACEMENT_CHARACTER, ""));
     }
     Ok(())
 }
 
-/// Orders label sets by some labels, numbers in them by size, then by all labels.
+/// Compares label sets by some labels, with numbers in them by value, then by all labels.
 pub(crate) fn compare(left: &Labels, right: &Labels, names: &[String]) -> Ordering {
     names
         .iter()
@@ -77,7 +80,7 @@ pub(crate) fn compare(left: &Labels, right: &Labels, names: &[String]) -> Orderi
         .unwrap_or_else(|| left.cmp(right))
 }
 
-/// Orders texts as people do: `a2` before `a10`.
+/// Compares texts in natural order: `a2` before `a10`.
 fn natural(left: &str, right: &str) -> Ordering {
     let (mut left_rest, mut right_rest) = (left, right);
     loop {
@@ -99,14 +102,14 @@ fn natural(left: &str, right: &str) -> Ordering {
     }
 }
 
-/// The first run of digits, or of anything else, and what follows it.
+/// The first run of digits, or of other characters, and the remaining text.
 fn chunk(text: &str) -> Option<(&str, &str)> {
     let first = text.chars().next()?;
     let end = text.find(|c: char| c.is_ascii_digit() != first.is_ascii_digit()).unwrap_or(text.len());
     text.split_at_checked(end)
 }
 
-/// A run of digits without the zeros before it.
+/// A run of digits without leading zeros.
 fn number(chunk: &str) -> Option<&str> {
     chunk.starts_with(|c: char| c.is_ascii_digit()).then(|| chunk.trim_start_matches('0'))
 }

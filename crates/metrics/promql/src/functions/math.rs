@@ -1,6 +1,6 @@
 //! Functions of one number.
 
-/// The function of a name.
+/// The function with this name.
 pub(crate) fn find(name: &str) -> Option<fn(f64) -> f64> {
     Some(match name {
         "abs" => f64::abs,
@@ -24,7 +24,7 @@ pub(crate) fn find(name: &str) -> Option<fn(f64) -> f64> {
         "asinh" => gomath::asinh,
         "acosh" => gomath::acosh,
         "atanh" => gomath::atanh,
-        // Both multiply by one constant, as Prometheus 3 does.
+        // Both multiply by one constant, as in Prometheus 3.
         "deg" => f64::to_degrees,
         "rad" => f64::to_radians,
         _ => return None,
@@ -42,7 +42,7 @@ fn sign(value: f64) -> f64 {
     }
 }
 
-/// The lesser of two numbers. NaN if one is, unless the other is the least number there is; of zeros the negative one.
+/// The minimum of two numbers. NaN if one is NaN, unless the other is -∞; -0 is less than +0.
 pub(crate) fn least(left: f64, right: f64) -> f64 {
     if left == f64::NEG_INFINITY || right == f64::NEG_INFINITY {
         f64::NEG_INFINITY
@@ -55,14 +55,14 @@ pub(crate) fn least(left: f64, right: f64) -> f64 {
     }
 }
 
-/// The greater of two numbers, as [`least`] has the lesser.
+/// The maximum of two numbers, symmetric to [`least`].
 pub(crate) fn greatest(left: f64, right: f64) -> f64 {
     -least(-left, -right)
 }
 
-/// The nearest multiple of `to`; halves go up.
+/// The nearest multiple of `to`; halves round up.
 pub(crate) fn round(value: f64, to: f64) -> f64 {
-    // Dividing by the inverse keeps the result exact for 0.1 and its like.
+    // Dividing by the inverse gives exact results for 0.1 and similar numbers.
     let inverse = 1.0 / to;
     (value * inverse + 0.5).floor() / inverse
 }

@@ -1,4 +1,4 @@
-//! PromQL's functions, by what they look at.
+//! PromQL's functions, by their arguments.
 
 pub(crate) mod classic;
 pub(crate) mod clock;
@@ -23,45 +23,45 @@ use crate::{
 /// How a function is computed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Function {
-    /// Each number of a vector by itself.
+    /// For each float of a vector.
     Math(fn(f64) -> f64),
-    /// A part of a date: of each number of a vector, or of the evaluation time.
+    /// A part of a date: of each float of a vector, or of the evaluation time.
     Clock(fn(clock::Moment) -> f64),
-    /// Each window of a range vector by itself.
+    /// For each window of a range vector.
     Window(WindowFunction),
-    /// In its own way.
+    /// With its own implementation.
     Special(Special),
 }
 
-/// A function over the samples of a window.
+/// A function of the samples in a window.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WindowFunction {
     pub(crate) compute: fn(&Window, &mut Inputs) -> Option<Sample>,
-    /// The same for all windows of a series of numbers at once, if there is a faster way.
+    /// A faster implementation for all windows of a series of floats, if there is one.
     pub(crate) sliding: Option<Sliding>,
-    /// Which argument is the range vector; the others are scalars.
+    /// Index of the range vector argument; the others are scalars.
     pub(crate) range_argument: usize,
-    /// The result is still the metric.
+    /// Whether the metric name is preserved.
     pub(crate) keeps_name: bool,
 }
 
-/// What a window function gets beside the window.
+/// Additional input of a window function.
 pub(crate) struct Inputs<'a> {
     /// The scalar arguments at the step.
     pub(crate) scalars: [f64; 2],
     /// The series' metric name.
     pub(crate) metric: &'a str,
-    /// Where the range vector stands in the query.
+    /// Position of the range vector in the query.
     pub(crate) position: Position,
-    /// Where the first scalar argument stands in the query.
+    /// Position of the first scalar argument in the query.
     pub(crate) scalar_position: Position,
     pub(crate) notes: &'a mut Notes,
-    /// Set by the function if the query cannot be answered.
+    /// Set by the function if the query cannot be evaluated.
     pub(crate) error: Option<String>,
 }
 
 impl Inputs<'_> {
-    /// Numbers were used, histograms beside them were not.
+    /// Adds an info that histograms beside floats were ignored.
     pub(crate) fn note_ignored_histograms(&mut self) {
         let text = format!(
             "ignored histograms in a range containing both floats and histograms for metric name {:?}",
@@ -70,14 +70,14 @@ impl Inputs<'_> {
         self.notes.info(self.position, text);
     }
 
-    /// There is no result, as the window holds both kinds.
+    /// Adds a warning that there is no result, because the window contains both kinds.
     pub(crate) fn warn_of_mix(&mut self) {
         let text = format!("encountered a mix of histograms and floats for metric name {:?}", self.metric);
         self.notes.warn(self.position, text);
     }
 }
 
-/// Functions that are computed in their own way.
+/// Functions with their own implementation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Special {
     Absent,
@@ -114,13 +114,13 @@ pub(crate) enum Special {
 }
 
 impl Function {
-    /// True if it yields a number a step.
+    /// True if it yields one number per step.
     pub(crate) fn returns_scalar(self) -> bool {
         use Special::{End, MaxOf, MinOf, Pi, Range, Scalar, Start, Step, Time};
         matches!(self, Function::Special(Scalar | Time | Pi | Start | End | Step | Range | MinOf | MaxOf))
     }
 
-    /// True if its result may change from step to step although its arguments do not.
+    /// True if its result may change from step to step even with constant arguments.
     pub(crate) fn uses_step_time(self) -> bool {
         match self {
             Function::Clock(_) | Function::Special(Special::Time | Special::Timestamp) => true,
@@ -135,7 +135,7 @@ impl Function {
 type Sliding = fn(&Track, Frame, Steps) -> Column;
 type WindowCompute = fn(&Window, &mut Inputs) -> Option<Sample>;
 
-/// The function of a name.
+/// The function with this name.
 pub(crate) fn find(name: &str) -> Option<Function> {
     if let Some(compute) = math::find(name) {
         return Some(Function::Math(compute));

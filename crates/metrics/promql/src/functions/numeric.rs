@@ -2,7 +2,8 @@
 
 use timeseries::CompensatedSum;
 
-/// The compensated sum of numbers. As long as all is finite it is what [`CompensatedSum`] gives, found without looking at which is larger.
+/// The compensated sum of numbers. For finite numbers it is the same as [`CompensatedSum`], computed without comparing
+/// magnitudes.
 pub(crate) fn sum(values: &[f64]) -> f64 {
     let (mut sum, mut lost) = (0.0, 0.0);
     for value in values {
@@ -20,7 +21,7 @@ pub(crate) fn sum(values: &[f64]) -> f64 {
     sum.total()
 }
 
-/// The mean of numbers, as [`Mean`] gives it.
+/// The mean of numbers, the same as [`Mean`].
 pub(crate) fn mean(values: &[f64]) -> f64 {
     let (mut sum, mut lost) = (0.0, 0.0);
     for value in values {
@@ -39,17 +40,17 @@ pub(crate) fn mean(values: &[f64]) -> f64 {
     mean.mean()
 }
 
-/// A mean that neither overflows nor loses small numbers. It is the plain sum divided by the count as long as that is finite.
+/// A mean without overflow or loss of small numbers. It is the sum divided by the count while that is finite.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Mean {
     sum: CompensatedSum,
     count: f64,
-    /// Once the sum overflows: the mean so far.
+    /// Once the sum overflows: the running mean.
     running: Option<CompensatedSum>,
 }
 
 impl Mean {
-    /// Takes in a number.
+    /// Adds a number.
     #[inline]
     pub(crate) fn add(&mut self, value: f64) {
         self.count += 1.0;
@@ -69,7 +70,7 @@ impl Mean {
         self.sum = sum;
     }
 
-    /// The mean; NaN of nothing.
+    /// The mean; NaN without numbers.
     pub(crate) fn mean(&self) -> f64 {
         match self.running {
             Some(mean) => mean.total(),
@@ -81,7 +82,7 @@ impl Mean {
 fn step_mean(mean: &mut CompensatedSum, value: f64, count: f64) {
     let so_far = mean.total();
     if so_far.is_infinite() {
-        // Adding something of the same sign, or finite, to an infinite mean leaves it as it is.
+        // Adding a number to an infinite mean does not change it, unless it is infinite with the other sign.
         if value.is_infinite() && (so_far > 0.0) == (value > 0.0) {
             return;
         }
@@ -103,7 +104,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// Takes in a number.
+    /// Adds a number.
     #[inline]
     pub(crate) fn add(&mut self, value: f64) {
         self.count += 1.0;
@@ -118,7 +119,7 @@ impl Spread {
     }
 }
 
-/// As [`Spread`], but without compensation: what Prometheus has for `stddev` and `stdvar` of several series, other than for those of one
+/// Like [`Spread`], but without compensation: Prometheus uses this for `stddev` and `stdvar` of several series, but not
 /// over time.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct PlainSpread {
@@ -128,7 +129,7 @@ pub(crate) struct PlainSpread {
 }
 
 impl PlainSpread {
-    /// Takes in a number.
+    /// Adds a number.
     #[inline]
     pub(crate) fn add(&mut self, value: f64) {
         self.count += 1.0;
@@ -143,19 +144,20 @@ impl PlainSpread {
     }
 }
 
-/// The lesser of the best number so far and another, the first of equal ones (zeros have signs); NaN gives way to any number.
+/// The lesser of the best number so far and another one, the first of equal ones (zeros have signs); NaN is replaced by
+/// any number.
 #[inline]
 pub(crate) fn lesser(best: f64, value: f64) -> f64 {
     if value < best || best.is_nan() { value } else { best }
 }
 
-/// The greater of two numbers, as [`lesser`] has the lesser.
+/// The greater of two numbers, symmetric to [`lesser`].
 #[inline]
 pub(crate) fn greater(best: f64, value: f64) -> f64 {
     if value > best || best.is_nan() { value } else { best }
 }
 
-/// The φ-quantile of numbers, which are sorted for it; NaN counts as the smallest. Interpolates between neighbours.
+/// The φ-quantile of numbers, which are sorted; NaN counts as the smallest. Interpolates between neighbours.
 pub(crate) fn quantile(phi: f64, values: &mut [f64]) -> f64 {
     if values.is_empty() || phi.is_nan() {
         return f64::NAN;
@@ -179,7 +181,7 @@ pub(crate) fn quantile(phi: f64, values: &mut [f64]) -> f64 {
     at(index) * (1.0 - weight) + at(index + 1) * weight
 }
 
-/// Orders numbers with NaN before all others.
+/// Compares numbers with NaN first.
 pub(crate) fn nan_first(left: f64, right: f64) -> std::cmp::Ordering {
     left.partial_cmp(&right).unwrap_or_else(|| right.is_nan().cmp(&left.is_nan()))
 }
@@ -190,7 +192,7 @@ pub(crate) fn count(count: usize) -> f64 {
     count as f64
 }
 
-/// A number that is known to be whole and not negative, as an index.
+/// A non-negative integer as an index.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturating, as intended")]
 pub(crate) fn position(value: f64) -> usize {
     value as usize

@@ -26,7 +26,7 @@ pub(crate) fn avg(window: &Window, inputs: &mut Inputs) -> Option<Sample> {
 
 type Histograms<'a> = &'a [(i64, Arc<timeseries::histogram::Histogram>)];
 
-/// The result for a window that holds histograms; nothing if it holds none.
+/// The result for a window with histograms; `None` without.
 fn of_histograms(
     window: &Window,
     inputs: &mut Inputs,
@@ -42,7 +42,7 @@ fn of_histograms(
     Some(compute(window.histograms, inputs).map(|histogram| Sample::Histogram(Arc::new(histogram))))
 }
 
-/// The numbers of a window. Histograms beside them are ignored, and noted; nothing if there are no numbers.
+/// The floats of a window; `None` if there are none. Histograms beside them are ignored, with an info.
 fn floats<'a>(window: &Window<'a>, inputs: &mut Inputs) -> Option<&'a [f64]> {
     if window.values.is_empty() {
         return None;
@@ -63,7 +63,7 @@ pub(crate) fn max(window: &Window, inputs: &mut Inputs) -> Option<Sample> {
     Some(Sample::Float(largest))
 }
 
-/// The time of the last number that no other one beats.
+/// The time of the last float that no other one beats.
 fn time_of(window: &Window, inputs: &mut Inputs, beats: fn(f64, f64) -> bool) -> Option<Sample> {
     let values = floats(window, inputs)?;
     let mut best: Option<(i64, f64)> = None;
@@ -91,7 +91,7 @@ pub(crate) fn present(_: &Window, _: &mut Inputs) -> Option<Sample> {
     Some(Sample::Float(1.0))
 }
 
-/// Time and value of the first or last sample, of whichever kind.
+/// Time and value of the first or last sample of either kind.
 fn end(window: &Window, last: bool) -> Option<(i64, Sample)> {
     let (float, histogram) = if last {
         (window.times.last().zip(window.values.last()), window.histograms.last())
@@ -149,7 +149,7 @@ pub(crate) fn mad(window: &Window, inputs: &mut Inputs) -> Option<Sample> {
 
 pub(crate) fn quantile(window: &Window, inputs: &mut Inputs) -> Option<Sample> {
     let [phi, _] = inputs.scalars;
-    // All that there is to remark belongs to the first argument, as in Prometheus.
+    // As in Prometheus, all annotations refer to the first argument.
     inputs.position = inputs.scalar_position;
     let mut values = floats(window, inputs)?.to_vec();
     if !(0.0..=1.0).contains(&phi) {
@@ -158,7 +158,7 @@ pub(crate) fn quantile(window: &Window, inputs: &mut Inputs) -> Option<Sample> {
     Some(Sample::Float(quantile_of(phi, &mut values)))
 }
 
-/// The remark on a quantile outside of 0 to 1.
+/// The warning about a quantile outside of 0 to 1.
 pub(crate) fn invalid_quantile(phi: f64) -> String {
     format!("quantile value should be between 0 and 1, got {}", format::general(phi))
 }

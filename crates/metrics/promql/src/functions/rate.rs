@@ -1,4 +1,4 @@
-//! Functions that compare samples in time: rates, differences, resets and changes.
+//! Functions that compare samples over time: rates, differences, resets and changes.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::{
     syntax::length::to_seconds,
 };
 
-/// What is computed of the difference between a window's ends.
+/// What to compute from the difference between a window's ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Rate,
@@ -34,7 +34,8 @@ pub(crate) fn delta(window: &Window, inputs: &mut Inputs) -> Option<Sample> {
     extrapolated(window, inputs, Kind::Delta)
 }
 
-/// The difference over the window, extrapolated to its ends if the samples reach close to them, but never below zero for a counter.
+/// The difference over the window, extrapolated to its ends if the samples are close to them, but never below zero for
+/// a counter.
 fn extrapolated(window: &Window, inputs: &mut Inputs, kind: Kind) -> Option<Sample> {
     let is_counter = kind != Kind::Delta;
     if !window.values.is_empty() && !window.histograms.is_empty() {
@@ -61,7 +62,7 @@ fn extrapolated(window: &Window, inputs: &mut Inputs, kind: Kind) -> Option<Samp
     Some(Sample::Histogram(Arc::new(difference)))
 }
 
-/// How much a counter rose, where each fall means that it began again at zero.
+/// The increase of a counter, where each decrease is a reset to zero.
 pub(crate) fn counter_difference(values: &[f64]) -> f64 {
     let (Some(first), Some(last)) = (values.first(), values.last()) else { return f64::NAN };
     let mut difference = last - first;
@@ -82,7 +83,7 @@ pub(crate) struct Ends {
     pub(crate) end_ms: i64,
     pub(crate) first_ms: i64,
     pub(crate) last_ms: i64,
-    /// How many there are, at least two.
+    /// Number of samples, at least two.
     pub(crate) samples: usize,
 }
 
@@ -92,14 +93,14 @@ impl Ends {
     }
 }
 
-/// By what to multiply the difference between the first and the last sample.
+/// Factor for the difference between the first and the last sample.
 #[inline]
 pub(crate) fn extrapolation(window: Ends, first: f64, difference: f64, kind: Kind) -> f64 {
     let mut to_start = to_seconds(window.first_ms - window.start_ms);
     let mut to_end = to_seconds(window.end_ms - window.last_ms);
     let sampled = to_seconds(window.last_ms - window.first_ms);
     let interval = sampled / count(window.samples - 1);
-    // Samples that come a little late do not mean that the series began or ended inside of the window.
+    // A slightly late sample does not mean that the series started or ended inside of the window.
     let threshold = interval * 1.1;
     if to_start >= threshold {
         to_start = interval / 2.0;
@@ -117,8 +118,8 @@ pub(crate) fn extrapolation(window: Ends, first: f64, difference: f64, kind: Kin
     if kind == Kind::Rate { factor / range_seconds(window.end_ms - window.start_ms) } else { factor }
 }
 
-/// The length of a range in seconds, rounded as Go rounds that of a duration: the part of a second first, then its sum with the whole
-/// ones. For 1.118 s and some others that is not the nearest number.
+/// The length of a range in seconds, rounded like Go's duration: first the fraction of a second, then its sum with the
+/// whole seconds. For 1.118 s and some others this is not the nearest number.
 fn range_seconds(milliseconds: i64) -> f64 {
     match milliseconds % 1000 {
         0 => to_seconds(milliseconds),
@@ -140,7 +141,7 @@ enum Either<'a> {
     Histogram(&'a Arc<Histogram>),
 }
 
-/// All samples of a window in the order of time.
+/// All samples of a window, ordered by time.
 fn in_order<'a>(window: &Window<'a>) -> impl Iterator<Item = (i64, Either<'a>)> {
     let mut floats = window.times.iter().zip(window.values).peekable();
     let mut histograms = window.histograms.iter().peekable();
@@ -187,7 +188,7 @@ fn last_two(window: &Window, inputs: &mut Inputs, is_rate: bool) -> Option<Sampl
     }
 }
 
-/// How often a counter began again. A change between numbers and histograms counts too.
+/// The number of counter resets. A change between floats and histograms counts too.
 pub(crate) fn resets(window: &Window, _: &mut Inputs) -> Option<Sample> {
     pairs(window, |before, after| match (before, after) {
         (Either::Float(before), Either::Float(after)) => after < before,
@@ -196,7 +197,7 @@ pub(crate) fn resets(window: &Window, _: &mut Inputs) -> Option<Sample> {
     })
 }
 
-/// How often the value changed.
+/// The number of changes of the value.
 pub(crate) fn changes(window: &Window, _: &mut Inputs) -> Option<Sample> {
     pairs(window, |before, after| match (before, after) {
         (Either::Float(before), Either::Float(after)) => before != after && !(before.is_nan() && after.is_nan()),
@@ -205,7 +206,7 @@ pub(crate) fn changes(window: &Window, _: &mut Inputs) -> Option<Sample> {
     })
 }
 
-/// Counts neighbours that satisfy a condition.
+/// Counts neighbours for which a condition is true.
 fn pairs(window: &Window, counts: impl Fn(&Either, &Either) -> bool) -> Option<Sample> {
     let mut samples = in_order(window);
     let (_, mut previous) = samples.next()?;
@@ -217,17 +218,17 @@ fn pairs(window: &Window, counts: impl Fn(&Either, &Either) -> bool) -> Option<S
     Some(Sample::Float(count(total)))
 }
 
-/// Notes that a histogram is a gauge where a counter was expected.
+/// Adds a warning that a histogram is a gauge although a counter was expected.
 pub(crate) fn warn_not_counter(inputs: &mut Inputs) {
     inputs.notes.warn(inputs.position, format!("this native histogram metric is not a counter: {:?}", inputs.metric));
 }
 
-/// Notes that a histogram is a counter where a gauge was expected.
+/// Adds a warning that a histogram is a counter although a gauge was expected.
 pub(crate) fn warn_not_gauge(inputs: &mut Inputs) {
     inputs.notes.warn(inputs.position, format!("this native histogram metric is not a gauge: {:?}", inputs.metric));
 }
 
-/// Notes that histograms of both bucket layouts met.
+/// Adds a warning about histograms with both bucket layouts.
 pub(crate) fn warn_of_mixed_layouts(inputs: &mut Inputs) {
     let text = format!(
         "vector contains a mix of histograms with exponential and custom buckets schemas for metric name {:?}",

@@ -1,11 +1,11 @@
-//! Straight lines through samples, and smoothing.
+//! Linear regression and smoothing.
 
 use timeseries::{CompensatedSum, Sample};
 
 use super::{Inputs, numeric::count};
 use crate::{eval::window::Window, syntax::length::to_seconds};
 
-/// Slope, and value at the time `at`, of the line that lies closest to the samples (least squares).
+/// Slope, and value at the time `at`, of the least-squares line through the samples.
 fn line(times: &[i64], values: &[f64], at: i64) -> (f64, f64) {
     let first = values.first().copied().unwrap_or(f64::NAN);
     if values.iter().all(|value| *value == first) {
@@ -28,7 +28,7 @@ fn line(times: &[i64], values: &[f64], at: i64) -> (f64, f64) {
     (slope, ys / number - slope * xs / number)
 }
 
-/// True if there are numbers enough for a line. Notes histograms beside them.
+/// True if there are enough floats for a line. Adds an info if there are histograms too.
 fn enough(window: &Window, inputs: &mut Inputs) -> bool {
     if !window.values.is_empty() && !window.histograms.is_empty() {
         inputs.note_ignored_histograms();

@@ -1,6 +1,7 @@
-//! Functions over windows that need not look at each sample of each window: what they know of one helps with the next.
+//! Functions over windows that need not read each sample of each window, because they reuse what they know of the
+//! previous one.
 //!
-//! They give what their namesakes give for a window at a time, bit for bit. Only for series without histograms.
+//! Their results are the same bits as those of the functions for single windows. Only for series without histograms.
 
 use std::collections::VecDeque;
 
@@ -22,11 +23,11 @@ pub(crate) fn increase(track: &Track, frame: Frame, steps: Steps) -> Column {
     extrapolated(track, frame, steps, Kind::Increase)
 }
 
-/// Resets are rare: with their places known, a window's difference is that of its ends.
+/// Resets are rare: with their positions known, a window's difference only depends on its ends.
 fn extrapolated(track: &Track, frame: Frame, steps: Steps, kind: Kind) -> Column {
     let Track { times, values, .. } = track;
     let falls = values.windows(2).enumerate().filter(|(_, pair)| matches!(pair, [before, after] if after < before));
-    // Index of the last value before a reset, and the value.
+    // Index and value of the last sample before each reset.
     let resets: Vec<(usize, f64)> =
         falls.filter_map(|(index, pair)| pair.first().map(|before| (index, *before))).collect();
     let mut cursor = Cursor::default();
@@ -63,8 +64,8 @@ pub(crate) fn max(track: &Track, frame: Frame, steps: Steps) -> Column {
     extreme(track, frame, steps, |value, other| value > other)
 }
 
-/// Keeps the candidates: values that no later one in the window beats. The first of them is the window's extreme; of equal ones it is
-/// the first, as zeros have signs.
+/// Holds the candidates: values that no later one in the window beats. The first one is the window's extreme; of equal
+/// ones it is the first, because zeros have signs.
 fn extreme(track: &Track, frame: Frame, steps: Steps, beats: fn(f64, f64) -> bool) -> Column {
     let Track { times, values, .. } = track;
     let mut cursor = Cursor::default();
@@ -102,7 +103,7 @@ mod tests {
         functions::{over_time, rate as plain},
     };
 
-    /// Values that jump, fall and are missing, without a pattern that a mistake could fit.
+    /// Values that jump, decrease and are missing, without a regular pattern.
     fn track() -> Track {
         let mut seed = 12_345_u32;
         let mut next = || {

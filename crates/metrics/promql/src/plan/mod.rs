@@ -1,4 +1,4 @@
-//! The query as the engine evaluates it: what was written, with names resolved and constants found.
+//! The plan of a query: the query as the engine evaluates it, with resolved names and known constants.
 
 mod operator;
 
@@ -21,12 +21,12 @@ pub(crate) enum Node {
     Binary(Box<Binary>),
     Aggregate(Box<Aggregate>),
     Call(Call),
-    /// An expression that has the same value at each step, so that one evaluation is enough.
+    /// An expression with the same value at each step, so that it is evaluated once.
     Invariant(Box<Node>),
 }
 
 impl Node {
-    /// Hands each selector to `change`.
+    /// Calls `change` with each selector.
     pub(crate) fn each_selector(&mut self, change: &mut dyn FnMut(&mut Selector)) {
         match self {
             Node::Number(_) | Node::Text(_) => {}
@@ -45,7 +45,8 @@ impl Node {
         }
     }
 
-    /// Hands each label's name to `change`: of matchers, groupings, vector matching, and of functions that are given names as text.
+    /// Calls `change` with each label name: in matchers, groupings, vector matching, and functions with names as text
+    /// arguments.
     pub(crate) fn each_label(&mut self, change: &mut dyn FnMut(&mut String)) {
         match self {
             Node::Number(_) | Node::Text(_) => {}
@@ -95,7 +96,7 @@ impl Node {
         }
     }
 
-    /// Whether `is_it` holds for this node or one below it.
+    /// Whether `is_it` is true for this node or one below it.
     pub(crate) fn any(&self, is_it: &mut dyn FnMut(&Node) -> bool) -> bool {
         is_it(self)
             || match self {
@@ -110,7 +111,7 @@ impl Node {
             }
     }
 
-    /// Marks selectors below of whose histograms only counts and sums are asked, given whether they are of this node.
+    /// Marks selectors whose histograms need only counts and sums. `counts_only` is true if this holds for this node.
     /// Subqueries, quantiles, fractions and trims need the buckets.
     pub(crate) fn mark_counts(&mut self, counts_only: bool) {
         match self {
@@ -138,7 +139,7 @@ impl Node {
         }
     }
 
-    /// The node without the mark that it never changes.
+    /// The node without the marker of an invariant.
     pub(crate) fn unmarked(&self) -> &Node {
         match self {
             Node::Invariant(inner) => inner.unmarked(),
@@ -146,7 +147,7 @@ impl Node {
         }
     }
 
-    /// How a range selector treats its ends; of anything else as usual.
+    /// How a range selector treats its ends; the default for other nodes.
     pub(crate) fn edges(&self) -> Edges {
         match self {
             Node::Range(selector, _) => selector.edges,
@@ -162,8 +163,8 @@ pub(crate) struct Selector {
     pub(crate) shift: Shift,
     pub(crate) edges: Edges,
     pub(crate) position: Position,
-    /// Nothing is asked of its histograms but counts and sums, so that they are read without their buckets, which then cannot
-    /// be in the way of each other.
+    /// Only counts and sums of its histograms are needed, so that they are read without buckets, which then cannot
+    /// conflict.
     pub(crate) counts_only: bool,
 }
 
@@ -202,7 +203,7 @@ pub(crate) enum Edges {
     /// The samples inside, nothing else.
     #[default]
     Plain,
-    /// The value at each end is the last one known there.
+    /// The value at each end is the last known one.
     Anchored,
     /// The value at each end is interpolated between its neighbours.
     Smoothed,
@@ -212,7 +213,7 @@ pub(crate) enum Edges {
 pub(crate) struct Subquery {
     pub(crate) inner: Node,
     pub(crate) range: Length,
-    /// The default resolution if there is none.
+    /// `None` uses the default resolution.
     pub(crate) step: Option<Length>,
     pub(crate) shift: Shift,
 }
@@ -222,25 +223,25 @@ pub(crate) struct Binary {
     pub(crate) operator: Operator,
     pub(crate) left: Node,
     pub(crate) right: Node,
-    /// A comparison yields 0 or 1 instead of filtering.
+    /// Whether a comparison yields 0 or 1 instead of filtering.
     pub(crate) returns_bool: bool,
     pub(crate) matching: Matching,
-    /// Of the whole expression.
+    /// Position of the whole expression.
     pub(crate) position: Position,
 }
 
-/// How series of two vectors find each other.
+/// How the series of two vectors are matched.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Matching {
-    /// Match on `labels` if true, on all but them otherwise.
+    /// Match on `labels` if true, otherwise on all others.
     pub(crate) on: bool,
     pub(crate) labels: Vec<String>,
     pub(crate) many: Many,
     /// Labels that the "one" side adds to the result.
     pub(crate) include: Vec<String>,
-    /// Stands in for a missing series on the left.
+    /// Replaces a missing series on the left.
     pub(crate) fill_left: Option<f64>,
-    /// Stands in for a missing series on the right.
+    /// Replaces a missing series on the right.
     pub(crate) fill_right: Option<f64>,
 }
 
@@ -260,14 +261,14 @@ pub(crate) struct Aggregate {
     pub(crate) operator: Aggregator,
     pub(crate) inner: Node,
     pub(crate) parameter: Option<Node>,
-    /// Keep `labels` if false, drop them (and the metric name) if true.
+    /// Aggregate by all labels except `labels` (and the metric name) if true, otherwise by `labels`.
     pub(crate) without: bool,
     pub(crate) labels: Vec<String>,
-    /// Of the aggregated expression.
+    /// Position of the aggregated expression.
     pub(crate) position: Position,
-    /// Of the aggregation.
+    /// Position of the aggregation.
     pub(crate) whole_position: Position,
-    /// Of the parameter.
+    /// Position of the parameter.
     pub(crate) parameter_position: Position,
 }
 
@@ -276,14 +277,14 @@ pub(crate) struct Call {
     pub(crate) function: Function,
     pub(crate) name: &'static str,
     pub(crate) arguments: Vec<Node>,
-    /// Where each argument starts.
+    /// Position of each argument.
     pub(crate) positions: Vec<Position>,
-    /// Where the call itself starts.
+    /// Position of the call.
     pub(crate) position: Position,
 }
 
 impl Call {
-    /// Where an argument starts; the call's own position if it has no such argument.
+    /// Position of an argument; the call's own position if there is no such argument.
     pub(crate) fn argument_position(&self, index: usize) -> Position {
         self.positions.get(index).copied().unwrap_or(self.position)
     }

@@ -1,4 +1,4 @@
-//! Operators between two expressions, and aggregations: how they are spelt, and how tightly they bind.
+//! Binary operators and aggregations: their names and precedence.
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operator {
@@ -18,14 +18,14 @@ pub(crate) enum Operator {
     And,
     Or,
     Unless,
-    /// `</`: keeps a histogram's observations below.
+    /// `</`: retains a histogram's observations below.
     TrimUpper,
-    /// `>/`: keeps a histogram's observations above.
+    /// `>/`: retains a histogram's observations above.
     TrimLower,
 }
 
 impl Operator {
-    /// From the spelling in a query, in lower case.
+    /// From the lower-case text in a query.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         Some(match text {
             "+" => Operator::Add,
@@ -50,7 +50,7 @@ impl Operator {
         })
     }
 
-    /// The spelling in a query.
+    /// The text in a query.
     pub(crate) fn text(self) -> &'static str {
         match self {
             Operator::Add => "+",
@@ -74,7 +74,7 @@ impl Operator {
         }
     }
 
-    /// How tightly it binds; a sign binds as a product does.
+    /// Its precedence; a sign has that of a multiplication.
     pub(crate) const fn precedence(self) -> u8 {
         match self {
             Operator::Or => 1,
@@ -134,7 +134,7 @@ pub(crate) enum Aggregator {
 }
 
 impl Aggregator {
-    /// From the spelling in a query, in lower case.
+    /// From the lower-case text in a query.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         Some(match text {
             "sum" => Aggregator::Sum,
@@ -155,13 +155,13 @@ impl Aggregator {
         })
     }
 
-    /// Whether something stands before what is aggregated.
+    /// Whether it has a parameter before the aggregated expression.
     pub(crate) fn takes_parameter(self) -> bool {
         use Aggregator::{BottomK, CountValues, LimitK, LimitRatio, Quantile, TopK};
         matches!(self, TopK | BottomK | Quantile | CountValues | LimitK | LimitRatio)
     }
 
-    /// The spelling in a query.
+    /// The text in a query.
     pub(crate) fn text(self) -> &'static str {
         match self {
             Aggregator::Sum => "sum",

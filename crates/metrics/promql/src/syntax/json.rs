@@ -1,4 +1,4 @@
-//! The tree of a query as Prometheus' HTTP API tells it.
+//! The tree of a query in the format of Prometheus' HTTP API.
 
 use super::{
     ParseError, ValueType, parser,
@@ -7,7 +7,7 @@ use super::{
 use crate::plan::{At, Edges, Many};
 use labels::{METRIC_NAME, MatchOp, Matcher};
 
-/// Levels of a tree that are told; each is some within each other in JSON.
+/// Maximum number of levels in the output; each is several levels of JSON.
 const MAX_SHOWN_LEVELS: usize = 500;
 
 /// A part of a query's tree, in the shape of JSON.
@@ -17,7 +17,7 @@ pub enum Tree {
     Null,
     /// True or false.
     Bool(bool),
-    /// A whole number; lengths of time are in milliseconds.
+    /// An integer; durations are in milliseconds.
     Integer(i64),
     /// Text; numbers of a query are text too.
     Text(String),
@@ -27,15 +27,16 @@ pub enum Tree {
     Map(Vec<(&'static str, Tree)>),
 }
 
-/// The tree of a query in the words of `/api/v1/parse_query`.
+/// The tree of a query as in `/api/v1/parse_query`.
 ///
 /// # Errors
-/// The text is not PromQL, or its tree is deeper than a reader of JSON takes.
+///
+/// The text is not PromQL, or its tree is too deep for JSON parsers.
 pub fn tree(query: &str) -> Result<Tree, ParseError> {
     parser::with_tree(query, |tree, levels| {
         if levels > MAX_SHOWN_LEVELS {
             let message = format!(
-                "the expression is too complex to be told as a tree: it has more than {MAX_SHOWN_LEVELS} operators"
+                "the expression is too complex to be shown as a tree: it has more than {MAX_SHOWN_LEVELS} operators"
             );
             return Err(ParseError::new(query, 0, message));
         }
@@ -177,7 +178,7 @@ fn shift_fields(shift: &Shift) -> [(&'static str, Tree); 3] {
     [("offset", milliseconds(shift.offset.as_ref())), ("timestamp", timestamp), ("startOrEnd", start_or_end)]
 }
 
-/// A length that depends on nothing; 0 for others, as for none.
+/// The length of a constant duration; 0 for others and without one.
 fn milliseconds(duration: Option<&Duration>) -> Tree {
     Tree::Integer(duration.and_then(|duration| duration.length.milliseconds(0, (0, 0)).ok()).unwrap_or(0))
 }
@@ -208,7 +209,7 @@ mod tests {
             json(&tree("(up{job=~\"a|b\"} offset 0s)").unwrap()),
             r#"{"type":"parenExpr","expr":{"type":"vectorSelector","name":"up","matchers":[{"name":"job","value":"a|b","type":"=~"},{"name":"__name__","value":"up","type":"="}],"offset":0,"timestamp":null,"startOrEnd":null,"anchored":false,"smoothed":false}}"#
         );
-        let told = json(&tree("sum without (a) (rate(x[5m] @ 10) / on (b) group_left (c) -y) > bool 1").unwrap());
+        let shown = json(&tree("sum without (a) (rate(x[5m] @ 10) / on (b) group_left (c) -y) > bool 1").unwrap());
         for part in [
             r#""op":">","#,
             r#""matching":null,"bool":true"#,
@@ -220,11 +221,11 @@ mod tests {
             r#""func":{"name":"rate","argTypes":["matrix"],"variadic":0,"returnType":"vector"}"#,
             r#"{"type":"numberLiteral","val":"1"}"#,
         ] {
-            assert!(told.contains(part), "{part} is not in {told}");
+            assert!(shown.contains(part), "{part} is not in {shown}");
         }
-        let told = json(&tree("max_over_time(a[1h:5m] offset -1m) or b").unwrap());
-        assert!(told.contains(r#""range":3600000,"step":300000,"offset":-60000"#), "{told}");
-        assert!(told.contains(r#""card":"many-to-many""#), "{told}");
+        let shown = json(&tree("max_over_time(a[1h:5m] offset -1m) or b").unwrap());
+        assert!(shown.contains(r#""range":3600000,"step":300000,"offset":-60000"#), "{shown}");
+        assert!(shown.contains(r#""card":"many-to-many""#), "{shown}");
         assert!(tree("sum(").is_err());
     }
 }

@@ -1,9 +1,9 @@
-//! Lengths of time in a query: ranges, resolutions and offsets, which may be computed from the query's step and range.
+//! Durations in a query: ranges, resolutions and offsets, which may be computed from the query's step and range.
 
-/// Where a computed length stands in the query: its first byte and the one after its last.
+/// Range of a computed duration in the query, in bytes (end exclusive).
 pub(crate) type Place = (usize, usize);
 
-/// A length of time as written.
+/// A duration as written.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Length {
     /// Seconds.
@@ -14,15 +14,16 @@ pub(crate) enum Length {
     Range(Place),
     /// The negation of another.
     Negative(Box<Length>, Place),
-    /// Two lengths and the operator between them, or `min` and `max`.
+    /// Two durations and an operator, `min` or `max`.
     Both(char, Box<(Length, Length)>, Place),
 }
 
 impl Length {
-    /// The length in seconds, for a query of this step and range (in seconds too).
+    /// The duration in seconds, for a query with this step and range (also in seconds).
     ///
     /// # Errors
-    /// Something is divided by zero; the text says where.
+    ///
+    /// A division by zero; the text says where.
     pub(crate) fn seconds(&self, step: f64, range: f64) -> Result<f64, String> {
         Ok(match self {
             Length::Seconds(seconds) => *seconds,
@@ -47,26 +48,28 @@ impl Length {
         })
     }
 
-    /// The length in milliseconds, for a query of this step, from `query.0` to `query.1`.
+    /// The duration in milliseconds, for a query with this step, from `query.0` to `query.1`.
     ///
     /// # Errors
-    /// It is out of range, or something is divided by zero; the text says where.
+    ///
+    /// It is out of range, or there is a division by zero; the text says where.
     pub(crate) fn milliseconds(&self, step_ms: i64, query: (i64, i64)) -> Result<i64, String> {
         let seconds = self.seconds(to_seconds(step_ms), to_seconds(query.1.saturating_sub(query.0)))?;
         match self.place() {
             None => to_milliseconds(seconds).ok_or_else(|| "duration out of range".to_owned()),
             Some(place) if !seconds.is_finite() => Err(at(place, "duration is NaN or infinite")),
-            // What is computed is cut off, what is written is rounded.
+            // A computed duration is truncated, a literal one is rounded.
             Some(place) => {
                 whole_milliseconds((seconds * 1000.0).trunc()).ok_or_else(|| at(place, "duration is out of range"))
             }
         }
     }
 
-    /// As `milliseconds`, of a length that must be more than nothing.
+    /// Like `milliseconds`, for a duration that must be positive.
     ///
     /// # Errors
-    /// As of `milliseconds`, or it is not.
+    ///
+    /// As for `milliseconds`, or it is not positive.
     pub(crate) fn positive_milliseconds(&self, step_ms: i64, query: (i64, i64)) -> Result<i64, String> {
         let text = "duration must be greater than 0";
         match self.milliseconds(step_ms, query)? {
@@ -75,7 +78,7 @@ impl Length {
         }
     }
 
-    /// Where the length stands, if it is computed.
+    /// The range of the duration in the query, if it is computed.
     fn place(&self) -> Option<Place> {
         match self {
             Length::Seconds(_) => None,
@@ -85,24 +88,24 @@ impl Length {
         }
     }
 
-    /// True if the length depends on nothing but its text.
+    /// True if the duration is constant.
     pub(crate) fn is_literal(&self) -> bool {
         matches!(self, Length::Seconds(_))
     }
 }
 
-/// Seconds of a number of milliseconds.
+/// Converts milliseconds to seconds.
 #[allow(clippy::cast_precision_loss, reason = "times are far below 2^53 ms")]
 pub(crate) fn to_seconds(milliseconds: i64) -> f64 {
     milliseconds as f64 / 1000.0
 }
 
-/// Milliseconds of a number of seconds, rounded; nothing if there are too many of them.
+/// Converts seconds to milliseconds, rounded; `None` if they do not fit.
 pub(crate) fn to_milliseconds(seconds: f64) -> Option<i64> {
     whole_milliseconds((seconds * 1000.0).round())
 }
 
-/// Milliseconds of a time in seconds, rounded; the last ones that there are if it lies beyond.
+/// Converts a time in seconds to milliseconds, rounded and clamped.
 #[allow(clippy::cast_possible_truncation, reason = "what is out of range becomes its end")]
 pub(crate) fn to_timestamp(seconds: f64) -> i64 {
     (seconds * 1000.0).round() as i64
@@ -120,7 +123,7 @@ fn at((start, end): Place, text: &str) -> String {
 const UNITS: [(&str, f64); 7] =
     [("y", 31_536_000.0), ("w", 604_800.0), ("d", 86_400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 0.001)];
 
-/// Seconds of a duration such as `1m30s`. Units must fall in size, each once.
+/// Seconds of a duration such as `1m30s`. Units must be in descending order, each at most once.
 pub(crate) fn parse_duration(text: &str) -> Option<f64> {
     let mut rest = text;
     let mut units = UNITS.iter();
@@ -145,7 +148,7 @@ mod tests {
         *,
     };
 
-    /// The length of a query's range.
+    /// The duration of a query's range.
     fn length(text: &str) -> Option<Length> {
         with_tree(&format!("x[{text}]"), |tree, _| match tree.form {
             Form::Range(_, range) => Ok(range.length),

@@ -1,4 +1,4 @@
-//! From a query's text to its tree, and from trees and plans back to text.
+//! Parses a query to a tree, and converts trees and plans back to text.
 
 mod json;
 pub(crate) mod length;
@@ -17,7 +17,7 @@ use crate::{
     planner::{Planned, plan},
 };
 
-/// A query that is not PromQL: what is wrong, and where.
+/// The text is not PromQL: what is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{line}:{column}: parse error: {message}")]
 pub struct ParseError {
@@ -25,9 +25,9 @@ pub struct ParseError {
     pub position: usize,
     /// From 1.
     pub line: usize,
-    /// From 1, in bytes, as Prometheus counts.
+    /// From 1, in bytes, as in Prometheus.
     pub column: usize,
-    /// What is wrong, in words for a person.
+    /// The error message.
     pub message: String,
 }
 
@@ -46,20 +46,20 @@ pub(crate) fn parse(query: &str) -> Result<Planned, ParseError> {
     parser::with_tree(query, |tree, levels| plan(query, tree, levels))
 }
 
-/// The type of what an expression yields.
+/// The type of an expression's result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueType {
-    /// A number a step.
+    /// One number per step.
     Scalar,
     /// A string.
     String,
-    /// Series with one value a step.
+    /// Series with one value per step.
     Vector,
     /// Series with a range of samples.
     Matrix,
 }
 
-/// What a plan's root yields.
+/// The type of a plan's result.
 pub(crate) fn value_type(node: &Node) -> ValueType {
     match node {
         Node::Number(_) => ValueType::Scalar,

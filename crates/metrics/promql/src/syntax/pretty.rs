@@ -1,4 +1,4 @@
-//! A query laid out for reading, as Prometheus lays it out: what is longer than a line is broken where it is nested.
+//! Formats a query like Prometheus: lines that are too long are broken at their nested parts.
 
 use timeseries::format;
 
@@ -12,18 +12,19 @@ use super::{
 use crate::plan::{At, Edges, Many, Matching};
 use labels::{MatchOp, Matcher};
 
-/// A query laid out for reading, as `/api/v1/format_query` gives it: in one line if it is short, else in indented lines.
+/// Formats a query like `/api/v1/format_query`: on one line if it is short, otherwise on indented lines.
 ///
 /// # Errors
+///
 /// The text is not PromQL.
 pub fn pretty(query: &str) -> Result<String, ParseError> {
     parser::with_tree(query, |tree, _| Ok(laid_out(&tree).indented(0)))
 }
 
-/// The most bytes of a line that is not broken.
+/// Maximum length of a line that is not broken, in bytes.
 const LINE: usize = 100;
 
-/// A node in one line, and what it is broken into.
+/// A node on one line, and how to break it.
 struct Laid {
     line: String,
     parts: Parts,
@@ -32,13 +33,13 @@ struct Laid {
 enum Parts {
     /// Is never broken.
     Whole,
-    /// Text before a bracket, parts inside of it.
+    /// Text before a bracket, and the parts inside.
     Bracket(String, Vec<Laid>),
-    /// Two sides and what stands between them.
+    /// Two sides and the text between them.
     Sides(Box<(Laid, Laid)>, String),
     /// A node with text before it.
     Prefixed(&'static str, Box<Laid>),
-    /// A node with text behind it.
+    /// A node with text after it.
     Suffixed(Box<Laid>, String),
 }
 
@@ -169,12 +170,12 @@ fn offset(shift: &Shift) -> String {
     }
 }
 
-/// A single length as a duration, a computed one as it was written.
+/// A literal as a duration, a computed one as it was written.
 fn length(duration: &Duration) -> String {
     single(duration.tokens).map_or_else(|| spaced(duration.tokens), signed_duration)
 }
 
-/// The seconds of a length that is a single one, with a sign perhaps.
+/// The seconds of a literal duration, with an optional sign.
 fn single(tokens: &[Token]) -> Option<f64> {
     let (last, signs) = tokens.split_last()?;
     let seconds = number(last)?;
@@ -188,7 +189,7 @@ fn number(token: &Token) -> Option<f64> {
     is_number.then(|| parser::seconds(token).ok()).flatten()
 }
 
-/// A computed length, with spaces around what combines two.
+/// A computed duration, with spaces around binary operators.
 fn spaced(tokens: &[Token]) -> String {
     let mut text = String::new();
     let mut after_operand = false;
@@ -213,7 +214,7 @@ fn signed_duration(seconds: f64) -> String {
     if seconds < 0.0 { format!("-{}", duration(-seconds)) } else { duration(seconds) }
 }
 
-/// Years and weeks are only used where nothing is left over.
+/// Formats a duration. Years and weeks are only used without a remainder.
 fn duration(seconds: f64) -> String {
     let Some(mut rest) = to_milliseconds(seconds).filter(|rest| *rest > 0) else { return "0s".to_owned() };
     let mut text = String::new();
@@ -243,7 +244,7 @@ fn edges(selector: &Selector) -> &'static str {
     }
 }
 
-/// Label names, in quotes where they need them.
+/// Label names, quoted if necessary.
 fn names(names: &[String]) -> String {
     let names: Vec<String> = names.iter().map(|name| label(name)).collect();
     names.join(", ")
@@ -255,7 +256,7 @@ fn label(name: &str) -> String {
     if is_plain { name.to_owned() } else { quote(name) }
 }
 
-/// A name and matchers, in the order of their text.
+/// Name and matchers, sorted by text.
 fn matchers(selector: &Selector) -> String {
     let name = selector.name.unwrap_or_default();
     let mut shown: Vec<String> = selector.matchers.iter().map(matcher).collect();

@@ -1,4 +1,4 @@
-//! From a plan back to a query's text: for a source that evaluates queries itself, and for showing what was made of one.
+//! Converts a plan back to text: for a remote engine, and to show how a query was changed.
 
 use std::fmt::{self, Write};
 
@@ -7,7 +7,7 @@ use crate::plan::{Aggregate, At, Binary, Edges, Many, Node, Operator, Selector, 
 use labels::{METRIC_NAME, MatchOp, Matcher};
 use timeseries::format;
 
-/// A node as text. Parentheses stand only where the meaning needs them.
+/// A node as text, with parentheses only where necessary.
 pub(crate) struct Printed<'a>(pub(crate) &'a Node);
 
 impl fmt::Display for Printed<'_> {
@@ -35,7 +35,7 @@ impl fmt::Display for Printed<'_> {
                 write!(out, "{}(", call.name)?;
                 list(out, call.arguments.iter().enumerate(), |out, (index, node)| {
                     match node.unmarked() {
-                        // Only matchers may stand there, no name.
+                        // Only matchers are allowed there, no name.
                         Node::Instant(selector) if call.name == "info" && index == 1 => {
                             matchers_within(out, &selector.matchers)
                         }
@@ -49,10 +49,10 @@ impl fmt::Display for Printed<'_> {
     }
 }
 
-/// A negation binds as a product does.
+/// A negation has the precedence of a multiplication.
 const UNARY: u8 = Operator::Mul.precedence();
 
-/// How tightly a node's outermost operator binds; more than any operator for what has none.
+/// The precedence of a node's outermost operator; the maximum without an operator.
 fn strength(node: &Node) -> u8 {
     match node {
         Node::Invariant(inner) => strength(inner),
@@ -64,7 +64,7 @@ fn strength(node: &Node) -> u8 {
     }
 }
 
-/// Whether it begins with a minus of its own that may stand right behind another one. Signs of a number would be taken together.
+/// Whether it starts with its own minus, which may directly follow another one. Signs of a number would be merged.
 fn is_negation(node: &Node) -> bool {
     match node {
         Node::Invariant(inner) => is_negation(inner),
@@ -138,7 +138,7 @@ fn print_subquery(out: &mut fmt::Formatter, subquery: &Subquery) -> fmt::Result 
 
 fn matchers(out: &mut fmt::Formatter, matchers: &[Matcher]) -> fmt::Result {
     let name = matchers.iter().position(|matcher| matcher.name == METRIC_NAME && matcher.is_equal());
-    // Before the braces the name would be given twice if they hold another matcher of it.
+    // If another matcher of the name exists, the name cannot be written before the braces.
     let is_alone = matchers.iter().filter(|matcher| matcher.name == METRIC_NAME).count() == 1;
     let plain = name.and_then(|index| matchers.get(index)).and_then(|matcher| match &matcher.op {
         MatchOp::Equal(name) if is_alone && is_word(name, true) => Some(name),
@@ -201,7 +201,7 @@ fn print_shift(out: &mut fmt::Formatter, shift: &Shift) -> fmt::Result {
     }
 }
 
-/// A length as text.
+/// A duration as text.
 struct Span<'a>(&'a Length);
 
 impl fmt::Display for Span<'_> {
@@ -220,7 +220,7 @@ impl fmt::Display for Span<'_> {
     }
 }
 
-/// Seconds as a duration such as `1h30m`; as a number where that would not be exact.
+/// Seconds as a duration such as `1h30m`; as a number if that would not be exact.
 fn duration(seconds: f64) -> String {
     let Some(mut rest) = super::length::to_milliseconds(seconds.abs()).filter(|_| seconds != 0.0) else {
         return number(seconds);
@@ -285,7 +285,7 @@ fn quoted(out: &mut fmt::Formatter, text: &str) -> fmt::Result {
             '\n' => out.write_str("\\n")?,
             '\r' => out.write_str("\\r")?,
             '\t' => out.write_str("\\t")?,
-            // By itself it is taken for bytes that are no text.
+            // On its own it would count as invalid bytes.
             char::REPLACEMENT_CHARACTER => out.write_str("\\ufffd")?,
             c => out.write_char(c)?,
         }

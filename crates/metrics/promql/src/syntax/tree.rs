@@ -1,8 +1,8 @@
-//! The syntax tree of a query: what was written, with values and places.
+//! The syntax tree of a query: its text with values and positions.
 //!
-//! It is what the parser makes and what everything else starts from: the check of types, the plan, and the forms in which a query is
-//! shown. It still knows parentheses and how numbers were written, which the plan does not. Texts of names, and the tokens of lengths,
-//! are those of the query, so a tree lives no longer than they do.
+//! The parser creates it; type checks, the plan and the output formats start from it. Unlike the plan it contains
+//! parentheses and the notation of numbers. Names and tokens of durations borrow from the query, so the tree cannot
+//! outlive it.
 
 use super::{
     ValueType,
@@ -15,17 +15,18 @@ use crate::{
 };
 use labels::Matcher;
 
-/// An expression and where it stands, in bytes.
+/// An expression and its position, in bytes.
 #[derive(Debug)]
 pub(crate) struct Expression<'a> {
     pub(crate) form: Form<'a>,
     pub(crate) start: Position,
-    /// The byte after it. As in Prometheus, an aggregation or call may end where the last bracket or number does that was looked at.
+    /// End position. As in Prometheus, an aggregation or call may end at the last bracket or number that was read
+    /// ahead.
     pub(crate) end: Position,
 }
 
 impl Expression<'_> {
-    /// The type of what it yields, if its parts fit.
+    /// The type of its result, if its parts are valid.
     pub(crate) fn value_type(&self) -> ValueType {
         match &self.form {
             Form::Number { .. } => ValueType::Scalar,
@@ -42,12 +43,12 @@ impl Expression<'_> {
     }
 }
 
-/// What it is. Small, as it is moved a lot while it is parsed: what is not lies behind a pointer.
+/// Kind of an expression. Large parts are boxed, because it is moved a lot during parsing.
 #[derive(Debug)]
 pub(crate) enum Form<'a> {
     Number {
         value: f64,
-        /// Written with units.
+        /// Whether it was written with units.
         is_duration: bool,
     },
     Text(String),
@@ -70,7 +71,7 @@ pub(crate) enum Sign {
 }
 
 impl Sign {
-    /// The spelling in a query.
+    /// The text in a query.
     pub(crate) fn text(self) -> &'static str {
         match self {
             Sign::Plus => "+",
@@ -84,7 +85,7 @@ pub(crate) struct Binary<'a> {
     pub(crate) operator: Operator,
     pub(crate) left: Expression<'a>,
     pub(crate) right: Expression<'a>,
-    /// A comparison yields 0 or 1 instead of filtering.
+    /// Whether a comparison yields 0 or 1 instead of filtering.
     pub(crate) returns_bool: bool,
     pub(crate) matching: Matching,
 }
@@ -97,7 +98,7 @@ pub(crate) struct Aggregate<'a> {
     pub(crate) grouping: Grouping,
 }
 
-/// `by` or `without`; `by` no label where neither is written.
+/// `by` or `without`; without either it is `by` no label.
 #[derive(Debug, Default)]
 pub(crate) struct Grouping {
     pub(crate) without: bool,
@@ -109,7 +110,7 @@ pub(crate) struct Grouping {
 pub(crate) struct Selector<'a> {
     /// The name before the braces.
     pub(crate) name: Option<&'a str>,
-    /// What is in the braces.
+    /// The matchers in the braces.
     pub(crate) matchers: Vec<Matcher>,
     pub(crate) shift: Shift<'a>,
     pub(crate) edges: Edges,
@@ -123,7 +124,7 @@ pub(crate) struct Shift<'a> {
 }
 
 impl Shift<'_> {
-    /// Whether an offset is set. One of nothing counts as none, as in Prometheus.
+    /// Whether an offset is set. As in Prometheus, a zero offset counts as none.
     pub(crate) fn is_offset(&self) -> bool {
         self.offset.as_ref().is_some_and(|offset| offset.length != Length::Seconds(0.0))
     }
@@ -133,12 +134,12 @@ impl Shift<'_> {
 pub(crate) struct Subquery<'a> {
     pub(crate) inner: Expression<'a>,
     pub(crate) range: Duration<'a>,
-    /// The default resolution if there is none.
+    /// `None` uses the default resolution.
     pub(crate) step: Option<Duration<'a>>,
     pub(crate) shift: Shift<'a>,
 }
 
-/// A length of time, and how it was written.
+/// A duration and its text.
 #[derive(Debug)]
 pub(crate) struct Duration<'a> {
     pub(crate) length: Length,

@@ -1,31 +1,31 @@
-//! Series over some steps of a range query, cut and joined.
+//! Series over some steps of a range query, with operations to cut and join them.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use model::frame::{Labels, Series};
 
-/// The points of the steps `start_ms..=end_ms`. A step without a point has none in the engine's answer either.
+/// The points of the steps `start_ms..=end_ms`. A step without a point has none in the engine's response either.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Extent {
     /// The first step.
     pub start_ms: i64,
     /// The last step.
     pub end_ms: i64,
-    /// Sorted by labels, none without points.
+    /// Sorted by labels; none is empty.
     pub series: Vec<Series>,
-    /// The engine's notes about the query.
+    /// The engine's infos about the query.
     pub infos: Vec<String>,
 }
 
-/// What a series and a label cost besides their text, in bytes.
+/// Memory of a series and a label besides their text, in bytes.
 const SERIES_BYTES: usize = 128;
 const LABEL_BYTES: usize = 64;
 const POINT_BYTES: usize = 16;
-/// An extent that would fall into more parts is not firm anywhere.
+/// An extent that would be split into more parts is treated as not settled.
 const MOST_PARTS: usize = 16;
 
 impl Extent {
-    /// The part of these steps.
+    /// The part with these steps.
     #[must_use]
     pub fn cut(&self, start_ms: i64, end_ms: i64) -> Self {
         let cut = |series: &Series| {
@@ -41,8 +41,8 @@ impl Extent {
         Extent { start_ms, end_ms, series: self.series.iter().filter_map(cut).collect(), infos: self.infos.clone() }
     }
 
-    /// The extent in parts that are firm, up to a time, and those that are not: younger steps, and steps at which one of the series has no
-    /// point, or there is none.
+    /// Splits the extent into settled parts, up to a time, and others: later steps, and steps at which a series, or
+    /// every series, has no point.
     pub(super) fn parts(self, firm_until_ms: i64, step_ms: i64) -> Vec<(Extent, bool)> {
         let steps = usize::try_from((self.end_ms - self.start_ms) / step_ms).unwrap_or(0) + 1;
         let mut points = vec![0_usize; steps];
@@ -64,7 +64,7 @@ impl Extent {
         runs.into_iter().map(|(start_ms, end_ms, is_firm)| (self.cut(start_ms, end_ms), is_firm)).collect()
     }
 
-    /// Joins extents that follow each other.
+    /// Joins consecutive extents.
     #[must_use]
     pub fn join(start_ms: i64, end_ms: i64, extents: impl IntoIterator<Item = Extent>) -> Self {
         let mut by_labels: BTreeMap<Arc<Labels>, (Vec<i64>, Vec<f64>)> = BTreeMap::new();
@@ -85,7 +85,7 @@ impl Extent {
         Extent { start_ms, end_ms, series: series.filter(|series| !series.timestamps.is_empty()).collect(), infos }
     }
 
-    /// Bytes that it takes in memory, about.
+    /// Approximate memory in bytes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let label = |(name, value): (&String, &String)| name.len() + value.len() + LABEL_BYTES;

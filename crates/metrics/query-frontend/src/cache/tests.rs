@@ -7,7 +7,7 @@ const AGE: i64 = 100_000;
 const BRIEFLY: i64 = 1_000;
 const AGES: Ages = Ages { firm_ms: AGE, brief_ms: BRIEFLY };
 
-/// All steps up to a time are settled, and none later.
+/// All steps up to a time are settled, and no later ones.
 fn until(until_ms: i64) -> Settled {
     Settled { until_ms, firm_until_ms: until_ms }
 }
@@ -16,7 +16,7 @@ fn key(query: &str) -> Key {
     Key { engine: "e".into(), scope: String::new(), query: query.into(), step_ms: STEP }
 }
 
-/// An extent with a series whose values are its times, plus `shift`.
+/// An extent with a series whose values are its times plus `shift`.
 #[allow(clippy::cast_precision_loss)]
 fn extent(start_ms: i64, end_ms: i64, shift: f64) -> Extent {
     let timestamps: Vec<i64> = (start_ms..=end_ms).step_by(10).collect();
@@ -29,7 +29,7 @@ fn cache() -> Cache {
     Cache::new(1 << 20, AGES)
 }
 
-/// What a caller makes of a lookup whose holes were filled with values shifted by `shift`.
+/// The result of a lookup whose gaps are filled with values shifted by `shift`.
 fn whole(lookup: &Lookup, span: StepRange, shift: f64) -> Extent {
     let mut parts: Vec<Extent> = lookup.known.clone();
     parts.extend(lookup.missing.iter().map(|(start, end)| extent(*start, *end, shift)));
@@ -128,7 +128,7 @@ fn what_was_not_used_for_longest_goes_first_and_the_bytes_hold() {
     }
     assert!(!cache.look_up(&key("a"), (0, 10), 0).known.is_empty());
     assert!(cache.look_up(&key("b"), (0, 10), 0).known.is_empty());
-    // One that is too large for the whole throws nothing else out.
+    // An extent larger than the whole cache does not evict anything.
     cache.keep(&key("f"), &extent(0, 100_000, 0.0), until(200_000), 0);
     assert!(cache.look_up(&key("f"), (0, 10), 0).known.is_empty());
     assert!(!cache.look_up(&key("a"), (0, 10), 0).known.is_empty());
@@ -163,7 +163,7 @@ fn what_is_empty_or_lacks_a_series_or_is_young_is_believed_for_a_moment_only() {
     assert_eq!(cache.look_up(&key("empty"), (0, 90), BRIEFLY).missing, []);
     assert_eq!(cache.look_up(&key("empty"), (0, 90), BRIEFLY + 1).missing, [(0, 90)]);
 
-    // A second series that has no points from 30 to 50.
+    // A second series without points from 30 to 50.
     let mut holed = extent(0, 90, 0.0);
     let mut other = holed.series[0].clone();
     std::sync::Arc::make_mut(&mut other.labels).insert("c".into(), "d".into());
@@ -178,7 +178,7 @@ fn what_is_empty_or_lacks_a_series_or_is_young_is_believed_for_a_moment_only() {
     cache.keep(&key("young"), &extent(0, 90, 0.0), settled, 0);
     assert_eq!(cache.look_up(&key("young"), (0, 90), BRIEFLY).missing, [(90, 90)]);
     assert_eq!(cache.look_up(&key("young"), (0, 90), BRIEFLY + 1).missing, [(50, 90)]);
-    // What is asked for again counts from then on.
+    // A repeated query restarts the lifetime.
     cache.keep(&key("young"), &extent(50, 90, 0.5), settled, BRIEFLY + 1);
     assert_eq!(cache.look_up(&key("young"), (0, 80), 2 * BRIEFLY).missing, []);
 }

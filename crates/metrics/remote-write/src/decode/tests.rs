@@ -14,7 +14,7 @@ fn round_trip(request: &Request) -> Request {
     decode(&decompress(&body, Limits::default()).unwrap(), Limits::default()).unwrap()
 }
 
-/// A field with a text, for messages that the encoder would not write.
+/// A field with bytes, for messages that the encoder would not write.
 fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
     let mut out = vec![number << 3 | 2, u8::try_from(bytes.len()).unwrap()];
     out.extend(bytes);
@@ -131,7 +131,7 @@ fn integer_histogram(count: u8, spans: &[(u8, u8)], deltas: &[u8]) -> Vec<u8> {
 
 #[test]
 fn deltas_of_integer_histograms_are_added_up() {
-    // Deltas 1, 1, -2 and offsets -1, 2 with their sign in the lowest bit.
+    // Deltas 1, 1, -2 and offsets -1, 2 in zigzag encoding.
     let request = decode(&integer_histogram(3, &[(1, 2), (4, 1)], &[2, 2, 3]), Limits::default()).unwrap();
     let (time, histogram) = &request.series[0].histograms[0];
     assert_eq!(*time, 9);
@@ -153,7 +153,7 @@ fn histograms_that_contradict_themselves_are_left_out() {
         let told = request.first_rejected.unwrap().to_string();
         assert!(told.contains(reason), "{told}");
     }
-    // A span that claims to be long costs nothing.
+    // A long declared span needs no memory.
     let long = [&[1 << 3, 0][..], &[2 << 3, 0xff, 0xff, 0xff, 0x7f][..]].concat();
     let bytes = field(1, &[label("__name__", "h"), field(4, &field(11, &long))].concat());
     assert!(matches!(decode(&bytes, Limits::default()), Err(DecodeError::TooManyBuckets(_))));
@@ -163,13 +163,13 @@ fn histograms_that_contradict_themselves_are_left_out() {
 fn empty_objects_are_bounded_before_they_are_made() {
     let limits = Limits { object_bytes: 1 << 20, ..Limits::default() };
     let refused = DecodeError::TooManyObjects(1 << 20);
-    // A field of no bytes: its number with wire type 2, and its length.
+    // An empty field: its number with wire type 2, and its length.
     let empty = |number: u8, count: usize| [number << 3 | 2, 0].repeat(count);
     assert_eq!(decode(&empty(3, 1_000_000), limits).unwrap_err(), refused, "families");
     assert_eq!(decode(&empty(1, 1_000_000), limits).unwrap_err(), refused, "series");
     for (what, number) in [("labels", 1), ("samples", 2), ("exemplars", 3), ("histograms", 4)] {
         let inside = empty(number, 20_000);
-        // Lengths are varints: seven bits a byte, the lowest first; this one has three.
+        // Lengths are varints: seven bits per byte, the lowest first; this one has three.
         let [low, middle, high] = [0, 7, 14].map(|shift| u8::try_from(inside.len() >> shift & 0x7f).unwrap());
         let varint = [low | 0x80, middle | 0x80, high];
         let body = [&[1 << 3 | 2][..], &varint, &inside].concat();

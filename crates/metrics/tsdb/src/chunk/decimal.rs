@@ -1,28 +1,29 @@
-//! Values that are decimal numbers of few digits, as whole numbers: differences, in Rice's code.
+//! Encodes values that are decimal numbers of few digits as integers: differences in Rice coding.
 //!
-//! Most of what is measured is a count, a number of bytes or a figure with a few decimals. As a scaled whole number such a column
-//! needs a fraction of what the exclusive or of floats needs. Only what comes back bit by bit is encoded so; a few values that
-//! do not (NaN, infinities, minus zero, odd fractions) are kept beside as exceptions, and a column with more of them is refused.
+//! Most measurements are counts, numbers of bytes or numbers with a few decimals. As scaled integers such a column
+//! needs a fraction of the space of XOR-encoded floats. Only values that decode to the same bits are encoded this way;
+//! up to [`MAX_EXCEPTIONS`] others (NaN, infinities, minus zero, odd fractions) are stored separately, and a column
+//! with more of them is rejected.
 
 use crate::bits::{BitReader, BitWriter, unzigzag, zigzag};
 
 /// Powers of ten by which a column may be scaled; all are exact as floats.
 const SCALES: [f64; 13] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12];
-/// Whole numbers below this are exact as floats.
+/// Integers below this are exact as floats.
 const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
 /// Exceptions allowed in a column.
 const MAX_EXCEPTIONS: usize = 8;
-/// A quotient of this many ones announces a plain number of 64 bits.
+/// A quotient of this many ones means that a plain number of 64 bits follows.
 const ESCAPE: u32 = 20;
-/// In place of Rice's parameter: all residuals are zero and none is written.
+/// Stored instead of Rice's parameter if all residuals are zero and none is written.
 const ALL_ZERO: u32 = 63;
 
-/// How residuals are made.
+/// How residuals are computed.
 #[derive(Clone, Copy)]
 enum Order {
     /// Difference to the predecessor: gauges.
     Delta,
-    /// Difference of the differences: counters of a steady rate.
+    /// Difference of differences: counters with a steady rate.
     DeltaOfDelta,
 }
 
@@ -91,20 +92,20 @@ pub(crate) fn read(bits: &mut BitReader, count: usize, values: &mut Vec<f64>) ->
     Some(())
 }
 
-/// Adds a whole number divided by its scale.
+/// Appends an integer divided by its scale.
 #[inline]
 fn push_scaled(values: &mut Vec<f64>, whole: i64, scale: f64) {
     values.push(unscale(whole, scale));
 }
 
-/// The float that a scaled whole number stands for.
+/// The float that a scaled integer represents.
 #[inline]
 #[allow(clippy::cast_precision_loss)] // Written numbers are below 2^53; a damaged one may round, the checksum tells.
 pub(super) fn unscale(whole: i64, scale: f64) -> f64 {
     whole as f64 / scale
 }
 
-/// The whole number that stands for the value at this scale, if it comes back bit by bit.
+/// The integer for a value at this scale, if it decodes to the same bits.
 pub(super) fn to_whole(value: f64, scale: f64) -> Option<i64> {
     let scaled = (value * scale).round();
     // Also false for NaN.
@@ -117,10 +118,10 @@ pub(super) fn to_whole(value: f64, scale: f64) -> Option<i64> {
     }
 }
 
-/// Exponent of the scale, the column as whole numbers, and where it is something else.
+/// Exponent of the scale, the column as integers, and the exceptions.
 type Scaled = (u8, Vec<i64>, Vec<(u16, f64)>);
 
-/// Finds the smallest scale that fits all values but a few.
+/// Finds the smallest scale that fits all values except a few.
 fn scale(values: &[f64]) -> Option<Scaled> {
     let mut exponent = 0_u8;
     let mut misfits = 0_usize;
@@ -151,7 +152,7 @@ fn scale(values: &[f64]) -> Option<Scaled> {
     Some((exponent, wholes, exceptions))
 }
 
-/// All but the first value, as small unsigned numbers.
+/// All but the first value, as small unsigned integers.
 fn residuals(wholes: &[i64], order: Order) -> Vec<u64> {
     let mut step = 0_i64;
     wholes
@@ -169,7 +170,7 @@ fn residuals(wholes: &[i64], order: Order) -> Vec<u64> {
         .collect()
 }
 
-/// Rice's parameter with the fewest bits, and how many those are.
+/// Rice's parameter that needs the fewest bits, and their number.
 fn cheapest_parameter(residuals: &[u64]) -> (u32, usize) {
     let largest = residuals.iter().copied().max().unwrap_or_default();
     if largest == 0 {
@@ -184,7 +185,7 @@ fn cheapest_parameter(residuals: &[u64]) -> (u32, usize) {
         .unwrap_or((0, usize::MAX))
 }
 
-/// Bits that a residual takes.
+/// Bits that a residual needs.
 fn rice_bits(residual: u64, parameter: u32) -> usize {
     match usize::try_from(residual >> parameter) {
         Ok(quotient) if quotient < 20 => quotient + 1 + usize::try_from(parameter).unwrap_or(0),

@@ -1,7 +1,8 @@
-//! Native histograms in bytes: each as what changed since the one before.
+//! Encodes native histograms: each as the difference to the previous one.
 //!
-//! Histograms of a series share their buckets for long, and their counts are whole numbers that grow a little; so most of them are a
-//! byte of time, a byte of flags and a byte or two a bucket. Everything comes back bit by bit, staleness markers included.
+//! Consecutive histograms of a series usually have the same buckets, and their counts are integers that grow slowly. So
+//! most need one byte for the time, one for flags, and one or two per bucket. All values decode to the same bits,
+//! staleness markers included.
 
 use std::sync::Arc;
 
@@ -17,20 +18,20 @@ use crate::{
     varint::{Cursor, length, put_float, put_signed, put_varint},
 };
 
-/// Histograms with their times, which rise strictly.
+/// Histograms with their times, strictly increasing.
 pub(crate) type HistogramColumn = Vec<(i64, Arc<Histogram>)>;
 
-/// Samples of a chunk at most.
+/// Maximum number of samples in a chunk.
 const CHUNK_SAMPLES: u32 = 120;
-/// A chunk is full at this size.
+/// A chunk of this size is full.
 const CHUNK_BYTES: usize = 16 * 1_024;
 
-/// The buckets are those of the histogram before.
+/// The buckets are the same as in the previous histogram.
 const SAME_LAYOUT: u8 = 1;
-/// A number follows as it is.
+/// A plain float follows.
 const PLAIN: u64 = 1;
 
-/// Appends a histogram, as what differs from `before`.
+/// Appends a histogram as the difference to `before`.
 pub(crate) fn put_histogram(out: &mut Vec<u8>, before: Option<&Histogram>, histogram: &Histogram) {
     let same = before.is_some_and(|before| has_layout_of(histogram, before));
     out.push(hint_code(histogram.reset_hint) << 1 | u8::from(same));
@@ -124,7 +125,7 @@ fn hint_of(code: u8) -> Option<ResetHint> {
     [ResetHint::Unknown, ResetHint::Reset, ResetHint::NotReset, ResetHint::Gauge].get(usize::from(code)).copied()
 }
 
-/// Appends a number: the difference to the one before if both are whole, or as it is.
+/// Appends a number: the difference to `before` if both are integers, otherwise the float itself.
 fn put_number(out: &mut Vec<u8>, before: f64, number: f64) {
     match (to_whole(before, 1.0), to_whole(number, 1.0)) {
         // Both are below 2^53, so that neither the difference nor its code overflows.
@@ -144,7 +145,7 @@ fn read_number(cursor: &mut Cursor, before: f64) -> Option<f64> {
     Some(unscale(to_whole(before, 1.0)?.checked_add(unzigzag(code >> 1))?, 1.0))
 }
 
-/// What is known between two samples of a chunk.
+/// Decoder and encoder state between two samples of a chunk.
 #[derive(Debug, Clone, Default)]
 struct State {
     time: i64,
@@ -175,7 +176,7 @@ impl State {
     }
 }
 
-/// The chunk of histograms of a series that still grows. Its bytes are those of the sealed chunk, but for the head.
+/// The open chunk of a histogram series. Its bytes are those of the sealed chunk without the head.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OpenHistograms {
     bytes: Vec<u8>,
@@ -185,17 +186,17 @@ pub(crate) struct OpenHistograms {
 }
 
 impl OpenHistograms {
-    /// Samples in it.
+    /// Number of samples.
     pub(crate) fn count(&self) -> u32 {
         self.count
     }
 
-    /// Time of the first and of the last sample; `None` if there is none.
+    /// Times of the first and last sample; `None` if it is empty.
     pub(crate) fn span(&self) -> Option<(i64, i64)> {
         (self.count > 0).then_some((self.first, self.state.time))
     }
 
-    /// Whether it should take no more.
+    /// Whether it should not accept more samples.
     pub(crate) fn is_full(&self) -> bool {
         self.count >= CHUNK_SAMPLES || self.bytes.len() >= CHUNK_BYTES
     }
@@ -209,7 +210,7 @@ impl OpenHistograms {
         self.count += 1;
     }
 
-    /// What it would be if it were sealed; `None` if there is no sample.
+    /// The sealed chunk with the current samples; `None` if it is empty.
     pub(crate) fn snapshot(&self) -> Option<SealedChunk> {
         let (first, last) = self.span()?;
         let mut bytes = Vec::with_capacity(self.bytes.len() + 20);
@@ -219,21 +220,21 @@ impl OpenHistograms {
         Some(SealedChunk { first, last, count: self.count, bytes: bytes.into() })
     }
 
-    /// Empties the chunk into a sealed one; `None` if there is no sample.
+    /// Seals the chunk and empties it; `None` if it is empty.
     pub(crate) fn seal(&mut self) -> Option<SealedChunk> {
         let sealed = self.snapshot();
         *self = OpenHistograms::default();
         sealed
     }
 
-    /// Bytes of heap held, roughly.
+    /// Approximate heap size in bytes.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.bytes.capacity()
     }
 }
 
 impl SealedChunk {
-    /// Encodes histograms in as many chunks as it takes, none of which has more than `limit` samples.
+    /// Encodes histograms in as few chunks as possible, each with at most `limit` samples.
     pub(crate) fn encode_histograms(samples: &[(i64, Arc<Histogram>)], limit: u32) -> Vec<Self> {
         let mut chunks = Vec::new();
         let mut open = OpenHistograms::default();
@@ -279,7 +280,7 @@ impl SealedChunk {
     }
 }
 
-/// Whether a chunk in bytes is one of histograms.
+/// Whether the bytes are a chunk of histograms.
 pub(crate) fn has_histograms(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|flags| flags >> 1 == VALUES_HISTOGRAM)
 }

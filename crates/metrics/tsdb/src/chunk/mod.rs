@@ -1,8 +1,8 @@
-//! Compressed runs of samples of one series.
+//! Compressed chunks of samples of one series.
 //!
-//! A chunk is *open* while samples are added, one by one, in Gorilla's way ([`open`]); at about 120 samples it is *sealed*: encoded
-//! once more as two columns with what then turns out to be the shortest form ([`sealed`]). Values come back bit by bit as they
-//! were, staleness markers and other NaNs included. Native histograms have chunks of their own ([`histogram`]).
+//! Samples are appended to an *open* chunk with Gorilla compression ([`open`]). At about 120 samples it is *sealed*:
+//! encoded again as two columns, each in the shortest of several encodings ([`sealed`]). Values decode to the same
+//! bits, staleness markers and other NaNs included. Native histograms have their own chunks ([`histogram`]).
 
 mod decimal;
 mod histogram;
@@ -15,7 +15,7 @@ pub(crate) use histogram::{HistogramColumn, OpenHistograms, has_histograms, put_
 pub(crate) use open::{OpenChunk, OpenSnapshot};
 pub(crate) use sealed::{Columns, SealedChunk};
 
-/// Bytes that are no chunk, or not the whole of one.
+/// The bytes are not a complete chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a chunk of samples is damaged")]
 pub(crate) struct DamagedChunk;

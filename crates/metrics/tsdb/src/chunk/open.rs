@@ -1,4 +1,4 @@
-//! The chunk of a series that still grows.
+//! The chunk of a series to which samples are still appended.
 
 use super::{
     DamagedChunk,
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::bits::{BitReader, BitWriter};
 
-/// A growing chunk: timestamps and values interleaved, each compressed against its predecessor.
+/// An open chunk: timestamps and values interleaved, each compressed against its predecessor.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct OpenChunk {
     bits: BitWriter,
@@ -18,17 +18,17 @@ pub(crate) struct OpenChunk {
 }
 
 impl OpenChunk {
-    /// Samples in it.
+    /// Number of samples.
     pub(crate) fn count(&self) -> u32 {
         self.count
     }
 
-    /// Time of the first and of the last sample; `None` if there is none.
+    /// Times of the first and last sample; `None` if it is empty.
     pub(crate) fn span(&self) -> Option<(i64, i64)> {
         self.state.as_ref().map(|(times, _)| (self.first, times.last))
     }
 
-    /// Adds a sample, which must be later than the last one.
+    /// Appends a sample, which must be later than the last one.
     pub(crate) fn push(&mut self, time: i64, value: f64) {
         match &mut self.state {
             Some((times, values)) => {
@@ -48,10 +48,10 @@ impl OpenChunk {
         OpenSnapshot { bytes: self.bits.to_bytes(), count: self.count, first: self.first }
     }
 
-    /// Empties the chunk into a sealed one; `None` if there is no sample.
+    /// Seals the chunk and empties it; `None` if it is empty.
     pub(crate) fn seal(&mut self) -> Option<SealedChunk> {
         let mut columns = Columns::default();
-        // What this type wrote it can read; were it not so, what was read until there is still right.
+        // We can decode what we encoded. If there were a bug, the samples decoded before it would still be right.
         let _ = self.snapshot().decode(&mut columns);
         self.bits.clear();
         self.count = 0;
@@ -59,20 +59,20 @@ impl OpenChunk {
         SealedChunk::encode(&columns)
     }
 
-    /// Gives back memory that is held for further samples. For a chunk without any.
+    /// Frees memory reserved for further samples, if the chunk is empty.
     pub(crate) fn shrink(&mut self) {
         if self.count == 0 {
             self.bits = BitWriter::default();
         }
     }
 
-    /// Bytes of heap held.
+    /// Heap size in bytes.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.bits.heap_bytes()
     }
 }
 
-/// An open chunk as it was at one moment.
+/// A copy of an open chunk at one moment.
 #[derive(Debug, Clone)]
 pub(crate) struct OpenSnapshot {
     bytes: Vec<u8>,

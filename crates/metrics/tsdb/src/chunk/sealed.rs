@@ -1,4 +1,4 @@
-//! A chunk that no longer changes: its samples as two columns, each in the shortest form.
+//! An immutable chunk: samples as two columns, each in the shortest encoding.
 
 use std::sync::Arc;
 
@@ -8,16 +8,16 @@ use crate::{
     varint::{Cursor, put_signed, put_varint},
 };
 
-/// Values as the exclusive or with their predecessor.
+/// Values XORed with their predecessor.
 const VALUES_XOR: u8 = 0;
-/// Values as scaled whole numbers.
+/// Values as scaled integers.
 const VALUES_DECIMAL: u8 = 1;
-/// No columns at all, but native histograms one after the other.
+/// No columns, but a sequence of native histograms.
 pub(super) const VALUES_HISTOGRAM: u8 = 2;
-/// Most samples of a chunk; exceptions of a column are numbered in 16 bits.
+/// Maximum number of samples in a chunk; exceptions of a column have 16-bit indices.
 const MAX_SAMPLES: usize = 1 << 16;
 
-/// Samples as columns of equal length, times rising.
+/// Samples as columns of equal length, with increasing times.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Columns {
     pub(crate) times: Vec<i64>,
@@ -58,9 +58,9 @@ pub(crate) struct SealedChunk {
     pub(crate) first: i64,
     /// Time of the last sample.
     pub(crate) last: i64,
-    /// Samples in it.
+    /// Number of samples.
     pub(crate) count: u32,
-    /// The whole chunk, these three numbers included.
+    /// The encoded chunk; it contains these three numbers too.
     pub(crate) bytes: Arc<[u8]>,
 }
 
@@ -87,7 +87,7 @@ impl SealedChunk {
         };
         let (kind, body) = if decimal::write(&mut with_decimals, &columns.values) {
             let decimals = with_decimals.to_bytes();
-            // Short already: the other form cannot save what trying it costs.
+            // Already short: trying the other encoding costs more than it can save.
             if decimals.len() * 2 <= columns.values.len() {
                 (VALUES_DECIMAL, decimals)
             } else {
@@ -104,13 +104,13 @@ impl SealedChunk {
         Some(SealedChunk { first, last, count: u32::try_from(columns.times.len()).ok()?, bytes: bytes.into() })
     }
 
-    /// A chunk from bytes that [`SealedChunk::encode`] made; looks at the head of it alone.
+    /// A chunk from bytes that [`SealedChunk::encode`] made; parses only its head.
     pub(crate) fn from_bytes(bytes: Arc<[u8]>) -> Result<Self, DamagedChunk> {
         let (first, last, count) = Self::summary(&bytes)?;
         Ok(SealedChunk { first, last, count, bytes })
     }
 
-    /// Time of the first and of the last sample, and how many there are, of a chunk in bytes.
+    /// Times of the first and last sample and the number of samples of an encoded chunk.
     pub(crate) fn summary(bytes: &[u8]) -> Result<(i64, i64, u32), DamagedChunk> {
         let head = Head::read(&mut Cursor::new(bytes)).ok_or(DamagedChunk)?;
         Ok((head.first, head.last, u32::try_from(head.count).map_err(|_| DamagedChunk)?))
@@ -133,7 +133,7 @@ impl SealedChunk {
     }
 }
 
-/// What precedes the columns.
+/// The header before the columns.
 pub(super) struct Head {
     pub(super) kind: u8,
     pub(super) regular: bool,
@@ -165,14 +165,14 @@ impl Head {
     }
 }
 
-/// The interval, if it is the same all along.
+/// The interval, if it is the same for all samples.
 fn regular_interval(times: &[i64]) -> Option<i64> {
     let mut intervals = times.windows(2).map(|pair| match pair {
         [before, after] => after.wrapping_sub(*before),
         _ => 0,
     });
     let Some(first) = intervals.next() else { return Some(0) };
-    // The interval is restored from the whole span, which must therefore be a number.
+    // The decoder computes the interval from the whole span, so the span must not overflow.
     times.last()?.checked_sub(*times.first()?)?;
     intervals.all(|interval| interval == first).then_some(first)
 }

@@ -1,8 +1,9 @@
-//! Timestamps as differences of differences: a steady interval costs a bit, a few milliseconds of jitter about a byte.
+//! Encodes timestamps as differences of differences: a steady interval needs one bit, a few milliseconds of jitter
+//! about a byte.
 
 use crate::bits::{BitReader, BitWriter, sign_extend};
 
-/// What is known after a timestamp; the next one is expected `interval` later.
+/// State after a timestamp; the next one is predicted `interval` later.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TimeState {
     pub(crate) last: i64,
@@ -15,7 +16,7 @@ impl TimeState {
         TimeState { last: first, interval: 0 }
     }
 
-    /// Writes the next timestamp. Differences wrap around, so that no pair of timestamps is too far apart.
+    /// Writes the next timestamp. Differences wrap around, so any two timestamps are allowed.
     pub(crate) fn write(&mut self, bits: &mut BitWriter, time: i64) {
         let interval = time.wrapping_sub(self.last);
         let change = interval.wrapping_sub(self.interval);

@@ -1,19 +1,19 @@
-//! Floats as the exclusive or with their predecessor, of which only the bits that differ are written (Gorilla, section 4.1.2).
+//! Encodes floats as XOR with their predecessor, writing only the bits that differ (Gorilla, section 4.1.2).
 
 use crate::bits::{BitReader, BitWriter};
 
-/// What is known after a value.
+/// State after a value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct XorState {
     pub(crate) last: u64,
-    /// Leading zeros of the window in use; the window is empty until the first change.
+    /// Leading zeros of the current window; the window is empty until the first change.
     leading: u32,
-    /// Bits of the window in use.
+    /// Number of bits in the current window.
     significant: u32,
 }
 
 impl XorState {
-    /// Writes the first value whole.
+    /// Writes the first value uncompressed.
     pub(crate) fn start(bits: &mut BitWriter, value: f64) -> Self {
         bits.write(value.to_bits(), 64);
         XorState { last: value.to_bits(), leading: 0, significant: 0 }

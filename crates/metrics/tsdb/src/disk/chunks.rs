@@ -1,4 +1,4 @@
-//! Files of sealed chunks: written once from front to end, then only read.
+//! Chunk files: sealed chunks, written once from front to end, then only read.
 
 use std::{
     collections::HashSet,
@@ -19,17 +19,17 @@ use super::{
 };
 use crate::{error::FileError, postings::SeriesId};
 
-/// Number in a file's name.
+/// Number in the file's name.
 pub(crate) type FileNumber = NonZeroU32;
 
-/// A file is finished at this size.
+/// A file of this size is finished.
 const FILE_BYTES: u32 = 32 * 1_024 * 1_024;
-/// A file that spans this much time is finished, so that retention can remove it, once it is worth a file.
+/// A file that spans this much time is finished if it is large enough, so that retention can remove it.
 const FILE_SPAN_MS: i64 = 6 * 3_600 * 1_000;
-/// A file smaller than this is not finished on account of its span.
+/// Minimum size of a file that is finished because of its span.
 const WORTH_A_FILE_BYTES: u32 = 1_024 * 1_024;
 
-/// Where a chunk lies: its frame, header included.
+/// Location of a chunk: its frame, including the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ChunkPlace {
     pub(crate) file: FileNumber,
@@ -37,7 +37,7 @@ pub(crate) struct ChunkPlace {
     pub(crate) bytes: u32,
 }
 
-/// A file of chunks that can be read.
+/// A readable chunk file.
 #[derive(Debug)]
 pub(crate) struct ChunkFile {
     pub(crate) path: PathBuf,
@@ -47,12 +47,12 @@ pub(crate) struct ChunkFile {
     pub(crate) first: i64,
     /// Time of the newest sample.
     pub(crate) last: i64,
-    /// Made of other files, its chunks sorted by series.
+    /// Whether it is a result of compaction; its chunks are then sorted by series.
     pub(crate) compacted: bool,
 }
 
 impl ChunkFile {
-    /// Reads a chunk; an error of kind `InvalidData` says that it is damaged.
+    /// Reads a chunk; an error of kind `InvalidData` means that it is damaged.
     pub(crate) fn read(&self, place: ChunkPlace) -> std::io::Result<Arc<[u8]>> {
         let damaged = || std::io::Error::from(std::io::ErrorKind::InvalidData);
         let mut frame = vec![0; usize::try_from(place.bytes).map_err(|_| damaged())?];
@@ -67,7 +67,7 @@ impl ChunkFile {
     }
 }
 
-/// A sealed chunk to be written.
+/// A sealed chunk to write.
 pub(crate) struct NewChunk<'a> {
     pub(crate) id: SeriesId,
     pub(crate) labels: &'a Labels,
@@ -77,7 +77,7 @@ pub(crate) struct NewChunk<'a> {
 }
 
 impl NewChunk<'_> {
-    /// The frame of the labels, which must be in the file once and first, and the frame of the chunk.
+    /// The frame of the labels, which must precede the chunk and be in the file only once, and the frame of the chunk.
     pub(crate) fn frames(&self) -> (Vec<u8>, Vec<u8>) {
         let (mut labelled, mut framed) = (Vec::new(), Vec::new());
         put_frame(&mut labelled, Kind::Series, |out| put_series(out, self.id, self.labels, None));
@@ -86,14 +86,14 @@ impl NewChunk<'_> {
     }
 }
 
-/// What a file of chunks begins with; one that is made of others names them.
+/// The header of a chunk file; after a compaction it lists the replaced files.
 pub(crate) fn file_header(replaces: &[FileNumber]) -> Vec<u8> {
     let mut header = Vec::new();
     put_frame(&mut header, Kind::Header, |out| put_header(out, replaces));
     header
 }
 
-/// Writes files of chunks, one after the other.
+/// Writes chunk files one after the other.
 #[derive(Debug)]
 pub(crate) struct ChunkWriter {
     directory: PathBuf,
@@ -102,7 +102,7 @@ pub(crate) struct ChunkWriter {
     current: Option<Growing>,
 }
 
-/// The file that grows.
+/// The file that is being written.
 #[derive(Debug)]
 struct Growing {
     number: FileNumber,
@@ -115,7 +115,7 @@ struct Growing {
     unsynced: bool,
 }
 
-/// What a write added: the file as it is now, and the places in the order of the chunks.
+/// Result of a write: the current file, and the locations of the chunks in order.
 pub(crate) struct Written {
     pub(crate) number: FileNumber,
     pub(crate) file: ChunkFile,
@@ -128,7 +128,7 @@ impl ChunkWriter {
         ChunkWriter { directory, device, next_number, current: None }
     }
 
-    /// Writes chunks into one file. On an error none of them counts.
+    /// Writes chunks into one file. On an error none of them is considered written.
     pub(crate) fn write(&mut self, chunks: &[NewChunk]) -> Result<Written, FileError> {
         if self.current.as_ref().is_some_and(Growing::is_finished) {
             self.finish()?;
@@ -191,7 +191,7 @@ impl ChunkWriter {
         }
     }
 
-    /// Forces everything to the disk.
+    /// Syncs everything to disk.
     pub(crate) fn sync(&mut self) -> Result<(), FileError> {
         if let Some(growing) = self.current.as_mut().filter(|growing| growing.unsynced) {
             self.device.ask(Request::Sync, &growing.path, || growing.file.sync_data())?;
@@ -200,12 +200,12 @@ impl ChunkWriter {
         Ok(())
     }
 
-    /// Number of the file that grows.
+    /// Number of the file that is being written.
     pub(crate) fn growing(&self) -> Option<FileNumber> {
         self.current.as_ref().map(|growing| growing.number)
     }
 
-    /// A number and a path for a file that someone else writes.
+    /// Reserves a number and a path for a file that compaction writes.
     pub(crate) fn reserve(&mut self) -> (FileNumber, PathBuf) {
         let number = self.next_number;
         self.next_number = self.next_number.saturating_add(1);
@@ -216,7 +216,7 @@ impl ChunkWriter {
         self.directory.join(format!("{number:08}.chunks"))
     }
 
-    /// Lets the file that grows grow no more.
+    /// Finishes the current file, so that the next write starts a new one.
     pub(crate) fn finish(&mut self) -> Result<(), FileError> {
         self.sync()?;
         self.current = None;
@@ -231,12 +231,12 @@ impl Growing {
     }
 }
 
-/// Makes a file of chunks with its header.
+/// Creates a chunk file with its header.
 fn start_file(number: FileNumber, path: &Path) -> std::io::Result<Growing> {
     let header = file_header(&[]);
     let file = File::options().create(true).truncate(true).read(true).write(true).open(path)?;
     if let Err(error) = file.write_all_at(&header, 0).and_then(|()| sync_parent(path)) {
-        // Without its header it would be found damaged.
+        // Without its header it would be reported as damaged.
         let _ = fs::remove_file(path);
         return Err(error);
     }

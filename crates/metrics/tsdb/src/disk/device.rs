@@ -1,7 +1,7 @@
-//! What the disk is asked for that may take long, with the time that it takes.
+//! Disk requests that may be slow, and how long they take.
 //!
-//! A disk that is busy with others can keep a single request for many seconds. No lock that a reader needs is held meanwhile; here it is
-//! measured, so that it is seen.
+//! A busy disk can delay a single request for many seconds. We hold no lock that readers need during a request; here
+//! the duration is measured and reported.
 
 use std::{
     io,
@@ -14,20 +14,20 @@ use parking_lot::Mutex;
 
 use crate::error::{FileError, OnFile};
 
-/// A request that takes longer is told.
+/// A request that takes longer is logged.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// What is asked of the disk.
+/// Kind of a disk request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// Taking bytes, which may stay in the system's memory for now.
+    /// Write bytes, which may stay in the page cache.
     Write,
-    /// Keeping what was written even if the power fails.
+    /// Sync to disk, so that written data survives a power cut.
     Sync,
 }
 
 impl Request {
-    /// As a verb, for errors.
+    /// Verb for error messages.
     fn verb(self) -> &'static str {
         match self {
             Request::Write => "write",
@@ -41,20 +41,20 @@ impl Request {
 pub(crate) struct Device {
     syncs: AtomicU64,
     sync_micros: AtomicU64,
-    /// The last request of all was slow.
+    /// Whether the last request was slow.
     is_slow: AtomicBool,
-    /// When the requests that go on began.
+    /// Start times of the requests in flight.
     going_on: Mutex<Vec<Instant>>,
-    /// Why the last request of each kind failed, if it did.
+    /// Error of the last request of each kind, if it failed.
     failing: Mutex<[Option<String>; 2]>,
-    /// When it last took something.
+    /// Time of the last successful write.
     written_at: Mutex<Option<SystemTime>>,
     #[cfg(test)]
     pub(crate) held: held::Held,
 }
 
 impl Device {
-    /// Does something with a file, and measures it. No lock that readers need may be held.
+    /// Runs a request and measures it. The caller must not hold a lock that readers need.
     pub(crate) fn ask<T>(
         &self,
         request: Request,
@@ -77,7 +77,7 @@ impl Device {
             self.syncs.fetch_add(1, Ordering::Relaxed);
             self.sync_micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         }
-        self.tell(request, path, took);
+        self.log_slowness(request, path, took);
         self.note(request, done.as_ref().err());
         done.on_file(request.verb(), path)
     }
@@ -95,18 +95,18 @@ impl Device {
         *slot = error.map(ToString::to_string);
     }
 
-    /// When the disk last took something, since the store was opened.
+    /// Time of the last successful write since the store was opened.
     pub(crate) fn written_at(&self) -> Option<SystemTime> {
         *self.written_at.lock()
     }
 
-    /// Why the disk refuses what it is asked for now, if it does. Names no file.
+    /// Why requests currently fail, if they do. Contains no file name.
     pub(crate) fn failure(&self) -> Option<String> {
         self.failing.lock().iter().flatten().next().cloned()
     }
 
-    /// Tells once that the disk is slow, and once that it no longer is.
-    fn tell(&self, request: Request, path: &Path, took: Duration) {
+    /// Logs once when the disk becomes slow, and once when it recovers.
+    fn log_slowness(&self, request: Request, path: &Path, took: Duration) {
         let is_slow = took >= SLOW;
         let was_slow = self.is_slow.swap(is_slow, Ordering::Relaxed);
         let (path, request, seconds) = (path.display(), request.verb(), took.as_secs_f64());
@@ -119,19 +119,19 @@ impl Device {
         }
     }
 
-    /// How often something was forced to the disk, and how long that took in all.
+    /// Number of syncs, and how long they took in total.
     pub(crate) fn syncs(&self) -> (u64, Duration) {
         let micros = self.sync_micros.load(Ordering::Relaxed);
         (self.syncs.load(Ordering::Relaxed), Duration::from_micros(micros))
     }
 
-    /// How long the oldest request that is not answered yet goes on.
+    /// Age of the oldest request in flight.
     pub(crate) fn waiting(&self) -> Duration {
         self.going_on.lock().iter().min().map_or(Duration::ZERO, Instant::elapsed)
     }
 }
 
-/// A disk that does not answer, for tests.
+/// Simulates a disk that does not answer, for tests.
 #[cfg(test)]
 mod held {
     use parking_lot::{Condvar, Mutex};
@@ -145,7 +145,7 @@ mod held {
     }
 
     impl Held {
-        /// Keeps all requests of this kind until [`Held::release`].
+        /// Blocks all requests of this kind until [`Held::release`].
         pub(crate) fn hold(&self, request: Request) {
             self.requests.lock().push(request);
         }

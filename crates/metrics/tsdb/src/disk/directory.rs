@@ -1,4 +1,4 @@
-//! The data directory as a whole: who may use it, which files are in it, and where damaged ones go.
+//! The data directory: its lock, its files, and the folder of damaged ones.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -10,16 +10,16 @@ use std::{
 use super::record::FORMAT_VERSION;
 use crate::error::{FileError, OnFile, OpenError};
 
-/// How often and after which pause the lock is tried. A process that is just starting another one shares its locks with it for an
-/// instant, even those it gives up meanwhile.
+/// How often and with which pause to try the lock. While a process spawns another one, both share its locks for an
+/// instant, even locks that it releases meanwhile.
 const LOCK_ATTEMPTS: u32 = 20;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
-/// Written at once.
+/// Buffer size of writes.
 const BUFFER_BYTES: usize = 256 * 1_024;
-/// Files set aside beyond this number are removed, the oldest first.
+/// Maximum number of damaged files that are retained; the oldest are removed.
 const MAX_SET_ASIDE: usize = 32;
 
-/// A data directory, locked as long as this lives.
+/// A data directory, locked while this value lives.
 #[derive(Debug)]
 pub(crate) struct Directory {
     root: PathBuf,
@@ -28,14 +28,14 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Opens or makes the directory and takes its lock.
+    /// Opens or creates the directory and takes its lock.
     pub(crate) fn open(root: &Path) -> Result<Self, OpenError> {
         for path in [root.to_owned(), root.join("log"), root.join("chunks"), root.join("damaged")] {
-            fs::create_dir_all(&path).on_file("make the directory", &path)?;
+            fs::create_dir_all(&path).on_file("create the directory", &path)?;
         }
         let lock = lock(root)?;
         if read_format(root)?.is_none_or(|found| found < FORMAT_VERSION) {
-            // Each file tells its version too, so that one of an earlier format can stay beside one of this.
+            // Each file has its version as well, so that files of an earlier format can stay.
             replace(&root.join("FORMAT"), format!("{FORMAT_VERSION}\n").as_bytes())?;
         }
         let directory = Directory { root: root.to_owned(), _lock: lock };
@@ -47,9 +47,10 @@ impl Directory {
         Ok(directory)
     }
 
-    /// Opens the directory as [`Directory::open`] does, and removes what is in it of a store. One that is in use is left alone.
+    /// Opens the directory like [`Directory::open`] after removing the store's files in it. A directory in use is left
+    /// as it is.
     pub(crate) fn open_emptied(root: &Path) -> Result<Self, OpenError> {
-        fs::create_dir_all(root).on_file("make the directory", root)?;
+        fs::create_dir_all(root).on_file("create the directory", root)?;
         let held = lock(root)?;
         for folder in ["log", "chunks", "damaged"] {
             let folder = root.join(folder);
@@ -62,7 +63,7 @@ impl Directory {
         Self::open(root)
     }
 
-    /// Where the directory is.
+    /// Path of the directory.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
@@ -79,7 +80,8 @@ impl Directory {
         self.root.join("damaged")
     }
 
-    /// Gives a file a second name among the damaged ones, of which the newest few are kept. The caller then replaces or removes it.
+    /// Hard-links a file into the folder of damaged files, which retains the newest few. The caller then
+    /// replaces or removes the original.
     pub(crate) fn set_aside(&self, path: &Path) -> Result<(), FileError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let damaged = self.damaged();
@@ -94,7 +96,7 @@ impl Directory {
     }
 }
 
-/// Takes the lock of a directory, and notes whose it is.
+/// Takes the lock of a directory and writes our process ID into it.
 fn lock(root: &Path) -> Result<File, OpenError> {
     let path = root.join("LOCK");
     let file =
@@ -114,13 +116,13 @@ fn lock(root: &Path) -> Result<File, OpenError> {
     }
     let noted = file.set_len(0).and_then(|()| (&file).write_all(format!("{}\n", std::process::id()).as_bytes()));
     if let Err(error) = noted {
-        // The lock holds all the same; a full disk is no reason not to open.
-        tracing::debug!(%error, "whose lock it is cannot be noted");
+        // The lock is held anyway; a full disk is no reason to fail.
+        tracing::debug!(%error, "cannot write the process ID into the lock file");
     }
     Ok(file)
 }
 
-/// Whether a process has a directory open.
+/// Whether a process has the directory open.
 pub(crate) fn is_locked(root: &Path) -> Result<bool, FileError> {
     let path = root.join("LOCK");
     match File::open(&path) {
@@ -134,7 +136,8 @@ pub(crate) fn is_locked(root: &Path) -> Result<bool, FileError> {
     }
 }
 
-/// Reads the version of the format; `None` if there is none, as in a new directory, or if it is unreadable. A later one is an error.
+/// Reads the version of the format; `None` if the directory is new or the file is unreadable. A newer version is an
+/// error.
 pub(crate) fn read_format(root: &Path) -> Result<Option<u64>, OpenError> {
     let path = root.join("FORMAT");
     let written = match fs::read_to_string(&path) {
@@ -152,14 +155,15 @@ pub(crate) fn read_format(root: &Path) -> Result<Option<u64>, OpenError> {
     }
 }
 
-/// Writes a file so that at any moment the old or the new content is there, never a part.
+/// Replaces a file atomically: readers see the old or the new content, never a part.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<File, FileError> {
     let mut builder = FileBuilder::start(path)?;
     builder.append(content)?;
     builder.finish().map(|(file, _)| file)
 }
 
-/// Writes a file that appears under its name, complete and forced to the disk, when it is finished. Left unfinished, it goes.
+/// Builds a file that appears under its name only when it is finished, complete and synced. Otherwise it is removed on
+/// drop.
 #[derive(Debug)]
 pub(crate) struct FileBuilder {
     path: PathBuf,
@@ -170,7 +174,7 @@ pub(crate) struct FileBuilder {
 }
 
 impl FileBuilder {
-    /// Begins a file that will be named `path`.
+    /// Starts a file that will be named `path`.
     pub(crate) fn start(path: &Path) -> Result<Self, FileError> {
         let unfinished = path.with_extension("tmp");
         let file = File::options().create(true).truncate(true).read(true).write(true).open(&unfinished);
@@ -178,7 +182,7 @@ impl FileBuilder {
         Ok(FileBuilder { path: path.to_owned(), unfinished, writer: Some(writer), bytes: 0 })
     }
 
-    /// Adds content; gives its position.
+    /// Appends content; returns its position.
     pub(crate) fn append(&mut self, content: &[u8]) -> Result<u64, FileError> {
         let position = self.bytes;
         if let Some(writer) = &mut self.writer {
@@ -188,7 +192,7 @@ impl FileBuilder {
         Ok(position)
     }
 
-    /// Gives the file its name; gives the file, open for reading and writing, and its length.
+    /// Renames the file to its final name; returns it, open for reading and writing, and its length.
     pub(crate) fn finish(mut self) -> Result<(File, u64), FileError> {
         let named = self.named();
         if named.is_ok() {
@@ -211,27 +215,27 @@ impl FileBuilder {
 impl Drop for FileBuilder {
     fn drop(&mut self) {
         if self.writer.is_some() {
-            // What is left of it only takes room; if even that fails, the next start removes it.
+            // A leftover only wastes space; if this fails, the next start removes it.
             let _ = fs::remove_file(&self.unfinished);
         }
     }
 }
 
-/// Gives a file that no longer changes a second name, or makes a copy where that cannot be done.
+/// Hard-links an immutable file, or copies it if links are not possible.
 pub(crate) fn link_or_copy(from: &Path, to: &Path) -> Result<(), FileError> {
     match fs::hard_link(from, to) {
         Ok(()) => Ok(()),
-        // Another disk, or a file system without second names.
+        // A different file system, or one without hard links.
         Err(_) => copy(from, to),
     }
 }
 
-/// Copies a file and forces the copy to the disk.
+/// Copies a file and syncs the copy.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), FileError> {
     fs::copy(from, to).and_then(|_| File::open(to)?.sync_all()).on_file("copy", to)
 }
 
-/// Makes sure that a new, renamed or removed name outlives a power cut.
+/// Syncs the parent directory, so that a new, renamed or removed name survives a power cut.
 pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) => File::open(parent)?.sync_all(),
@@ -239,7 +243,7 @@ pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The files of a directory that are named by a number and have this extension (any, if it is empty), by number.
+/// Files of a directory whose name is a number with this extension (any, if it is empty), by number.
 pub(crate) fn numbered(directory: &Path, extension: &str) -> Result<Vec<(u64, PathBuf)>, FileError> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).on_file("list", directory)? {

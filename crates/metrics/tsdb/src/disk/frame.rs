@@ -1,37 +1,38 @@
-//! How everything is written to files: frames with a checksum, which a reader finds again behind damage.
+//! The format of all files: frames with a checksum, which a reader can find again after damage.
 //!
-//! A frame is a mark, its kind, the length of its payload and a CRC-32 of all of these, then the payload. Where a frame does not
-//! hold, the reader looks for the next place where one does; what lies between is damage, and all else is kept.
+//! A frame is a magic byte, its kind, the length of its payload, a CRC-32 of all of these and of the payload, then the
+//! payload. If a frame is invalid, the reader searches for the next valid one; the bytes in between are damage, and
+//! everything else is used.
 
 use std::ops::Range;
 
-/// First byte of every frame; not part of ASCII and no common filler.
+/// First byte of each frame; not ASCII and not a common filler.
 const MARK: u8 = 0xc7;
-/// Mark, kind, length, checksum.
+/// Magic byte, kind, length, checksum.
 pub(crate) const HEADER_BYTES: usize = 10;
-/// Longest payload.
+/// Maximum size of a payload.
 pub(crate) const MAX_PAYLOAD_BYTES: usize = 16 * 1_024 * 1_024;
 
-/// What a frame holds.
+/// Kind of a frame's content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Version of the format; the first frame of a file.
+    /// Version of the format; first frame of a file.
     Header,
-    /// Labels of a series, under a number that holds for the file.
+    /// Labels of a series, with its number in this file.
     Series,
     /// Samples of several series.
     Samples,
     /// A sealed chunk.
     Chunk,
-    /// What follows, up to the end of the file, does not build on any earlier log file.
+    /// From here to the end, the file does not depend on earlier log files.
     Checkpoint,
     /// Unsealed samples of a series.
     Unsealed,
-    /// What is said about a metric family.
+    /// Metadata of a metric family.
     Metadata,
     /// Native histograms of several series.
     Histograms,
-    /// Unsealed native histograms of a series, and its newest one.
+    /// Unsealed native histograms of a series, and its last one.
     UnsealedHistograms,
 }
 
@@ -67,7 +68,7 @@ impl Kind {
     }
 }
 
-/// Appends a frame whose payload `write` appends.
+/// Appends a frame; `write` appends its payload.
 pub(crate) fn put_frame(out: &mut Vec<u8>, kind: Kind, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; HEADER_BYTES]);
@@ -88,7 +89,7 @@ fn checksum(kind: u8, length: [u8; 4], payload: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// The frame at the beginning of the bytes: its kind and payload.
+/// The frame at the start of the bytes: its kind and payload.
 pub(crate) fn frame_at(bytes: &[u8]) -> Option<(Kind, &[u8])> {
     let (header, rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
     let [mark, code, l0, l1, l2, l3, c0, c1, c2, c3] = *header;
@@ -102,20 +103,20 @@ pub(crate) fn frame_at(bytes: &[u8]) -> Option<(Kind, &[u8])> {
     (checksum(code, length, payload) == u32::from_le_bytes([c0, c1, c2, c3])).then_some((kind, payload))
 }
 
-/// What a scan comes across.
+/// An item of a scan.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found<'a> {
-    /// A frame and where it lies, header included.
+    /// A frame and its range, including the header.
     Frame { kind: Kind, payload: &'a [u8], range: Range<usize> },
-    /// Bytes that are no frame.
+    /// Bytes that are not a valid frame.
     Damage {
         range: Range<usize>,
-        /// Nothing follows.
+        /// Whether they reach the end of the file.
         at_end: bool,
     },
 }
 
-/// Goes through the content of a file.
+/// Iterates over the frames of a file.
 #[derive(Debug)]
 pub(crate) struct Scan<'a> {
     bytes: &'a [u8],

@@ -1,4 +1,4 @@
-//! What the log says: each append as frames, and checkpoints.
+//! Content of the log: each append as frames, and checkpoints.
 
 use std::collections::HashSet;
 
@@ -13,27 +13,28 @@ use crate::{
     series::Series,
 };
 
-/// Samples in one frame at most: what one damaged place can cost.
+/// Maximum number of samples in a frame: the most that one damaged place can cost.
 const FRAME_SAMPLES: usize = 2_048;
-/// Bytes of histograms after which a frame takes no more.
+/// A frame with this many bytes of histograms is full.
 const FRAME_HISTOGRAM_BYTES: usize = 256 * 1_024;
 
-/// Puts appends into frames, each of which builds on what the log says before. Touches no file.
+/// Encodes appends into frames that may depend on earlier frames of the log. Does no I/O.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    /// What the header of each file tells.
+    /// Written to the header of each file.
     out_of_order_ms: i64,
     /// Series whose labels are in the log since the last checkpoint.
     defined: HashSet<SeriesId>,
 }
 
 impl Journal {
-    /// For a log that has said nothing yet.
+    /// For an empty log.
     pub(crate) fn new(out_of_order_ms: i64) -> Self {
         Journal { out_of_order_ms, defined: HashSet::new() }
     }
 
-    /// Adds frames for series that samples follow of. `series_of` gives a series as it is without them.
+    /// Appends frames for the series of the samples that follow. `series_of` returns a series in its state before those
+    /// samples.
     pub(crate) fn put_series<'a>(
         &mut self,
         out: &mut Vec<u8>,
@@ -54,7 +55,7 @@ impl Journal {
         }
     }
 
-    /// Adds frames for samples of series that the log knows.
+    /// Appends frames for samples of series that are defined in the log.
     pub(crate) fn put_samples(out: &mut Vec<u8>, parts: &[Part]) {
         for part in parts {
             match part {
@@ -77,14 +78,14 @@ impl Journal {
         }
     }
 
-    /// Adds frames for what is said about metric families.
+    /// Appends frames for the metadata of metric families.
     pub(crate) fn put_metadata<'a>(out: &mut Vec<u8>, families: impl Iterator<Item = (&'a str, &'a Metadata)>) {
         for (family, about) in families {
             put_frame(out, Kind::Metadata, |out| metadata::encode(out, family, about));
         }
     }
 
-    /// What a new log file begins with: everything that is not sealed.
+    /// The start of a new log file: everything that is not sealed.
     pub(crate) fn checkpoint(&self, head: &Head) -> Vec<u8> {
         let mut content = file_header(self.out_of_order_ms);
         put_frame(&mut content, Kind::Checkpoint, |_| {});
@@ -103,14 +104,14 @@ impl Journal {
         content
     }
 
-    /// Lets what follows build on a checkpoint of the head as it is now. If that never comes to the disk, what follows can be read
-    /// behind the log as it was, too: it only tells some labels once more.
+    /// Makes the following frames depend on a checkpoint of the current head. If that checkpoint is never written, the
+    /// frames can also follow the old log: they only repeat the labels of some series.
     pub(crate) fn build_on_checkpoint(&mut self, head: &Head) {
         self.defined = head.iter().filter(|(_, series)| series.unsealed_samples() > 0).map(|(id, _)| id).collect();
     }
 }
 
-/// What every log file begins with.
+/// The header of each log file.
 pub(crate) fn file_header(out_of_order_ms: i64) -> Vec<u8> {
     let mut header = Vec::new();
     put_frame(&mut header, Kind::Header, |out| put_log_header(out, out_of_order_ms));

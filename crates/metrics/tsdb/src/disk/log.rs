@@ -1,8 +1,8 @@
-//! The log: every append is written here before it is acknowledged.
+//! The write-ahead log: an append is written here before it is acknowledged.
 //!
-//! Appends put their frames into a queue and go on; whoever needs to know that they are written writes all that waits, so that many
-//! share one write. What is written is forced to the disk later and by another thread, or, where every append is to wait for that, by
-//! the first of those who wait.
+//! Appends put their frames into a queue and go on. A caller that needs them to be written writes the whole queue, so
+//! that many appends share one write. The sync to disk follows later on another thread; if each append must wait for
+//! it, the first waiting caller syncs for all.
 
 use std::{
     fs::{self, File},
@@ -25,24 +25,24 @@ use super::{
 };
 use crate::error::{FileError, OnFile};
 
-/// The log is due for a checkpoint at this size, or at twice the size of the last checkpoint if that is more.
+/// A checkpoint is due at this size, or at twice the size of the last checkpoint if that is more.
 const CHECKPOINT_BYTES: u64 = 4 * 1_024 * 1_024;
-/// Log files after which a checkpoint is due, whatever their size.
+/// Number of log files at which a checkpoint is due, regardless of their size.
 const CHECKPOINT_FILES: usize = 8;
-/// Copied at once from one log file to the next.
+/// Bytes to copy at once from one log file to the next.
 const COPY_BYTES: usize = 1_024 * 1_024;
-/// What is copied while appends wait for it is at most about this much.
+/// Maximum number of bytes to copy while appends wait, approximately.
 const LAST_COPY_BYTES: u64 = 64 * 1_024;
-/// Rounds of copying before appends wait for the rest, however much it is.
+/// Number of copy rounds before appends wait for the rest, regardless of its size.
 const COPY_ROUNDS: usize = 8;
 
-/// A place in everything that this log was ever given, in bytes.
+/// A byte position in the stream of everything ever appended to this log.
 pub(crate) type Position = u64;
 
-/// Why something is not in the log, or not for sure.
+/// Why frames are not, or not certainly, in the log.
 #[derive(Debug)]
 pub(crate) enum Unwritten {
-    /// The disk refused. What waits goes on waiting.
+    /// The disk returned an error. The frames stay in the queue.
     Refused(FileError),
     /// The disk did not answer in time.
     Late,
@@ -59,16 +59,16 @@ impl From<FileError> for Unwritten {
 pub(crate) struct Log {
     directory: PathBuf,
     device: Arc<Device>,
-    /// Every append waits until the disk itself has it.
+    /// Whether each append waits for the sync to disk.
     is_strict: bool,
     header: Vec<u8>,
-    /// Held for an instant only.
+    /// Only locked for an instant.
     queue: Mutex<Queue>,
-    /// Held while something is written; never by one who holds a lock that readers need.
+    /// Locked while something is written; never by a caller that holds a lock that readers need.
     files: Mutex<Files>,
-    /// Up to where everything is on the disk itself. Held while it is forced there.
+    /// Position up to which everything is synced. Locked during a sync.
     synced: Mutex<Position>,
-    /// Mirrors, for those who must not wait.
+    /// Copies of positions, for callers that must not wait for a lock.
     queued: AtomicU64,
     written: AtomicU64,
     bytes: AtomicU64,
@@ -79,7 +79,7 @@ pub(crate) struct Log {
     is_failing: AtomicBool,
 }
 
-/// What waits to be written.
+/// Frames to write.
 #[derive(Debug, Default)]
 struct Queue {
     waiting: Vec<u8>,
@@ -88,29 +88,30 @@ struct Queue {
 
 #[derive(Debug)]
 struct Files {
-    /// The file that grows; made by the first append.
+    /// The current file; created by the first append.
     current: Option<LogFile>,
     /// Older files since the last checkpoint.
     older: Vec<PathBuf>,
     older_bytes: u64,
     next_number: u64,
-    /// Taken from the queue, and not written yet.
+    /// Taken from the queue, but not written yet.
     taken: Vec<u8>,
     written: Position,
 }
 
-/// The file that grows.
+/// The current file.
 #[derive(Debug)]
 struct LogFile {
     path: PathBuf,
     file: Arc<File>,
     bytes: u64,
-    /// Its name outlives a power cut.
+    /// Whether its name survives a power cut.
     is_named: bool,
 }
 
 impl Log {
-    /// A log that goes on after the files there are. With a `sync_interval` of zero, [`Log::write`] waits for the disk itself.
+    /// A log that continues after the existing files. With a `sync_interval` of zero, [`Log::write`] waits for the
+    /// sync.
     pub(crate) fn new(
         directory: PathBuf,
         sync_interval: Duration,
@@ -142,12 +143,12 @@ impl Log {
         Ok(log)
     }
 
-    /// Bytes of all log files.
+    /// Size of all log files in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Bytes that wait to be written.
+    /// Bytes in the queue.
     pub(crate) fn waiting(&self) -> u64 {
         self.queued.load(Ordering::Acquire).saturating_sub(self.written.load(Ordering::Acquire))
     }
@@ -157,7 +158,7 @@ impl Log {
         self.is_failing.load(Ordering::Relaxed)
     }
 
-    /// Whether it is time for a checkpoint.
+    /// Whether a checkpoint is due.
     pub(crate) fn wants_checkpoint(&self) -> bool {
         let (bytes, last) = (self.bytes(), self.checkpoint_bytes.load(Ordering::Relaxed));
         let limit = CHECKPOINT_BYTES.max(last.saturating_mul(2)).saturating_add(last);
@@ -170,8 +171,8 @@ impl Log {
         self.deferred_until_bytes.store(self.bytes() + CHECKPOINT_BYTES / 4, Ordering::Relaxed);
     }
 
-    /// Puts frames at the end of what is to be written, and gives the place behind them. Waits for nothing; to be called in the order
-    /// in which the frames build on each other.
+    /// Appends frames to the queue, and returns the position after them. Does not block. Calls must be in the order in
+    /// which the frames depend on each other.
     pub(crate) fn queue(&self, frames: Vec<u8>) -> Position {
         let mut queue = self.queue.lock();
         queue.end += length(&frames);
@@ -184,12 +185,12 @@ impl Log {
         queue.end
     }
 
-    /// The place behind everything that was queued.
+    /// The position after everything in the queue.
     pub(crate) fn end(&self) -> Position {
         self.queued.load(Ordering::Acquire)
     }
 
-    /// Waits until everything before a place is safe from the end of the process, and, if the log is strict, from a power cut.
+    /// Waits until everything before a position survives the end of the process and, if the log is strict, a power cut.
     pub(crate) fn write(&self, position: Position, patience: Duration) -> Result<(), Unwritten> {
         if self.written.load(Ordering::Acquire) < position {
             let mut files = self.files.try_lock_for(patience).ok_or(Unwritten::Late)?;
@@ -206,14 +207,14 @@ impl Log {
         Ok(())
     }
 
-    /// Writes all that waits, however long it takes.
+    /// Writes the whole queue, without a timeout.
     pub(crate) fn write_all(&self) -> Result<(), FileError> {
         self.write_waiting(&mut self.files.lock())
     }
 
-    /// Writes all that waits.
+    /// Writes the whole queue.
     fn write_waiting(&self, files: &mut Files) -> Result<(), FileError> {
-        // Twice, as something may be left of a time when it failed.
+        // Twice, because `taken` may hold the rest of a failed write.
         for _ in 0..2 {
             if files.taken.is_empty() {
                 files.taken = std::mem::take(&mut self.queue.lock().waiting);
@@ -229,7 +230,7 @@ impl Log {
         Ok(())
     }
 
-    /// Writes at the end; on an error the end stays where it was.
+    /// Writes at the end of the file; on an error the end does not move.
     fn write_taken(&self, files: &mut Files) -> Result<(), FileError> {
         let current = match files.current.take() {
             Some(current) => current,
@@ -246,7 +247,7 @@ impl Log {
         let written = self.device.ask(Request::Write, &current.path, || current.file.write_all_at(taken, end));
         if let Err(error) = written {
             if let Err(cut) = current.file.set_len(end) {
-                // The next write overwrites what is there; until then a start finds a torn end.
+                // The next write overwrites the incomplete one; until then a start finds a torn end.
                 tracing::warn!(path = %current.path.display(), error = %cut, "cannot cut off an incomplete write");
             }
             return Err(error);
@@ -258,7 +259,7 @@ impl Log {
         Ok(())
     }
 
-    /// Forces everything that is written to the disk.
+    /// Syncs everything that is written.
     pub(crate) fn sync(&self) -> Result<(), FileError> {
         self.sync_written(self.synced.lock())
     }
@@ -284,8 +285,9 @@ impl Log {
         Ok(())
     }
 
-    /// Puts a checkpoint in the place of the log up to the place at which it was taken; what came since follows it. Everything before
-    /// that place must be written, and all chunks sealed then must be on disk. Appends wait for a short copy within memory only.
+    /// Replaces the log up to `taken_at` by a checkpoint taken there; later frames follow it. Everything before that
+    /// position must be written, and all chunks that were sealed then must be on disk. Appends only wait while a short
+    /// rest is copied.
     pub(crate) fn install_checkpoint(&self, content: &[u8], taken_at: Position) -> Result<(), FileError> {
         let (path, unfinished) = {
             let mut files = self.files.lock();
@@ -300,20 +302,20 @@ impl Log {
                 self.checkpoint_bytes.store(length(content), Ordering::Relaxed);
                 self.deferred_until_bytes.store(0, Ordering::Relaxed);
                 for path in outdated {
-                    // One that stays is ignored by the next start, because a later file has a checkpoint, and then removed.
+                    // The next start ignores and then removes a leftover, because a later file has a checkpoint.
                     fs::remove_file(&path).on_file("remove", &path)?;
                 }
                 Ok(())
             }
             Err(error) => {
-                // What is left of it only takes room; if even that fails, the next start removes it.
+                // A leftover only wastes space; if this fails, the next start removes it.
                 let _ = fs::remove_file(&unfinished);
                 Err(error)
             }
         }
     }
 
-    /// Writes the new file and lets appends go on there; gives the files that it replaces.
+    /// Writes the new file and switches appends to it; returns the replaced files.
     fn copy_over(
         &self,
         content: &[u8],
@@ -345,7 +347,7 @@ impl Log {
         }
     }
 
-    /// Copies the rest and lets appends go on in the new file.
+    /// Copies the rest and switches appends to the new file.
     fn switch(
         &self,
         files: &mut Files,
@@ -359,7 +361,7 @@ impl Log {
             let (source, from, until) = files.since(copied_to);
             bytes += copy(&source, from, until, &file, bytes).on_file("write", unfinished)?;
             if self.is_strict {
-                // It was on the disk already, and has to stay there.
+                // It was synced in the old file, so it must be in the new one too.
                 self.device.ask(Request::Sync, unfinished, || file.sync_data())?;
             }
         }
@@ -376,7 +378,7 @@ impl Log {
         self.directory.join(format!("{number:08}.log"))
     }
 
-    /// Keeps the mirrors true.
+    /// Updates the copies of the positions.
     fn note(&self, files: &Files) {
         self.written.store(files.written, Ordering::Release);
         let bytes = files.older_bytes + files.current.as_ref().map_or(0, |current| current.bytes);
@@ -386,7 +388,7 @@ impl Log {
 }
 
 impl Files {
-    /// Where in the growing file everything since a place is; nothing if there is no such file.
+    /// The range of the current file that holds everything since a position; empty if there is no such file.
     fn since(&self, position: Position) -> (Option<Arc<File>>, u64, u64) {
         let Some(current) = &self.current else { return (None, 0, 0) };
         let from = current.bytes.saturating_sub(self.written.saturating_sub(position));
@@ -394,7 +396,7 @@ impl Files {
     }
 }
 
-/// Copies a part of a log file to a position in the next one; gives how much.
+/// Copies a range of a log file to a position in the next one; returns its length.
 fn copy(source: &Option<Arc<File>>, from: u64, until: u64, target: &File, at: u64) -> io::Result<u64> {
     let Some(source) = source else { return Ok(0) };
     let mut copied = 0;
@@ -409,11 +411,11 @@ fn copy(source: &Option<Arc<File>>, from: u64, until: u64, target: &File, at: u6
     Ok(copied)
 }
 
-/// Makes a log file with its header.
+/// Creates a log file with its header.
 fn start_file(path: &Path, header: &[u8]) -> io::Result<LogFile> {
     let file = File::options().create(true).truncate(true).read(true).write(true).open(path)?;
     if let Err(error) = file.write_all_at(header, 0) {
-        // Without its header it would be found damaged.
+        // Without its header it would be reported as damaged.
         let _ = fs::remove_file(path);
         return Err(error);
     }

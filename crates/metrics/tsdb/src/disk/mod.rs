@@ -1,14 +1,14 @@
 //! Files of a data directory.
 //!
 //! ```text
-//! LOCK            held by the process that has the directory open
+//! LOCK            locked by the process that has the directory open
 //! FORMAT          version of the format
-//! log/N.log       what was appended, in order, since the last checkpoint
+//! log/N.log       appends since the last checkpoint, in order
 //! chunks/N.chunks sealed chunks, each file with the labels of its series
-//! damaged/        what was set aside
+//! damaged/        damaged files that were moved aside
 //! ```
-//! Everything but the two small files is a sequence of frames ([`frame`]). A log begins again with a checkpoint: the unsealed
-//! samples of all series, after which the older logs are removed. Each file can be read without the others.
+//! All files except the two small ones are sequences of frames ([`frame`]). A checkpoint starts a new log: it contains the
+//! unsealed samples of all series, so that the older logs can be removed. Each file can be read without the others.
 
 pub(crate) mod chunks;
 pub(crate) mod device;

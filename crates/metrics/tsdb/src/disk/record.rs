@@ -1,4 +1,4 @@
-//! What the payloads of frames are: labels, samples, unsealed series.
+//! Encoding of frame payloads: labels, samples, unsealed series.
 
 use std::sync::Arc;
 
@@ -15,29 +15,30 @@ use crate::{
     varint::{Cursor, length, put_bytes, put_float, put_signed, put_varint},
 };
 
-/// The format that this version writes. The first one had no native histograms; otherwise it is the same, and is read as it is.
+/// The format version that we write. Version 1 had no native histograms but is otherwise the same, and we read it.
 pub(crate) const FORMAT_VERSION: u64 = 2;
 
-/// A file's first frame: the version of its format and, if it was made of other files, the numbers of those.
+/// A file's first frame: the version of its format and, after a compaction, the numbers of the replaced files.
 pub(crate) fn put_header(out: &mut Vec<u8>, replaces: &[FileNumber]) {
     put_varint(out, FORMAT_VERSION);
     put_varint(out, length(replaces));
     replaces.iter().for_each(|number| put_varint(out, u64::from(number.get())));
 }
 
-/// Version of the format that a header tells.
+/// Version of the format in a header.
 pub(crate) fn header_version(payload: &[u8]) -> Option<u64> {
     Cursor::new(payload).varint()
 }
 
-/// A log's first frame: as [`put_header`], and how late a sample may be in it. Samples that are too late are in the log too, because
-/// they are written before they are looked at; a start with another setting must come to the same decision.
+/// A log's first frame: like [`put_header`], with the maximum lateness of samples. The log also contains samples that
+/// are too late, because it is written before they are checked; after a restart with another setting, replay must reach
+/// the same decisions.
 pub(crate) fn put_log_header(out: &mut Vec<u8>, out_of_order_ms: i64) {
     put_header(out, &[]);
     put_signed(out, out_of_order_ms);
 }
 
-/// How late a sample may be in a log, if its header tells.
+/// The maximum lateness of samples in a log, if its header has it.
 pub(crate) fn header_out_of_order(payload: &[u8]) -> Option<i64> {
     let mut cursor = Cursor::new(payload);
     let _version = cursor.varint()?;
@@ -46,7 +47,7 @@ pub(crate) fn header_out_of_order(payload: &[u8]) -> Option<i64> {
     cursor.signed()
 }
 
-/// The files that a file takes the place of.
+/// The files that a file replaces.
 pub(crate) fn header_replaces(payload: &[u8]) -> Option<Vec<FileNumber>> {
     let mut cursor = Cursor::new(payload);
     let _version = cursor.varint()?;
@@ -54,7 +55,7 @@ pub(crate) fn header_replaces(payload: &[u8]) -> Option<Vec<FileNumber>> {
     (0..count).map(|_| FileNumber::new(cursor.u32()?)).collect()
 }
 
-/// A series' number in this file, its labels and, where it matters for what follows in the file, its newest sample until then.
+/// A series' number in this file, its labels and, if later frames depend on it, its last sample before them.
 pub(crate) fn put_series(out: &mut Vec<u8>, id: SeriesId, labels: &Labels, newest: Option<(i64, f64)>) {
     put_varint(out, u64::from(id));
     put_varint(out, length(labels.pairs()));
@@ -88,7 +89,7 @@ pub(crate) fn read_series(payload: &[u8]) -> Option<SeriesRecord> {
     Some(SeriesRecord { id, labels: Labels::new(pairs), newest })
 }
 
-/// Samples, each as differences to the one before.
+/// Samples, each as differences to the previous one.
 pub(crate) fn put_samples(out: &mut Vec<u8>, entries: &[Entry]) {
     put_varint(out, length(entries));
     let (mut last_id, mut last_time) = (0_i64, 0_i64);
@@ -105,7 +106,7 @@ pub(crate) fn put_samples(out: &mut Vec<u8>, entries: &[Entry]) {
 pub(crate) fn read_samples(payload: &[u8]) -> Option<Vec<Entry>> {
     let mut cursor = Cursor::new(payload);
     let count = usize::try_from(cursor.varint()?).ok()?;
-    // A sample takes three bytes at least, so the count of a damaged payload asks for no more than that.
+    // A sample needs at least three bytes, so that a damaged count cannot allocate more than this.
     let mut entries = Vec::with_capacity(count.min(payload.len() / 3));
     let (mut id, mut time) = (0_i64, 0_i64);
     for _ in 0..count {
@@ -116,7 +117,7 @@ pub(crate) fn read_samples(payload: &[u8]) -> Option<Vec<Entry>> {
     Some(entries)
 }
 
-/// Histograms, as many as `room` bytes hold, and one at least; gives how many.
+/// Histograms, as many as fit into `room` bytes but at least one; returns their number.
 pub(crate) fn put_histograms(out: &mut Vec<u8>, entries: &[HistogramEntry], room: usize) -> usize {
     let end = out.len().saturating_add(room);
     let (mut last_id, mut last_time) = (0_i64, 0_i64);
@@ -160,11 +161,11 @@ pub(crate) fn read_chunk(payload: &[u8]) -> Option<(SeriesId, &[u8])> {
     Some((cursor.u32()?, cursor.rest()))
 }
 
-/// The samples of a series that are in no sealed chunk.
+/// The samples of a series that are not in a sealed chunk.
 pub(crate) fn put_unsealed(out: &mut Vec<u8>, id: SeriesId, series: &Series) {
     put_varint(out, u64::from(id));
     let mut open = Columns::default();
-    // A chunk in memory that does not decode would be a fault of ours; what it yields is what there is.
+    // A chunk in memory that does not decode is a bug; we use the samples before the error.
     let _ = series.open.snapshot().decode(&mut open);
     let mut late = Columns::default();
     series.late.iter().for_each(|(time, value)| late.push(*time, *value));
@@ -173,7 +174,7 @@ pub(crate) fn put_unsealed(out: &mut Vec<u8>, id: SeriesId, series: &Series) {
     }
 }
 
-/// The newest histogram of a series and, if `unsealed`, those that are in no sealed chunk.
+/// The last histogram of a series and, if `unsealed`, those that are not in a sealed chunk.
 pub(crate) fn put_unsealed_histograms(out: &mut Vec<u8>, id: SeriesId, histograms: &Histograms, unsealed: bool) {
     put_varint(out, u64::from(id));
     let newest: &[(i64, Arc<Histogram>)] = histograms.newest.as_slice();
@@ -218,7 +219,7 @@ pub(crate) fn read_unsealed_histograms(payload: &[u8]) -> Option<UnsealedHistogr
     Some(UnsealedHistograms { id, open, newest: newest.into_iter().next(), late })
 }
 
-/// Reads what [`put_unsealed`] wrote: the series' number, the open chunk's samples, the late ones.
+/// Reads what [`put_unsealed`] wrote: the number of the series, the samples of its open chunk, its late samples.
 pub(crate) fn read_unsealed(payload: &[u8]) -> Option<(SeriesId, Columns, Columns)> {
     let mut cursor = Cursor::new(payload);
     let id = cursor.u32()?;

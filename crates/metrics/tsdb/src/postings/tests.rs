@@ -29,7 +29,7 @@ fn selected(postings: &Postings, sets: &[Labels], matchers: &[Matcher]) -> Vec<S
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
-    /// Whatever way is chosen, the result is that of trying each series.
+    /// Each plan gives the same result as testing each series.
     #[test]
     fn selecting_is_trying_each_series(
         sets in prop::collection::vec(prop::collection::vec(("[abc]", "[xyz]{0,2}"), 0..4), 0..40),

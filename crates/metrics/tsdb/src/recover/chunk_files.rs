@@ -1,4 +1,4 @@
-//! The files of chunks at a start: which chunks there are, and what is good of a damaged file.
+//! Recovery of chunk files: indexes the chunks, and salvages the intact part of damaged files.
 
 use std::{
     collections::BTreeSet,
@@ -37,7 +37,7 @@ impl Recovery<'_> {
             fs::remove_file(outdated).on_file("remove", outdated)?;
         }
         files.retain(|(number, _)| !replaced.contains(number));
-        // The newest first, so that it is known early which chunks are young.
+        // The newest first, so that we know early which chunks are in the head window.
         files.reverse();
         for (number, path) in files {
             let Some(number) = u32::try_from(number).ok().and_then(FileNumber::new) else { continue };
@@ -59,7 +59,7 @@ impl Recovery<'_> {
         self.head.newest.map_or(i64::MIN, |newest| newest.saturating_sub(millis(self.options.head_window)))
     }
 
-    /// Adds the chunks of a file. A damaged file is replaced by one of what is good in it.
+    /// Adds the chunks of a file. A damaged file is replaced by one with its intact chunks.
     fn index_file(&mut self, number: FileNumber, path: &Path, content: &[u8]) -> Result<(), OpenError> {
         let known = self.result.damage.len();
         let mut numbers = Numbers::new();
@@ -108,20 +108,20 @@ impl Recovery<'_> {
         Ok(())
     }
 
-    /// Sets a damaged file aside and puts what is good of it in its place; `false` if that did not work.
+    /// Moves a damaged file aside and replaces it by its intact part; `false` if that failed.
     fn keep_good_part(&self, path: &Path, content: &[u8], good: &[Range<usize>]) -> bool {
         let clean: Vec<u8> = good.iter().filter_map(|range| content.get(range.clone())).flatten().copied().collect();
         match self.directory.set_aside(path).and_then(|()| replace(path, &clean)) {
             Ok(_) => true,
             Err(error) => {
-                // What is good in it can be read where it is; the next start tries again.
+                // The intact part is readable where it is; the next start tries again.
                 tracing::warn!(%error, "cannot set a damaged file aside");
                 false
             }
         }
     }
 
-    /// Adds a chunk on disk, or notes that one which the replay of the log has sealed again is there already.
+    /// Adds a chunk on disk; if the replay of the log has sealed the same chunk again, only records its location.
     fn add_run(&mut self, chunk: &FoundChunk, place: ChunkPlace) {
         let young = self.young_since();
         let Some(series) = chunk.id.and_then(|id| self.head.series_mut(id)) else { return };
@@ -142,7 +142,7 @@ impl Recovery<'_> {
         }
     }
 
-    /// Finds the newest sample of series whose newest is in a sealed chunk.
+    /// Finds the last sample of series whose last sample is in a sealed chunk.
     pub(super) fn complete_newest(&mut self) {
         let files = self.head.files.clone();
         for (_, series) in self.head.iter_mut() {
@@ -153,7 +153,7 @@ impl Recovery<'_> {
             let last = run.last;
             let chunk = load(run, &files).ok().and_then(|bytes| SealedChunk::from_bytes(bytes).ok());
             let (mut floats, mut histograms) = (Columns::default(), HistogramColumn::new());
-            // If the value is lost, only whether a repeated sample is a duplicate cannot be told.
+            // If the value is lost, we only cannot say whether a repeated sample is a duplicate.
             let _ = chunk.map(|chunk| {
                 if chunk.has_histograms() {
                     chunk.decode_histograms(last, last, &mut histograms)
@@ -169,16 +169,16 @@ impl Recovery<'_> {
     }
 }
 
-/// A chunk found in a file.
+/// A chunk in a file.
 struct FoundChunk<'a> {
-    /// `None` for a series beyond any number.
+    /// `None` for a series without a number, because there are too many.
     id: Option<SeriesId>,
     first: i64,
     last: i64,
     count: u32,
     bytes: &'a [u8],
     frame: Range<usize>,
-    /// Where the frame begins once what is damaged before it is cut out.
+    /// Offset of the frame in the file after damaged parts are removed.
     clean_offset: usize,
 }
 
@@ -191,7 +191,7 @@ impl<'a> FoundChunk<'a> {
     }
 }
 
-/// The files that a file of chunks takes the place of; none if it cannot be read.
+/// The files that a chunk file replaces; none if it is unreadable.
 fn replaced_by(path: &Path) -> Vec<FileNumber> {
     let beginning = beginning(path);
     match frame_at(&beginning) {

@@ -1,4 +1,5 @@
-//! A disk that does not answer: nobody waits for it who need not. Each test would hang, and be ended, where somebody does.
+//! Tests with a disk that does not answer: only callers that must wait for it do. If another one does, the test hangs
+//! and is killed.
 
 use std::{
     fs,
@@ -43,7 +44,7 @@ fn batch(at: u32) -> Vec<Incoming> {
     points(1, at).into_iter().map(incoming).collect()
 }
 
-/// How many samples each series has; all have as many, and the right ones.
+/// Number of samples of each series; checks that all have the same number and the right values.
 fn count(store: &Store) -> usize {
     let found = store.select(&[Matcher::equal(METRIC_NAME, "slow")], i64::MIN, i64::MAX).unwrap();
     let lengths: Vec<usize> = found.iter().map(|series| series.timestamps.len()).collect();
@@ -55,19 +56,19 @@ fn count(store: &Store) -> usize {
     lengths.first().copied().unwrap_or(0)
 }
 
-/// Does something on another thread, and gives what tells that it is done.
+/// Runs something on another thread, and returns a receiver of its result.
 fn begin<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> mpsc::Receiver<T> {
-    let (tell, told) = mpsc::channel();
-    thread::spawn(move || tell.send(act()));
-    told
+    let (sender, done) = mpsc::channel();
+    thread::spawn(move || sender.send(act()));
+    done
 }
 
-/// What has to be done without the disk.
+/// Runs something that must not wait for the disk.
 fn at_once<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
     begin(act).recv_timeout(Duration::from_secs(30)).expect("it does not wait for the disk")
 }
 
-/// Keeps a kind of requests until it goes, so that a test that fails ends.
+/// Holds a kind of request until it is dropped, so that a failing test ends.
 struct Held(Store);
 
 impl Drop for Held {
@@ -81,26 +82,26 @@ fn hold(store: &Store, request: Request) -> Held {
     Held(store.clone())
 }
 
-/// Waits until the disk is asked for something.
+/// Waits until there is a disk request.
 fn until_asked(store: &Store) {
     while store.stats().disk_waiting.is_zero() {
         thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// Everything that readers do.
+/// All kinds of reads.
 fn read_all(store: &Store) -> usize {
     let store = store.clone();
     at_once(move || {
         let whole = (i64::MIN, i64::MAX);
         let labels = (store.label_names(&[], whole.0, whole.1), store.label_values("series", &[], whole.0, whole.1));
-        let told = (store.metadata(), store.cardinality(10), store.stats(), store.damage());
-        drop((store.series(&[], whole.0, whole.1), labels, told));
+        let rest = (store.metadata(), store.cardinality(10), store.stats(), store.damage());
+        drop((store.series(&[], whole.0, whole.1), labels, rest));
         count(&store)
     })
 }
 
-/// Opens what is in the directory now, as if the process had been killed.
+/// Opens a copy of the directory, as after the process was killed.
 fn after_a_crash(directory: &Path) -> usize {
     let copy = tempfile::tempdir().unwrap();
     for folder in ["log", "chunks"] {
@@ -172,7 +173,7 @@ fn what_waits_for_the_disk_is_bounded() {
     let store = Store::open(directory.path(), options).unwrap();
     let held = hold(&store, Request::Write);
     store.ingest_unawaited(&batch(0)).unwrap();
-    // The store's own thread is the one that the disk keeps.
+    // The store's own thread is the one that is blocked by the disk.
     until_asked(&store);
     let mut taken = 1;
     while store.ingest_unawaited(&batch(taken)).is_ok() {
@@ -258,7 +259,7 @@ fn a_checkpoint_that_fails_costs_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
     (0..150).for_each(|at| fill(&store, at));
-    // A directory in the way of the file.
+    // A directory with the name of the file.
     let blocked = directory.path().join("log/00000002.tmp");
     fs::create_dir(&blocked).unwrap();
     store.shared().checkpoint(store.shared().disk.as_ref().unwrap()).unwrap_err();
@@ -322,7 +323,7 @@ fn a_copy_is_of_one_moment() {
         let after = acknowledged.load(Ordering::Relaxed) + 1;
         let copied = Store::open(&copy, StoreOptions::default()).unwrap();
         assert_eq!(copied.damage(), []);
-        // Of each series as many, which is checked.
+        // Each series has the same number, which `count` checks.
         assert!((before..=after).contains(&count(&copied)), "{} is not in {before}..={after}", count(&copied));
         fill(&copied, u32::try_from(count(&copied)).unwrap());
     }
@@ -331,7 +332,7 @@ fn a_copy_is_of_one_moment() {
     assert_eq!(count(&store), acknowledged.load(Ordering::Relaxed));
 }
 
-/// The process that is killed: its disk is never forced. Does nothing when run by itself.
+/// The process to kill: its disk never syncs. Does nothing when it runs as a normal test.
 #[test]
 fn process_with_a_slow_disk() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
@@ -360,11 +361,11 @@ fn what_a_slow_disk_acknowledged_survives_a_kill() {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let mut told = lines.filter_map(|line| line.strip_prefix("acknowledged ")?.parse::<usize>().ok());
-        let seen = told.nth(20 + round * 37);
+        let mut acknowledgements = lines.filter_map(|line| line.strip_prefix("acknowledged ")?.parse::<usize>().ok());
+        let seen = acknowledgements.nth(20 + round * 37);
         child.kill().unwrap();
         child.wait().unwrap();
-        let acknowledged = told.last().or(seen).expect("something was acknowledged");
+        let acknowledged = acknowledgements.last().or(seen).expect("something was acknowledged");
         let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
         assert!(count(&store) > acknowledged, "round {round}: {} of {acknowledged}", count(&store));
     }

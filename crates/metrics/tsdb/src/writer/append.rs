@@ -1,5 +1,5 @@
-//! A batch of samples on its way in: their series found or made, then to the log's queue, then to memory. Touches no disk, except to
-//! compare late samples with chunks that have left memory.
+//! Appends a batch of samples: finds or creates their series, writes to the log's queue, then to memory. Does no disk
+//! I/O, except to compare late samples with chunks that are not in memory.
 
 use std::{sync::Arc, time::Instant};
 
@@ -20,9 +20,9 @@ use crate::{
     read::load,
 };
 
-/// Samples added between two chances for readers.
+/// Number of samples to append before the lock is released for readers.
 const APPLY_SAMPLES: usize = 16_384;
-/// Bytes that an append is expected to need in the log, at most.
+/// Maximum size of the buffer that is reserved for an append, in bytes.
 const MAX_USUAL_BYTES: usize = 256 * 1_024;
 
 impl Writer {
@@ -58,7 +58,7 @@ impl Writer {
             return without(batch, &refused, |rest| self.ingest(head, rest));
         }
         let (mut floats, mut histograms) = (Vec::new(), Vec::new());
-        // Samples of one kind that follow each other, told by how many there are; of the first kind there may be none.
+        // Lengths of alternating runs of floats and histograms; the first one, of floats, may be empty.
         let mut lengths: Vec<usize> = vec![0];
         for (sample, id) in batch.iter().zip(&self.ids) {
             let (id, time) = (*id, sample.timestamp_ms);
@@ -114,8 +114,8 @@ impl Writer {
         tally.result
     }
 
-    /// Notes what of a batch, all but the refused, is of times that somebody had read. Called once readers see the batch, so that who reads
-    /// before that learns of it.
+    /// Records the stored samples of a batch at times that had already been read. Call it once readers see the batch,
+    /// so that a reader that came earlier is informed.
     fn note_late(&self, head: &RwLock<Head>, parts: &[Part], refused: &[Refused]) {
         let until = self.late.read_until();
         let samples = parts.iter().flat_map(|part| part.times());
@@ -126,7 +126,7 @@ impl Writer {
             return;
         }
         let mut by_name: HashMap<Option<Arc<str>>, TimeBounds> = HashMap::new();
-        // Samples of a series follow each other in a backlog.
+        // In a backlog, samples of the same series are consecutive.
         let mut of_one: Option<(SeriesId, TimeBounds)> = None;
         let head = head.read();
         let mut add = |(id, span): (SeriesId, TimeBounds)| {
@@ -148,8 +148,8 @@ impl Writer {
         self.late.note(Instant::now(), by_name);
     }
 
-    /// Fills `ids` with the numbers of the samples' series, which are added where they are new; gives the samples of new series that
-    /// are beyond the limit.
+    /// Fills `ids` with the numbers of the samples' series, which are created if necessary; returns the samples of new
+    /// series beyond the limit.
     fn resolve<T>(&mut self, head: &RwLock<Head>, samples: &[T], labels_of: impl Fn(&T) -> &Labels) -> Vec<Refused> {
         self.ids.clear();
         self.ids.shrink_to(APPLY_SAMPLES);
@@ -161,7 +161,7 @@ impl Writer {
             for (position, sample) in samples.iter().enumerate() {
                 let labels = labels_of(sample);
                 let id = match last {
-                    // Batches sorted by series share the labels: no need to hash them again.
+                    // Batches sorted by series share the labels, so that we need not hash them again.
                     Some((before, id)) if std::ptr::eq(before.pairs(), labels.pairs()) => id,
                     _ => head.id_of(labels),
                 };
@@ -196,8 +196,8 @@ impl Writer {
     }
 }
 
-/// Adds frames for those samples that were not refused. A start could not tell again why the others were: what they were compared with may
-/// be in no log any more.
+/// Adds frames for samples that were not rejected. A replay could not reject the others again, because the samples they
+/// were compared with may not be in the log any more.
 fn put_stored(frames: &mut Vec<u8>, parts: &[Part], refused: &[Refused]) {
     if refused.is_empty() {
         return Journal::put_samples(frames, parts);
@@ -221,20 +221,20 @@ fn put_stored(frames: &mut Vec<u8>, parts: &[Part], refused: &[Refused]) {
     }
 }
 
-/// Adds samples to memory. Chunks that they are to be compared with are read while no reader waits.
+/// Appends samples to memory. Chunks to compare them with are loaded without the lock.
 fn apply(head: &RwLock<Head>, mut part: Part, out_of_order_ms: i64, tally: &mut Tally) {
     let mut found = None;
     loop {
         let stopped = {
             let mut head = head.write();
-            // Under the same lock, so that nobody takes them out of memory before they are used.
+            // Under the same lock, so that nobody releases them before they are used.
             let looked_up = found.take().is_some_and(|(id, runs)| head.give(id, runs));
             head.apply(part, out_of_order_ms, tally, looked_up)
         };
         let Some(NotInMemory { position, id, mut runs }) = stopped else { return };
         let files = head.read().files.clone();
         for run in &mut runs {
-            // One that cannot be read is told when it is asked for.
+            // If it is unreadable, a later read reports it.
             run.bytes = load(run, &files).ok();
         }
         part = part.behind(position);
@@ -242,7 +242,7 @@ fn apply(head: &RwLock<Head>, mut part: Part, out_of_order_ms: i64, tally: &mut 
     }
 }
 
-/// Appends the samples of a batch that are not refused already, and tells of all.
+/// Appends those samples of a batch that are not rejected already, and returns the result for all.
 fn without<T: Clone>(batch: &[T], refused: &[Refused], append: impl FnOnce(&[T]) -> Ingested) -> Ingested {
     let is_refused = |position: usize| refused.binary_search_by_key(&position, |refused| refused.position).is_ok();
     let rest = batch.iter().enumerate().filter(|(position, _)| !is_refused(*position));

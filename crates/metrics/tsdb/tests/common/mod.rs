@@ -1,4 +1,4 @@
-//! Shorthands of the tests.
+//! Helpers of the tests.
 #![allow(dead_code)] // Not every test needs every one.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // Clippy takes helpers of tests for something else.
 
@@ -11,7 +11,7 @@ use labels::{Labels, Matcher};
 use timeseries::{Point, Sample, SeriesSamples, SeriesSource, histogram::Histogram};
 use tsdb::{Incoming, Store};
 
-/// Time between two scrapes.
+/// Scrape interval.
 pub(crate) const STEP_MS: i64 = 15_000;
 /// Time of the first scrape.
 pub(crate) const START_MS: i64 = 1_700_000_000_000;
@@ -26,7 +26,7 @@ pub(crate) fn incoming(name: &str, job: &str, timestamp_ms: i64, value: Sample) 
     Incoming { labels: Labels::new([("__name__", name), ("job", job)]), timestamp_ms, value }
 }
 
-/// A histogram told from nothing but a number.
+/// A histogram computed from a number.
 pub(crate) fn histogram(number: f64) -> Sample {
     let positive = (0..8).map(|index| (index, number + f64::from(index) + 1.0)).collect();
     let negative = vec![(-3, number * 2.0 + 1.0)];
@@ -55,13 +55,13 @@ pub(crate) fn many_labels(count: u32) -> Vec<Labels> {
     (0..count).map(|number| Labels::new([("__name__", "scraped".to_owned()), ("number", number.to_string())])).collect()
 }
 
-/// What a series had at a scrape, told from nothing but its number and the scrape's.
+/// The value of a series at a scrape, computed from their numbers.
 pub(crate) fn value_of(series: u32, scrape: u32) -> f64 {
     let mixed = (u64::from(series) << 32 | u64::from(scrape)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     match series % 3 {
         0 => f64::from(scrape) * 3.0,
         1 => f64::from(u32::try_from(mixed >> 48).unwrap()) / 100.0,
-        // Full of digits, so that files grow.
+        // Many digits, so that files grow.
         _ => f64::from(u32::try_from(mixed >> 32).unwrap()) / 7.0,
     }
 }
@@ -76,7 +76,7 @@ pub(crate) fn scrape(labels: &[Labels], scrape: u32) -> Vec<Point> {
         .collect()
 }
 
-/// Checks that whatever is stored is what was scraped, and counts it by series.
+/// Checks that all stored values are those of the scrapes; returns the number of samples per series.
 pub(crate) fn check_scraped(store: &Store, labels: &[Labels]) -> Vec<usize> {
     let found = store.select(&[equal("__name__", "scraped")], i64::MIN, i64::MAX).unwrap();
     let mut counts = vec![0; labels.len()];
@@ -94,7 +94,7 @@ pub(crate) fn check_scraped(store: &Store, labels: &[Labels]) -> Vec<usize> {
     counts
 }
 
-/// The files of a kind, the oldest first.
+/// The files of a kind, oldest first.
 pub(crate) fn files(directory: &Path, kind: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(directory.join(kind)).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -1,7 +1,7 @@
-//! Accepts connections and hands their requests to the dialect's routes.
+//! Accepts connections and passes their requests to the dialect's routes.
 //!
-//! Not `axum::serve`, because the daemon's bad manners must be possible: to refuse connections while it restarts, and to
-//! close one without an answer where the real handler panics.
+//! Not `axum::serve`, because two faults of the real daemon need more control: it refuses connections while it
+//! restarts, and closes a connection without an answer if a handler panics.
 
 use std::{convert::Infallible, io, sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use tower::ServiceExt;
 
 use super::{Dialect, FaultKind, admin, coded, documented, respond::NoAnswer, shared::Shared};
 
-/// Time for the head of a request, and how long an idle connection is kept.
+/// Timeout for the head of a request, and for an idle connection.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>) {
@@ -28,7 +28,7 @@ pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>) {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    // Too many open files and the like: try again when some are closed.
+                    // Too many open files, for example: retry when some are closed.
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
@@ -50,7 +50,7 @@ pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>) {
 }
 
 async fn serve(stream: TcpStream, routes: Router) {
-    // Small messages must not wait for the one before them to be acknowledged.
+    // A small message must not wait for the acknowledgement of the previous one.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
     }
@@ -59,7 +59,7 @@ async fn serve(stream: TcpStream, routes: Router) {
         async move {
             let answer: Result<_, Infallible> = routes.oneshot(request.map(Body::new)).await;
             let mut answer = answer.unwrap_or_else(|never| match never {});
-            // The daemon checks methods by hand and names none; axum adds this one outside of all layers.
+            // The daemon checks methods by hand and sends no `Allow` header; axum adds it outside of all layers.
             answer.headers_mut().remove(header::ALLOW);
             if answer.extensions().get::<NoAnswer>().is_some() {
                 return Err(io::Error::other("the handler panicked"));

@@ -1,4 +1,4 @@
-//! `/sim/*`: how tests and demonstrations cause things. Never asks for a key and is no part of any dialect.
+//! `/sim/*`: routes by which tests and demos cause events. They need no key and belong to no dialect.
 
 use std::sync::Arc;
 
@@ -65,13 +65,13 @@ async fn heal(State(shared): State<Arc<Shared>>) -> StatusCode {
     StatusCode::NO_CONTENT
 }
 
-/// Sends a message to all sockets as it is.
+/// Sends a message unchanged to all sockets.
 async fn say(State(shared): State<Arc<Shared>>, Json(message): Json<serde_json::Value>) -> StatusCode {
     shared.send(message.to_string());
     StatusCode::NO_CONTENT
 }
 
-/// Body of `POST /sim/jobs`; what is missing is made up.
+/// Body of `POST /sim/jobs`; missing fields get random values.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct NewJob {
@@ -81,17 +81,17 @@ struct NewJob {
     job_type: Option<String>,
     vm_path: Option<String>,
     bytes_total: Option<u64>,
-    /// `pending` and `running`, or `completed` and `failed` for a job that was there before.
+    /// `pending` or `running`, or `completed` or `failed` for a job that ended in the past.
     status: Option<String>,
     manual: Option<bool>,
-    /// When one that was there before ended.
+    /// Time since the end of a job in the past.
     ended_seconds_ago: Option<f64>,
-    /// How long it had run until then.
+    /// Duration of a job in the past.
     ran_seconds: Option<f64>,
 }
 
 impl NewJob {
-    /// How it ended, how long ago and after what time, in milliseconds, if it was there before.
+    /// The result of a job in the past, the time since its end and its duration in milliseconds; `None` for a new job.
     fn end(&self) -> Result<Option<(End, i64, i64)>, String> {
         let end = match self.status.as_deref() {
             Some("completed") => End::Completed,

@@ -1,4 +1,4 @@
-//! Who may ask: keys and sessions, as each dialect checks them.
+//! Authentication: keys and sessions, as each dialect checks them.
 
 use std::{
     collections::VecDeque,
@@ -16,14 +16,14 @@ use tokio::time::Instant;
 
 use super::{respond::text_error, shared::Shared};
 
-/// Sessions kept at once; the oldest makes room.
+/// Maximum number of sessions; above it the oldest is removed.
 const SESSION_LIMIT: usize = 1_000;
-/// How long a session lasts.
+/// Lifetime of a session.
 pub(super) const SESSION_TIME: Duration = Duration::from_secs(24 * 3_600);
-/// What a query parameter looks like in which a key may travel.
+/// Query parameters that may contain a key.
 const KEY_PARAMETERS: [&str; 2] = ["api_key", "token"];
 
-/// Tokens that `/api/login` handed out.
+/// Tokens issued by `/api/login`.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
     tokens: Mutex<VecDeque<(String, Instant)>>,
@@ -81,7 +81,7 @@ fn unauthorized() -> Response {
     text_error(StatusCode::UNAUTHORIZED, "unauthorized")
 }
 
-/// The documented rule: one key, however it is carried, for HTTP and the socket alike.
+/// The documented rule: one key, in any of the supported forms, for HTTP and the socket.
 pub(super) async fn documented(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let Some(key) = &shared.options.api_key else { return next.run(request).await };
     let open = matches!(request.uri().path(), "/health" | "/api/v1/health");
@@ -106,7 +106,7 @@ pub(super) async fn coded(State(shared): State<Arc<Shared>>, request: Request, n
     }
 }
 
-/// The coded rule for the socket: the key only, and never as a bearer token. Answers with the refusal.
+/// The coded rule for the socket: only the key, and not as a bearer token. Returns the rejection.
 pub(super) fn refuse_socket(shared: &Shared, headers: &HeaderMap, uri: &Uri) -> Option<Response> {
     let Some(key) = &shared.options.api_key else { return None };
     if key.is_empty() {
@@ -116,7 +116,8 @@ pub(super) fn refuse_socket(shared: &Shared, headers: &HeaderMap, uri: &Uri) -> 
     (carried != Some(key.as_str())).then(unauthorized)
 }
 
-/// Whether the coded daemon accepts an origin: none is fine, else one of the list, or below a `*.` entry.
+/// Whether the coded daemon accepts the request's origin: no origin is accepted, otherwise it must be in the list or
+/// match a `*.` entry.
 pub(super) fn origin_allowed(allowed: &[String], headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };

@@ -1,4 +1,4 @@
-//! Moves the world with the clock and feeds the sockets at the dialect's pace.
+//! Advances the world with the clock and sends messages at the dialect's intervals.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,7 +7,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::{Dialect, coded, documented, shared::Shared};
 use crate::world::TICK_MS;
 
-/// Ticks of the driver in a second.
+/// Ticks per second.
 const TICKS_A_SECOND: u64 = 4;
 
 pub(super) async fn run(shared: Arc<Shared>) {
@@ -22,7 +22,7 @@ pub(super) async fn run(shared: Arc<Shared>) {
         count += 1;
         let sockets = shared.sockets();
         shared.change(|world| world.set_clients(sockets as u64));
-        // Nobody connected, nothing built.
+        // Without sockets no message is built.
         if sockets == 0 || !count.is_multiple_of(TICKS_A_SECOND) {
             continue;
         }

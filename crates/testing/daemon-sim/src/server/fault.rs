@@ -1,4 +1,4 @@
-//! Misbehaviour on request.
+//! Faults on request.
 
 use std::{
     str::FromStr,
@@ -11,33 +11,33 @@ use tokio::time::Instant;
 
 use super::UnknownName;
 
-/// Largest message that `huge_frame` makes.
+/// Maximum size of the message of `huge_frame`.
 const HUGE_LIMIT: usize = 256 << 20;
-/// Its usual size.
+/// Its default size.
 const HUGE_USUAL: usize = 16 << 20;
-/// Usual delay of `slow`.
+/// Default delay of `slow`.
 const SLOW_USUAL: Duration = Duration::from_millis(3_000);
 
-/// A way to misbehave.
+/// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
-    /// Cuts open sockets.
+    /// Closes open sockets.
     DropSocket,
-    /// Sockets stay open and send nothing.
+    /// Sockets stay open but send nothing.
     Silence,
-    /// Sends what is not JSON.
+    /// Sends a message that is not JSON.
     Garbage,
     /// Sends one very large message.
     HugeFrame,
     /// Answers 500.
     #[serde(rename = "http_500")]
     Http500,
-    /// Forgets everything, cuts sockets and refuses connections.
+    /// Deletes all state, closes sockets and refuses connections.
     Restart,
-    /// Answers late.
+    /// Delays answers.
     Slow,
-    /// Refuses new sockets.
+    /// Rejects new sockets.
     RefuseUpgrade,
 }
 
@@ -68,31 +68,31 @@ impl FaultKind {
         }
     }
 
-    /// Whether it happens once when no duration is given, rather than until it is ended.
+    /// Whether the fault happens once if no duration is given; the others last until they are ended.
     fn is_momentary(self) -> bool {
         matches!(self, FaultKind::DropSocket | FaultKind::Garbage | FaultKind::HugeFrame | FaultKind::Restart)
     }
 }
 
-/// A fault as it is asked for.
+/// A requested fault.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fault {
-    /// What to do.
+    /// Its kind.
     pub kind: FaultKind,
-    /// For how long; 0 means once, or until ended.
+    /// Its duration; 0 means once, or until ended.
     #[serde(default)]
     pub seconds: f64,
-    /// Size of a `huge_frame`, 16 MiB if not given, at most 256 MiB.
+    /// Size of a `huge_frame`: 16 MiB by default, at most 256 MiB.
     #[serde(default)]
     pub bytes: Option<usize>,
-    /// Delay of `slow`, 3000 if not given.
+    /// Delay of `slow`, 3000 by default.
     #[serde(default)]
     pub delay_ms: Option<u64>,
 }
 
 impl Fault {
-    /// A fault of this kind with the usual details; `seconds` 0 means once, or until ended.
+    /// A fault of this kind with default details; `seconds` 0 means once, or until ended.
     #[must_use]
     pub fn new(kind: FaultKind, seconds: f64) -> Self {
         Fault { kind, seconds, bytes: None, delay_ms: None }
@@ -120,7 +120,7 @@ impl FromStr for Fault {
     }
 }
 
-/// Which faults are on, and until when.
+/// The active faults and their ends.
 #[derive(Debug)]
 pub(super) struct FaultBoard {
     on: Mutex<Vec<On>>,
@@ -129,7 +129,7 @@ pub(super) struct FaultBoard {
 #[derive(Debug, Clone, Copy)]
 struct On {
     fault: Fault,
-    /// `None` = until ended.
+    /// `None`: until ended.
     until: Option<Instant>,
 }
 
@@ -160,12 +160,12 @@ impl FaultBoard {
         self.find(kind).is_some()
     }
 
-    /// How late answers are to be now.
+    /// The current delay of answers.
     pub(super) fn delay(&self) -> Option<Duration> {
         self.find(FaultKind::Slow).map(|fault| fault.delay_ms.map_or(SLOW_USUAL, Duration::from_millis))
     }
 
-    /// Names of the faults that are on.
+    /// Names of the active faults.
     pub(super) fn names(&self) -> Vec<&'static str> {
         FaultKind::ALL.into_iter().filter(|kind| self.is_on(*kind)).map(FaultKind::name).collect()
     }

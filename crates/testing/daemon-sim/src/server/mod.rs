@@ -1,4 +1,4 @@
-//! A simulated daemon on a socket: one [`Simulator`] serves one world in one dialect.
+//! A simulated daemon on a network socket: one [`Simulator`] serves one world in one dialect.
 
 mod accept;
 mod admin;
@@ -30,14 +30,14 @@ use crate::world::{Profile, USUAL_JOBS_PER_MINUTE, World, WorldOptions};
 pub use fault::{Fault, FaultKind};
 use shared::{Shared, wall_ms};
 
-/// How the daemon speaks.
+/// The dialect of the daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Dialect {
-    /// As the binary behaves when built as it is.
+    /// The behaviour of the unmodified binary.
     Stock,
     /// The same code, embedded with metrics and authentication.
     Custom,
-    /// As the HyperSDK documents describe it.
+    /// The behaviour that the HyperSDK documents describe.
     #[default]
     Documented,
 }
@@ -53,7 +53,7 @@ impl Dialect {
         }
     }
 
-    /// The kind of world behind it.
+    /// The kind of world of this dialect.
     #[must_use]
     pub fn profile(self) -> Profile {
         match self {
@@ -63,7 +63,7 @@ impl Dialect {
     }
 }
 
-/// A word that names nothing here.
+/// An unknown name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown {what} {given:?}: use one of {known}")]
 pub struct UnknownName {
@@ -90,23 +90,24 @@ impl FromStr for Dialect {
 pub struct SimOptions {
     /// Address to listen on; port 0 takes any free one.
     pub listen: SocketAddr,
-    /// How it speaks.
+    /// The dialect.
     pub dialect: Dialect,
-    /// Same seed, same world.
+    /// The same seed gives the same world.
     pub seed: u64,
-    /// Jobs submitted a minute, on average.
+    /// Average number of jobs submitted per minute.
     pub jobs_per_minute: f64,
-    /// Key that requests must carry (`custom`, `documented`). `custom` with an empty key accepts sessions only, as the code does.
+    /// Key that requests must contain (`custom`, `documented`). `custom` with an empty key accepts only sessions, as
+    /// the code does.
     pub api_key: Option<String>,
-    /// Origins that may open the socket (`custom`); `*.example.com` stands for all below it.
+    /// Origins that may open the socket (`custom`); `*.example.com` matches all subdomains.
     pub allowed_origins: Vec<String>,
-    /// Zone of the daemon's clock, minutes east of UTC (`stock`, `custom`).
+    /// Time zone of the daemon, minutes east of UTC (`stock`, `custom`).
     pub utc_offset_minutes: i32,
-    /// Time at which the world begins to be live, milliseconds since the Unix epoch; the present if `None`.
+    /// Time at which the world becomes live, in milliseconds since the Unix epoch; `None` means now.
     pub start_ms: Option<i64>,
-    /// Time simulated before that, so that there are jobs from the start. Not used with a world that has its own history.
+    /// Time simulated before that, so that there are jobs at the start. Not used if the world has its own history.
     pub warm_up: Duration,
-    /// Faults that are on from the start.
+    /// Faults that are active at the start.
     pub faults: Vec<Fault>,
 }
 
@@ -128,7 +129,7 @@ impl Default for SimOptions {
 }
 
 impl SimOptions {
-    /// The world that these options ask for, with its clock at `start_ms`.
+    /// A world with these options, whose clock starts at `start_ms`.
     #[must_use]
     pub fn world(&self, start_ms: i64) -> World {
         let profile = self.dialect.profile();
@@ -137,13 +138,13 @@ impl SimOptions {
             start_ms,
             jobs_per_minute: self.jobs_per_minute,
             profile,
-            // The real daemon never forgets a job; this one does so late enough that nobody notices.
+            // The real daemon never forgets a job; the simulator does so late enough that no client notices.
             remember: if profile == Profile::Daemon { 5_000 } else { 400 },
         })
     }
 }
 
-/// What a socket is told right after it opened.
+/// The messages that a socket gets right after it opened.
 fn first_messages(shared: &Shared) -> Vec<String> {
     match shared.options.dialect {
         Dialect::Stock | Dialect::Custom => coded::first_messages(shared),
@@ -154,17 +155,17 @@ fn first_messages(shared: &Shared) -> Vec<String> {
 /// Why a simulator did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address cannot be listened on.
+    /// The simulator cannot listen on the address.
     #[error("cannot listen on {addr}: {source}")]
     Listen {
-        /// The address asked for.
+        /// The requested address.
         addr: SocketAddr,
-        /// The system's reason.
+        /// The system's error.
         source: io::Error,
     },
 }
 
-/// A running simulated daemon. Its tasks end with [`Simulator::shutdown`]; dropping it ends them too, without waiting.
+/// A running simulated daemon. [`Simulator::shutdown`] ends its tasks; dropping it ends them too, without waiting.
 #[derive(Debug)]
 pub struct Simulator {
     addr: SocketAddr,
@@ -174,10 +175,9 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Starts a daemon with a world of its own.
+    /// Starts a daemon with a new world.
     ///
-    /// # Errors
-    /// [`StartError::Listen`] if the address cannot be listened on.
+    /// # Errors [`StartError::Listen`] if it cannot listen on the address.
     pub async fn start(options: SimOptions) -> Result<Self, StartError> {
         let live_ms = options.start_ms.unwrap_or_else(wall_ms);
         let warm_up_ms = i64::try_from(options.warm_up.as_millis()).unwrap_or(0);
@@ -186,10 +186,9 @@ impl Simulator {
         Self::start_with(options, world).await
     }
 
-    /// Starts a daemon that goes on with this world, which should be at the present (or at `start_ms`).
+    /// Starts a daemon that continues this world, whose clock should be at the present (or at `start_ms`).
     ///
-    /// # Errors
-    /// [`StartError::Listen`] if the address cannot be listened on.
+    /// # Errors [`StartError::Listen`] if it cannot listen on the address.
     pub async fn start_with(options: SimOptions, mut world: World) -> Result<Self, StartError> {
         let listen_error = |source| StartError::Listen { addr: options.listen, source };
         let listener = TcpListener::bind(options.listen).await.map_err(listen_error)?;
@@ -205,18 +204,18 @@ impl Simulator {
         Ok(Simulator { addr, shared, tasks, stop: stop.drop_guard() })
     }
 
-    /// The address it listens on.
+    /// The listen address.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Looks at the world or changes it; what changes goes out on the sockets at once.
+    /// Reads or changes the world; changes are sent on the sockets immediately.
     pub fn with_world<R>(&self, act: impl FnOnce(&mut World) -> R) -> R {
         self.shared.change(act)
     }
 
-    /// Makes it misbehave.
+    /// Starts a fault.
     pub fn inject(&self, fault: Fault) {
         self.shared.inject(fault);
     }
@@ -232,7 +231,7 @@ impl Simulator {
         self.shared.sockets()
     }
 
-    /// Cuts every connection and waits until all its tasks have ended.
+    /// Closes every connection and waits until all tasks have ended.
     pub async fn shutdown(self) {
         drop(self.stop);
         self.tasks.close();

@@ -1,4 +1,4 @@
-//! Answers in the forms that the daemon uses: JSON, its two kinds of errors, and none at all.
+//! Answers in the formats of the daemon: JSON, its two kinds of errors, and no answer at all.
 
 use axum::{
     extract::{State, rejection::BytesRejection},
@@ -17,18 +17,18 @@ use super::{
 };
 use crate::go_format::{go_json, utc_millis};
 
-/// Marks an answer that is not to be sent: the connection is closed instead.
+/// Marks an answer that must not be sent: the connection is closed instead.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NoAnswer;
 
-/// An answer that is none.
+/// A response that closes the connection without an answer.
 pub(super) fn no_answer() -> Response {
     let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
     response.extensions_mut().insert(NoAnswer);
     response
 }
 
-/// JSON as Go's encoder writes it.
+/// JSON in the format of Go's encoder.
 pub(super) fn json_answer(status: StatusCode, body: &impl Serialize) -> Response {
     (status, [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], go_json(body)).into_response()
 }
@@ -38,14 +38,14 @@ pub(super) fn json_ok(body: &impl Serialize) -> Response {
     json_answer(StatusCode::OK, body)
 }
 
-/// Adds a key to a JSON object; one whose value is `None` stays absent.
+/// Adds a key to a JSON object; a key with the value `None` is not added.
 pub(super) fn put(object: &mut Value, key: &str, value: Option<Value>) {
     if let (Value::Object(object), Some(value)) = (object, value) {
         object.insert(key.to_owned(), value);
     }
 }
 
-/// A bare text, as `http.Error` writes it.
+/// A plain text, in the format of `http.Error`.
 pub(super) fn text_error(status: StatusCode, text: &str) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8")),
@@ -54,12 +54,12 @@ pub(super) fn text_error(status: StatusCode, text: &str) -> Response {
     (status, headers, format!("{text}\n")).into_response()
 }
 
-/// 405 in the daemon's words.
+/// 405 with the daemon's text.
 pub(super) fn method_not_allowed() -> Response {
     text_error(StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
 }
 
-/// 404 in the daemon's words.
+/// 404 with the daemon's text.
 pub(super) async fn not_found() -> Response {
     text_error(StatusCode::NOT_FOUND, "404 page not found")
 }
@@ -75,15 +75,15 @@ impl Shared {
     }
 }
 
-/// Largest body that the daemon reads.
+/// Maximum size of a body that the daemon reads.
 pub(super) const BODY_LIMIT: usize = 10 << 20;
 
-/// Why a body could not be read, in the words of the daemon.
+/// The daemon's text for a body that could not be read.
 pub(super) fn body_error(rejection: &BytesRejection) -> &'static str {
     if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE { "http: request body too large" } else { "unexpected EOF" }
 }
 
-/// Carries out the faults that concern every request: late answers, and errors.
+/// Applies the faults that affect every request: delays and errors.
 pub(super) async fn misbehave(
     State(shared): State<Arc<Shared>>,
     request: axum::extract::Request,

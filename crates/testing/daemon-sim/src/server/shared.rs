@@ -1,4 +1,4 @@
-//! What the tasks of one simulator share.
+//! State shared by the tasks of one simulator.
 
 use std::{
     sync::{
@@ -26,18 +26,19 @@ use crate::{
     world::{Event, World},
 };
 
-/// Messages a slow socket may be behind; beyond that it misses the oldest. Room for one progress of many jobs.
+/// Messages that wait for a slow socket; above this, the oldest are lost. Large enough for one progress message of many
+/// jobs.
 const FEED_QUEUE: usize = 8_192;
 
 /// A message for every socket.
 #[derive(Debug, Clone)]
 pub(super) struct FeedMessage {
     pub(super) text: Utf8Bytes,
-    /// Sent in one frame, whatever its size and dialect.
+    /// Sent in one frame, whatever its size and the dialect.
     pub(super) in_one_frame: bool,
 }
 
-/// The state behind every request. The world is locked for a computation at a time, never while waiting.
+/// The state behind every request. The world is locked only for a computation, never while waiting.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) options: SimOptions,
@@ -45,7 +46,7 @@ pub(super) struct Shared {
     world: Mutex<World>,
     clock: Clock,
     feed: broadcast::Sender<FeedMessage>,
-    /// Raised to cut all sockets.
+    /// Incremented to close all sockets.
     cut: watch::Sender<u64>,
     sockets: AtomicUsize,
     pub(super) faults: FaultBoard,
@@ -77,13 +78,13 @@ impl Shared {
         }
     }
 
-    /// Looks at the world, brought up to the present.
+    /// Advances the world to the present, then reads or changes it.
     pub(super) fn change<R>(&self, act: impl FnOnce(&mut World) -> R) -> R {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         world.advance_to(self.clock.now_ms());
         let result = act(&mut world);
         let events = world.take_events();
-        // Sent under the lock, so that messages keep the order of the changes; sending does not wait.
+        // Sent under the lock, so that messages have the order of the changes; sending does not block.
         self.publish(&events, world.now_ms());
         result
     }
@@ -98,16 +99,16 @@ impl Shared {
 
     /// Sends a message to all sockets.
     pub(super) fn send(&self, text: String) {
-        // No receiver is no fault: nobody is connected.
+        // No receiver is no error: no client is connected.
         let _ = self.feed.send(FeedMessage { text: text.into(), in_one_frame: false });
     }
 
-    /// Subscribes to what [`Shared::send`] sends.
+    /// Subscribes to the messages of [`Shared::send`].
     pub(super) fn listen(&self) -> broadcast::Receiver<FeedMessage> {
         self.feed.subscribe()
     }
 
-    /// Changes when sockets are to be cut.
+    /// Changes when sockets must be closed.
     pub(super) fn cuts(&self) -> watch::Receiver<u64> {
         self.cut.subscribe()
     }
@@ -131,7 +132,7 @@ impl Shared {
         }
     }
 
-    /// A valid message of a type that nobody knows, padded to so many bytes.
+    /// A valid message of an unknown type, padded to this size.
     fn huge_message(&self, bytes: usize) -> String {
         let head = r#"{"type":"padding","timestamp":"1970-01-01T00:00:00Z","data":{"padding":""#;
         let tail = "\"}}\n";
@@ -142,14 +143,14 @@ impl Shared {
         self.sockets.load(Ordering::Relaxed)
     }
 
-    /// Counts a socket for as long as the guard lives.
+    /// Counts a socket as long as the guard lives.
     pub(super) fn count_socket(&self) -> SocketCount<'_> {
         self.sockets.fetch_add(1, Ordering::Relaxed);
         SocketCount(&self.sockets)
     }
 }
 
-/// What a `garbage` fault sends.
+/// The message of a `garbage` fault.
 pub(super) const GARBAGE: &str = "{\"type\":\"metrics\",\"data\":{\"raw\":{\"jobs_active\":NaN,,]\u{0}";
 
 /// One open socket.
@@ -161,7 +162,8 @@ impl Drop for SocketCount<'_> {
     }
 }
 
-/// The time of the simulated daemon: begins where the options say and goes on evenly, whatever the machine's clock does.
+/// The clock of the simulated daemon: starts at the configured time and runs steadily, whatever the machine's clock
+/// does.
 #[derive(Debug)]
 struct Clock {
     live_ms: i64,

@@ -1,4 +1,4 @@
-//! The live feed's socket: the upgrade, and one task for each that is open.
+//! The live feed's socket: the upgrade, and one task per open socket.
 
 use std::{sync::Arc, time::Duration};
 
@@ -39,16 +39,16 @@ use super::{
 
 /// How often the server pings.
 const PING_EVERY: Duration = Duration::from_secs(54);
-/// A connection without a pong for so long is dead. Nothing but a pong counts.
+/// A connection without a pong for this time is closed. Only pongs count.
 const PONG_WITHIN: Duration = Duration::from_secs(60);
-/// Time for a message to be written.
+/// Timeout for writing a message.
 const WRITE_WITHIN: Duration = Duration::from_secs(10);
-/// The coded daemon's write buffer: longer messages come in fragments of this size.
+/// The coded daemon's write buffer: longer messages are sent in fragments of this size.
 const FRAGMENT: usize = 1_024;
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
-/// Answers a request for the socket. Authentication and origin are checked before this is called.
+/// Answers an upgrade request. Authentication and origin are checked before.
 pub(super) fn upgrade(shared: &Arc<Shared>, mut request: Request) -> Response {
     if shared.faults.is_on(FaultKind::RefuseUpgrade) {
         return text_error(StatusCode::SERVICE_UNAVAILABLE, "upgrade refused (asked for)");
@@ -83,7 +83,7 @@ pub(super) fn upgrade(shared: &Arc<Shared>, mut request: Request) -> Response {
     (StatusCode::SWITCHING_PROTOCOLS, headers, Body::empty()).into_response()
 }
 
-/// The answer to the client's key, if the request is a proper handshake.
+/// The answer to the client's key, if the request is a valid handshake.
 fn accept_key(headers: &HeaderMap) -> Option<HeaderValue> {
     let has = |name: header::HeaderName, word: &str| {
         headers
@@ -108,10 +108,10 @@ async fn run(shared: &Shared, upgraded: Upgraded) {
     if let Err(error) = feed(shared, &mut socket).await {
         tracing::debug!(%error, "socket ended");
     }
-    // Dropped without a close frame, as the real daemon does.
+    // Dropped without a close frame, as in the real daemon.
 }
 
-/// Sends the feed until the client goes, falls silent, or a fault cuts the socket.
+/// Sends the feed until the client disconnects or is silent, or a fault closes the socket.
 async fn feed(shared: &Shared, socket: &mut Socket) -> Result<(), tungstenite::Error> {
     let mut messages = shared.listen();
     let mut cuts = shared.cuts();
@@ -132,13 +132,13 @@ async fn feed(shared: &Shared, socket: &mut Socket) -> Result<(), tungstenite::E
             },
             message = messages.recv() => match message {
                 Ok(message) => say(shared, socket, message, fragmented).await?,
-                // Too slow: what was missed is missed, as with the real daemon.
+                // The client is too slow: it misses these messages, as with the real daemon.
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return Ok(()),
             },
             incoming = socket.next() => match incoming {
                 Some(Ok(Message::Pong(_))) => dead_at = Instant::now() + PONG_WITHIN,
-                // Whatever a client says is read and ignored.
+                // Messages of a client are read and ignored.
                 Some(Ok(_)) => {}
                 Some(Err(error)) => return Err(error),
                 None => return Ok(()),
@@ -167,7 +167,7 @@ async fn say(
     }
 }
 
-/// A text message in frames of [`FRAGMENT`] bytes; the last one is final, and empty if nothing is left for it.
+/// A text message in frames of [`FRAGMENT`] bytes; the last one is final, and may be empty.
 fn fragments(mut rest: Bytes) -> Vec<Frame> {
     let mut frames = Vec::with_capacity(rest.len() / FRAGMENT + 1);
     let mut kind = Data::Text;

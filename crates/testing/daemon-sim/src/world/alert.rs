@@ -1,4 +1,4 @@
-//! The alert rules of the HyperSDK documents, as far as the daemon can check them on itself.
+//! The alert rules of the HyperSDK documents, as far as the daemon can check them itself.
 
 use std::collections::VecDeque;
 
@@ -11,29 +11,29 @@ use crate::number::real;
 
 /// How often the rules are checked.
 pub(crate) const CHECK_MS: i64 = 5_000;
-/// Samples kept for rates: five minutes and the newest.
+/// Stored samples for rates: five minutes and the newest.
 const WINDOW: usize = 61;
 
-/// An alert that began to fire.
+/// An alert that started to fire.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alert {
     /// Name of the rule.
     pub name: &'static str,
     /// `warning` or `critical`.
     pub severity: &'static str,
-    /// Provider, for rules that look at one.
+    /// Provider, for rules about one provider.
     pub provider: Option<Provider>,
     /// One sentence.
     pub summary: &'static str,
-    /// What was measured, in the unit of the threshold.
+    /// The measured value, in the unit of the threshold.
     pub value: f64,
-    /// What it must exceed.
+    /// The threshold.
     pub threshold: f64,
-    /// When it was first exceeded, milliseconds since the Unix epoch.
+    /// When the threshold was first exceeded, in milliseconds since the Unix epoch.
     pub active_ms: i64,
 }
 
-/// A rule: fires when `measure` has exceeded the threshold for a time.
+/// A rule: fires when `measure` has exceeded the threshold for some time.
 struct Rule {
     name: &'static str,
     severity: &'static str,
@@ -128,7 +128,7 @@ static RULES: [Rule; 10] = [
     },
 ];
 
-/// What rates are made of, at one instant.
+/// The counters from which rates are computed, at one instant.
 #[derive(Debug, Clone, Default)]
 struct Point {
     completed: [f64; 6],
@@ -147,7 +147,7 @@ struct Now<'a> {
 }
 
 impl Now<'_> {
-    /// Failed among ended jobs of the last five minutes; 0 with fewer than five, which prove nothing.
+    /// Ratio of failed jobs among those that ended in the last five minutes; 0 with fewer than five, which are too few.
     fn failure_ratio(&self, provider: Option<usize>) -> f64 {
         let grown = |new: &[f64; 6], old: &[f64; 6]| -> f64 {
             let mine = |position: &usize| provider.is_none_or(|wanted| wanted == *position);
@@ -175,11 +175,11 @@ fn ratio(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
 
-/// Where each rule stands.
+/// The state of each rule.
 #[derive(Debug, Clone)]
 pub(crate) struct Alerts {
     window: VecDeque<Point>,
-    /// By rule, then by provider for the rule about providers: since when, and whether it fired.
+    /// By rule, then by provider for the rule about providers: start of the breach, and whether the alert fired.
     states: Vec<Option<(i64, bool)>>,
 }
 
@@ -191,7 +191,7 @@ impl Alerts {
         Alerts { window: VecDeque::with_capacity(WINDOW), states: vec![None; RULES.len() + Provider::ALL.len()] }
     }
 
-    /// Checks every rule; answers with those that begin to fire.
+    /// Checks every rule; returns the alerts that start to fire.
     pub(crate) fn check(&mut self, rows: &Rows, values: &Values, now_ms: i64) -> Vec<Alert> {
         if self.window.len() >= WINDOW {
             self.window.pop_front();

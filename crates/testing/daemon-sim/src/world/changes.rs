@@ -1,4 +1,4 @@
-//! Changes of jobs, whoever causes them: the world itself, a request, a test.
+//! Changes of jobs, caused by the world itself, a request or a test.
 
 use super::{
     ACTIVE_LIMIT, Alert, Job, Profile, Provider, Status, World,
@@ -9,56 +9,56 @@ use super::{
 };
 use crate::number::real_bytes;
 
-/// Events kept until somebody takes them; older ones are dropped.
+/// Maximum number of stored events; above it the oldest are dropped.
 const EVENT_LIMIT: usize = 4_096;
 
-/// What a job is that was cancelled.
+/// Status of a cancelled job.
 const CANCELLED: &str = "cancelled";
 
-/// How a job ended.
+/// The result of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// Well.
+    /// It succeeded.
     Completed,
-    /// With an error.
+    /// It failed.
     Failed,
 }
 
-/// Something that a live feed may tell at once.
+/// An event that a live feed may send immediately.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// A job changed its status, or is new.
     Status {
-        /// The job as it is now.
+        /// The job with its current state.
         job: Box<Job>,
-        /// The status before; `None` for a new job.
+        /// The previous status; `None` for a new job.
         from: Option<Status>,
-        /// When, milliseconds since the Unix epoch.
+        /// Time of the change, in milliseconds since the Unix epoch.
         at_ms: i64,
     },
-    /// A manual job was moved.
+    /// A manual job made progress.
     Progress(Box<Job>),
-    /// An alert began to fire.
+    /// An alert started to fire.
     Alert(Alert),
 }
 
-/// Why a change was refused.
+/// Why a change was rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
     /// No job has this id.
     #[error("job not found: {0}")]
     NotFound(String),
-    /// The id is taken.
+    /// The id is already used.
     #[error("job already exists: {0}")]
     Duplicate(String),
-    /// The job ended before.
+    /// The job has already ended.
     #[error("job {id} cannot be {verb} (status: {status})")]
     Ended {
         /// Its id.
         id: String,
-        /// What was asked for, as a participle.
+        /// The requested change, as a participle.
         verb: &'static str,
-        /// Where it is.
+        /// The job's status.
         status: &'static str,
     },
     /// There are too many jobs.
@@ -66,14 +66,14 @@ pub enum ChangeError {
     Full,
 }
 
-/// A job to be submitted; what is `None` is made up.
+/// A job to submit; fields that are `None` get random values.
 #[derive(Debug, Clone, Default)]
 pub struct Submission {
     /// Its id.
     pub id: Option<String>,
-    /// What to call it.
+    /// Its name.
     pub name: Option<String>,
-    /// Where the machine is.
+    /// The virtual machine's provider.
     pub provider: Option<Provider>,
     /// Region.
     pub region: Option<String>,
@@ -81,7 +81,7 @@ pub struct Submission {
     pub job_type: Option<JobType>,
     /// Inventory path.
     pub vm_path: Option<String>,
-    /// Where the result goes.
+    /// Output directory.
     pub output_dir: Option<String>,
     /// Target format.
     pub format: Option<String>,
@@ -89,19 +89,18 @@ pub struct Submission {
     pub method: Option<Method>,
     /// Access to a vCenter.
     pub vcenter: Option<Vcenter>,
-    /// Bytes to move.
+    /// Bytes to transfer.
     pub bytes_total: Option<u64>,
-    /// Moves only when told to.
+    /// Progress only on request.
     pub manual: bool,
-    /// Starts at once, whatever the queue says. Implied by nothing else: a manual job stays pending without it.
+    /// Starts immediately, whatever the queue. Nothing else implies it: a manual job stays pending without it.
     pub running: bool,
 }
 
 impl World {
-    /// Submits a job; answers with its id.
+    /// Submits a job; returns its id.
     ///
-    /// # Errors
-    /// [`ChangeError::Duplicate`] if the id is taken, [`ChangeError::Full`] if there are too many.
+    /// # Errors [`ChangeError::Duplicate`] if the id is already used, [`ChangeError::Full`] if there are too many jobs.
     pub fn submit(&mut self, submission: Submission) -> Result<String, ChangeError> {
         if let Some(id) = submission.id.as_ref().filter(|id| self.job(id).is_some()) {
             return Err(ChangeError::Duplicate(id.clone()));
@@ -126,16 +125,15 @@ impl World {
         if submission.running {
             self.with_active(&id, World::begin);
         } else if self.options.profile == Profile::Daemon {
-            // No queue: it starts in the instant it is accepted.
+            // Without a queue the job starts immediately.
             self.start_pending();
         }
         Ok(id)
     }
 
-    /// Adds a job that ended `ago_ms` ago after it had run for `ran_ms`, as if it had been there all the time; answers with its id.
+    /// Adds a job to the past: it ended `ago_ms` ago after it had run for `ran_ms`. Returns its id.
     ///
-    /// # Errors
-    /// As [`World::submit`].
+    /// # Errors As [`World::submit`].
     pub fn recall(
         &mut self,
         submission: Submission,
@@ -161,10 +159,9 @@ impl World {
         Ok(id)
     }
 
-    /// Ends a job well, even if it was cancelled and goes on.
+    /// Completes a job, also one that continues after a cancel.
     ///
-    /// # Errors
-    /// If there is no such job, or it ended before.
+    /// # Errors If there is no such job, or it has already ended.
     pub fn complete(&mut self, id: &str) -> Result<(), ChangeError> {
         self.change(id, "completed", |world, job| {
             job.moved = real_bytes(job.bytes_total);
@@ -172,26 +169,23 @@ impl World {
         })
     }
 
-    /// Lets a job fail for this reason, even if it was cancelled and goes on.
+    /// Makes a job fail for this reason, also one that continues after a cancel.
     ///
-    /// # Errors
-    /// If there is no such job, or it ended before.
+    /// # Errors If there is no such job, or it has already ended.
     pub fn fail(&mut self, id: &str, reason: &str) -> Result<(), ChangeError> {
         self.change(id, "failed", |world, job| world.end(job, Status::Failed, Some(reason.to_owned())))
     }
 
-    /// Cancels a job as the profile does: it stops, or only says so.
+    /// Cancels a job as the profile does: the job stops, or only its status changes.
     ///
-    /// # Errors
-    /// If there is no such job, or it is no longer pending or running.
+    /// # Errors If there is no such job, or it is no longer pending or running.
     pub fn cancel(&mut self, id: &str) -> Result<(), ChangeError> {
         self.change(id, CANCELLED, World::cancel_job)
     }
 
-    /// Moves a running job to this percentage, 0 to 100, and tells so at once.
+    /// Sets the progress of a running job to this percentage, 0 to 100, and publishes it immediately.
     ///
-    /// # Errors
-    /// If there is no such job, or it ended before.
+    /// # Errors If there is no such job, or it has already ended.
     pub fn set_percent(&mut self, id: &str, percent: f64) -> Result<(), ChangeError> {
         self.change(id, "moved", |world, job| {
             if job.status == Status::Pending {
@@ -205,7 +199,7 @@ impl World {
         })
     }
 
-    /// Forgets all jobs and counters, as the daemon does when it restarts.
+    /// Deletes all jobs and counters, as the daemon does when it restarts.
     pub fn restart(&mut self) {
         self.boot_ms = self.now_ms;
         self.active.clear();
@@ -219,7 +213,7 @@ impl World {
         self.events.clear();
     }
 
-    /// Takes what happened since the last call, oldest first.
+    /// Removes and returns the events since the last call, oldest first.
     pub fn take_events(&mut self) -> Vec<Event> {
         self.events.drain(..).collect()
     }
@@ -245,7 +239,7 @@ impl World {
     }
 
     pub(super) fn end(&mut self, job: &mut Job, status: Status, error: Option<String>) {
-        // An export that went on after a cancel was counted then; its end takes the place of the cancel.
+        // An export that continued after a cancel was counted as cancelled; its end replaces that.
         if job.status == Status::Cancelled {
             self.ended.cancelled = self.ended.cancelled.saturating_sub(1);
         }
@@ -273,7 +267,7 @@ impl World {
         self.count_end(job, Status::Cancelled);
     }
 
-    /// Moves ended jobs from the active to the finished ones, and forgets the oldest of those.
+    /// Moves ended jobs from the active to the finished ones, and deletes the oldest of those.
     pub(super) fn retire(&mut self) {
         let (active, ended): (Vec<Job>, Vec<Job>) =
             std::mem::take(&mut self.active).into_iter().partition(|job| !job.ended());
@@ -312,7 +306,7 @@ impl World {
         act: impl FnOnce(&mut World, &mut Job),
     ) -> Result<(), ChangeError> {
         let job = self.job(id).ok_or_else(|| ChangeError::NotFound(id.to_owned()))?;
-        // What goes on after a cancel can end, but be cancelled no more.
+        // A job that continues after a cancel can end, but cannot be cancelled again.
         let goes_on = job.status == Status::Cancelled && job.working && verb != CANCELLED;
         if !goes_on && !matches!(job.status, Status::Pending | Status::Running) {
             return Err(ChangeError::Ended { id: id.to_owned(), verb, status: job.status.name() });
@@ -322,7 +316,7 @@ impl World {
         Ok(())
     }
 
-    /// Lends an active job to `act`, together with the rest of the world.
+    /// Passes an active job to `act`, together with the rest of the world.
     fn with_active(&mut self, id: &str, act: impl FnOnce(&mut World, &mut Job)) {
         let mut jobs = std::mem::take(&mut self.active);
         if let Some(job) = jobs.iter_mut().find(|job| job.id == id) {

@@ -1,4 +1,4 @@
-//! Requests by their raw path: what the coded daemon's own metrics are labelled with, ids and all.
+//! Requests by raw path, ids included: the labels of the coded daemon's own metrics.
 
 use std::collections::BTreeMap;
 
@@ -8,41 +8,41 @@ use super::{
 };
 use crate::number::real;
 
-/// Paths kept; requests to others are not recorded. The real daemon has no such limit.
+/// Maximum number of stored paths; requests to other paths are not recorded. The real daemon has no such limit.
 const PATH_LIMIT: usize = 2_000;
 
 /// Requests to one path.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Endpoint {
-    /// By position in the route's statuses.
+    /// Counts by position in the route's statuses.
     statuses: Vec<f64>,
     /// Requests within each bound.
     pub(crate) buckets: [f64; LATENCY_BOUNDS.len()],
-    /// Time of all requests, seconds.
+    /// Total duration of all requests in seconds.
     pub(crate) sum: f64,
 }
 
 impl Endpoint {
-    /// Requests so far.
+    /// Number of requests.
     pub(crate) fn count(&self) -> f64 {
         self.statuses.iter().sum()
     }
 
-    /// Requests by status, without those that never occurred.
+    /// Requests by status, without statuses that never occurred.
     pub(crate) fn by_status(&self, route: usize) -> impl Iterator<Item = (u16, f64)> + '_ {
         let statuses = ROUTES.get(route).map_or(&[][..], |route| route.statuses);
         statuses.iter().map(|(status, _)| *status).zip(self.statuses.iter().copied()).filter(|(_, count)| *count > 0.0)
     }
 }
 
-/// Requests by route, by position in [`ROUTES`], and raw path.
+/// Requests by position of the route in [`ROUTES`] and by raw path.
 #[derive(Debug, Default)]
 pub(crate) struct Endpoints {
     paths: BTreeMap<(usize, String), Endpoint>,
 }
 
 impl Endpoints {
-    /// Counts a request; `id` stands for the id in the route's path.
+    /// Counts a request; `id` replaces the id in the route's path.
     pub(super) fn record(&mut self, request: Request, id: &str) {
         let Some(route) = ROUTES.get(request.route) else { return };
         let key = (request.route, route.path.replace("{id}", id));
@@ -60,7 +60,7 @@ impl Endpoints {
         endpoint.sum += request.seconds;
     }
 
-    /// Position of the route in [`ROUTES`], raw path, and requests of each path.
+    /// Position of the route in [`ROUTES`], raw path, and the requests of each path.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, &str, &Endpoint)> {
         self.paths.iter().map(|((route, path), endpoint)| (*route, path.as_str(), endpoint))
     }

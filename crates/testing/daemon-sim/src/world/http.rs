@@ -1,19 +1,20 @@
-//! Requests that others make of the daemon: by route and status, with a latency that has a tail.
+//! Simulated requests of other clients: by route and status, with a latency distribution that has a tail.
 
 use super::series::{Rows, Values};
 use crate::{dice::Dice, number::real};
 
-/// A route and how it usually answers.
+/// A route and its usual answers.
 #[derive(Debug)]
 pub(crate) struct Route {
     pub(crate) method: &'static str,
-    /// Path with ids folded.
+    /// Path with placeholders for ids.
     pub(crate) path: &'static str,
     /// Share of the requests.
     weight: f64,
-    /// Usual time to answer, seconds.
+    /// Usual duration in seconds.
     median: f64,
-    /// Statuses with their shares; the first is the usual one, those from 500 on grow in an incident.
+    /// Statuses with their shares; the first is the usual one, and those from 500 on become more frequent in an
+    /// incident.
     pub(crate) statuses: &'static [(u16, f64)],
 }
 
@@ -74,14 +75,14 @@ pub(crate) static ROUTES: [Route; 11] = [
     },
 ];
 
-/// A request as the world made it up.
+/// A simulated request.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Request {
     /// Position in [`ROUTES`].
     pub(crate) route: usize,
     /// Position in the route's statuses.
     pub(crate) status: usize,
-    /// Time to answer.
+    /// Duration.
     pub(crate) seconds: f64,
 }
 
@@ -94,7 +95,8 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    /// Makes the requests of a tick of `tick_seconds` at `rate` requests a second; `strain` is 1 usually and grows in an incident.
+    /// Generates the requests of a tick of `tick_seconds` at `rate` requests per second; `strain` is 1 normally and
+    /// grows in an incident.
     pub(crate) fn tick(
         &mut self,
         dice: &mut Dice,
@@ -154,7 +156,7 @@ fn pick_status(dice: &mut Dice, route: &Route, strain: f64) -> usize {
     0
 }
 
-/// Requests a second that users make: more by day, more with more jobs to look at.
+/// Requests per second of users: more during the day, and more with more jobs.
 pub(crate) fn rate(rhythm: f64, active: usize) -> f64 {
     6.0 * rhythm + 0.22 * real(active.min(200))
 }

@@ -1,27 +1,27 @@
-//! What goes wrong now and then: bursts of failures, slow answers, waves of jobs, a leak.
+//! Incidents from time to time: many failed jobs, slow answers, waves of jobs, a memory leak.
 
 use super::provider::Provider;
 use crate::{dice::Dice, number::milliseconds};
 
 const MINUTE: f64 = 60.0;
 
-/// Something that goes wrong for a while.
+/// A kind of incident.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Most jobs of a provider fail.
     Failures,
-    /// Requests take several times as long, some end in an error.
+    /// Requests take several times as long, and some fail.
     SlowAnswers,
-    /// A provider gets many jobs at once.
+    /// A provider gets many jobs at the same time.
     Wave,
-    /// Memory and goroutines grow until somebody notices.
+    /// Memory and goroutines grow for a while.
     Leak,
 }
 
 impl Kind {
     const ALL: [Kind; 4] = [Kind::Failures, Kind::SlowAnswers, Kind::Wave, Kind::Leak];
 
-    /// Usual time from one to the next, seconds.
+    /// Usual interval in seconds.
     fn period(self) -> f64 {
         match self {
             Kind::Failures => 75.0 * MINUTE,
@@ -31,7 +31,7 @@ impl Kind {
         }
     }
 
-    /// Shortest and longest duration, seconds. A wave comes at once.
+    /// Minimum and maximum duration in seconds. A wave is instantaneous.
     fn duration(self) -> (f64, f64) {
         match self {
             Kind::Failures => (5.0 * MINUTE, 12.0 * MINUTE),
@@ -42,7 +42,7 @@ impl Kind {
     }
 }
 
-/// When each kind comes next, and which are on.
+/// The next incident of each kind, and the active ones.
 #[derive(Debug, Clone)]
 pub(crate) struct Incidents {
     plans: [Plan; 4],
@@ -57,7 +57,7 @@ struct Plan {
 }
 
 impl Plan {
-    /// The next one after `now_ms`, at between half and one and a half times the usual period.
+    /// The next incident after `now_ms`, after 0.5 to 1.5 times the usual interval.
     fn next(kind: Kind, dice: &mut Dice, now_ms: i64) -> Self {
         let (shortest, longest) = kind.duration();
         let starts_ms = now_ms + milliseconds(kind.period() * dice.between(0.5, 1.5));
@@ -78,7 +78,7 @@ impl Incidents {
         Incidents { plans: Kind::ALL.map(|kind| Plan::next(kind, dice, now_ms)) }
     }
 
-    /// Goes on to `now_ms`; answers with the provider of a wave that begins now.
+    /// Advances to `now_ms`; returns the provider of a wave that begins now.
     pub(crate) fn advance(&mut self, dice: &mut Dice, now_ms: i64) -> Option<Provider> {
         let mut wave = None;
         for plan in &mut self.plans {
@@ -92,7 +92,7 @@ impl Incidents {
         wave
     }
 
-    /// The provider of an incident of this kind that is on.
+    /// The provider of an active incident of this kind.
     pub(crate) fn on(&self, kind: Kind, now_ms: i64) -> Option<Provider> {
         self.plans
             .iter()

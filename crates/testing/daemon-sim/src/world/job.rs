@@ -13,23 +13,23 @@ const GB: f64 = 1e9;
 /// Smallest and largest virtual machine, bytes.
 const SIZE_LIMITS: (f64, f64) = (8.0 * GB, 4_096.0 * GB);
 
-/// Where a job is in its life.
+/// Status of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
     /// Waits for a slot.
     Pending,
-    /// Works.
+    /// Running.
     Running,
-    /// Ended well.
+    /// Succeeded.
     Completed,
-    /// Ended with an error.
+    /// Failed.
     Failed,
-    /// Stopped by a user. In the stock daemon the export goes on regardless: see [`Job::working`].
+    /// Stopped by a user. In the stock daemon the export continues nevertheless: see [`Job::working`].
     Cancelled,
 }
 
 impl Status {
-    /// The daemon's word for it.
+    /// The daemon's name of it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -45,13 +45,13 @@ impl Status {
 /// Kind of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum JobType {
-    /// Copies a machine out.
+    /// Exports a virtual machine.
     Export,
-    /// Moves a machine to another platform.
+    /// Moves a virtual machine to another platform.
     Migration,
-    /// Brings a machine in.
+    /// Imports a virtual machine.
     Import,
-    /// Keeps a copy.
+    /// Backs up a virtual machine.
     Backup,
 }
 
@@ -100,7 +100,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// The daemon's word for it.
+    /// The daemon's name of it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -118,7 +118,7 @@ impl Method {
     }
 }
 
-/// What the end of a job will be, decided when it starts.
+/// The result of a job, decided when it starts.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Fate {
     Completes,
@@ -128,16 +128,16 @@ pub(crate) enum Fate {
     IsCancelled(f64),
 }
 
-/// Access to a vCenter, as jobs carry it.
+/// Access to a vCenter, as jobs contain it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Vcenter {
     /// Host name.
     pub server: String,
     /// User.
     pub username: String,
-    /// Password in clear: what the real daemon leaks.
+    /// Password in clear text, which the real daemon leaks.
     pub password: String,
-    /// Whether its certificate goes unchecked.
+    /// Whether its certificate is not verified.
     pub insecure: bool,
 }
 
@@ -146,9 +146,9 @@ pub struct Vcenter {
 pub struct Job {
     /// Unique id.
     pub id: String,
-    /// What its submitter called it.
+    /// The name that the submitter chose.
     pub name: String,
-    /// Where the machine is.
+    /// The virtual machine's provider.
     pub provider: Provider,
     /// Region or data centre.
     pub region: String,
@@ -156,7 +156,7 @@ pub struct Job {
     pub job_type: JobType,
     /// Inventory path or name of the machine.
     pub vm_path: String,
-    /// Where the result goes; empty if not said.
+    /// Output directory; may be empty.
     pub output_dir: String,
     /// Target format.
     pub format: String,
@@ -166,15 +166,15 @@ pub struct Job {
     pub compress: bool,
     /// Access, for vSphere.
     pub vcenter: Option<Vcenter>,
-    /// Where it is.
+    /// Current status.
     pub status: Status,
-    /// Why it failed.
+    /// Error of a failed job.
     pub error: Option<String>,
-    /// True from its start to its end, whatever the status says.
+    /// True from its start to its end, whatever its status.
     pub working: bool,
-    /// Bytes to move.
+    /// Bytes to transfer.
     pub bytes_total: u64,
-    /// Bytes per second just now; 0 while connecting or stalled.
+    /// Current rate in bytes per second; 0 while connecting or stalled.
     pub rate: f64,
     /// When it was submitted.
     pub created_ms: i64,
@@ -182,24 +182,24 @@ pub struct Job {
     pub started_ms: Option<i64>,
     /// When it ended or was cancelled.
     pub completed_ms: Option<i64>,
-    /// When anything about it last changed.
+    /// Time of its last change.
     pub updated_ms: i64,
-    /// Moves only when told to.
+    /// Progress only on request.
     pub manual: bool,
-    /// Bytes moved so far, with the fraction that keeps slow rates exact.
+    /// Bytes transferred, with a fraction so that slow rates are exact.
     pub(super) moved: f64,
     pub(super) fate: Fate,
-    /// End of the phase of connecting.
+    /// End of the connecting phase.
     pub(super) connected_at_ms: i64,
     pub(super) stalled_until_ms: i64,
     /// Slow variation of its rate, around 1.
     pub(super) vigour: f64,
-    /// How many streams it copies with, grows with its size.
+    /// Number of copy streams, which grows with its size.
     pub(super) streams: f64,
 }
 
 impl Job {
-    /// A job such as users of the world submit.
+    /// A random job of the world's users.
     pub(super) fn random(dice: &mut Dice, provider: Provider, now_ms: i64) -> Self {
         let traits: &Traits = provider.traits();
         let size = dice.log_normal(92.0 * GB, 1.05).clamp(SIZE_LIMITS.0, SIZE_LIMITS.1);
@@ -239,13 +239,13 @@ impl Job {
         }
     }
 
-    /// Bytes moved so far.
+    /// Bytes transferred.
     #[must_use]
     pub fn bytes_transferred(&self) -> u64 {
         whole(self.moved).min(self.bytes_total)
     }
 
-    /// Share of the bytes moved, 0 to 100.
+    /// Percentage of the transferred bytes, 0 to 100.
     #[must_use]
     pub fn percent(&self) -> f64 {
         if self.bytes_total == 0 {
@@ -254,7 +254,7 @@ impl Job {
         (self.moved / real_bytes(self.bytes_total) * 100.0).clamp(0.0, 100.0)
     }
 
-    /// Time to the end at the present rate; `None` while nothing moves.
+    /// Remaining time at the current rate; `None` while nothing is transferred.
     #[must_use]
     pub fn eta_seconds(&self) -> Option<f64> {
         (self.working && self.rate > 0.0).then(|| (real_bytes(self.bytes_total) - self.moved).max(0.0) / self.rate)
@@ -267,19 +267,19 @@ impl Job {
         Some(if self.working && self.moved <= 0.0 { "connecting" } else { "exporting" })
     }
 
-    /// From start to end, or to `now_ms` while it works; 0 before the start.
+    /// Time from start to end, or to `now_ms` while it runs; 0 before the start.
     #[must_use]
     pub fn duration_seconds(&self, now_ms: i64) -> f64 {
         self.started_ms.map_or(0.0, |start| seconds(self.completed_ms.unwrap_or(now_ms) - start).max(0.0))
     }
 
-    /// True once nothing more will happen to it.
+    /// True if nothing more will happen to it.
     #[must_use]
     pub fn ended(&self) -> bool {
         !self.working && self.status != Status::Pending
     }
 
-    /// Share of the bytes at which its fate strikes; above 1 if it simply completes.
+    /// Share of the bytes at which it fails or is cancelled; above 1 if it completes.
     pub(super) fn fated_share(&self) -> f64 {
         match self.fate {
             Fate::Completes => f64::INFINITY,

@@ -1,4 +1,4 @@
-//! What happens in a tick: jobs are submitted, start, move and end; people ask; the process breathes.
+//! One tick of the world: jobs are submitted, start, progress and end; users send requests; the process's load changes.
 
 use std::f64::consts::TAU;
 
@@ -30,7 +30,7 @@ impl World {
             strain,
             |request| {
                 if self.options.profile == Profile::Daemon {
-                    // Mostly asked for: one of the jobs at work.
+                    // Most requests concern a running job.
                     let turn = usize::try_from(self.now_ms / TICK_MS).unwrap_or(0);
                     let asked_for = self.active.get(turn % self.active.len().max(1));
                     self.endpoints.record(request, asked_for.map_or("unknown", |job| &job.id));
@@ -58,7 +58,7 @@ impl World {
         }
     }
 
-    /// How busy this hour is, around 1: most in the early afternoon, with a smaller peak of backups at night.
+    /// Load of this hour, around 1: highest in the early afternoon, with a smaller peak of backups at night.
     fn rhythm(&self) -> f64 {
         let day = seconds(self.now_ms.rem_euclid(86_400_000)) / 86_400.0;
         1.0 + 0.18 * (TAU * (day - 0.33)).sin() + 0.12 * (2.0 * TAU * (day - 0.02)).sin()
@@ -135,7 +135,7 @@ impl World {
         self.begin(job);
     }
 
-    /// The slow variations: of providers, of jobs, and stalls.
+    /// The slow variations of providers and jobs, and stalls.
     fn vary(&mut self) {
         for provider in Provider::ALL {
             let pressure = self.pressure.get_mut(provider);
@@ -154,7 +154,7 @@ impl World {
         }
     }
 
-    /// Moves the bytes of a tick and ends the jobs whose time has come.
+    /// Transfers the bytes of a tick and ends jobs that are due.
     fn work(&mut self, whole_second: bool) {
         let mut jobs = std::mem::take(&mut self.active);
         let mut any_ended = false;

@@ -1,7 +1,7 @@
-//! The simulated world: jobs, traffic and the daemon's process, moved by a clock that the caller advances.
+//! The simulated world: jobs, requests and the daemon's process, advanced by the caller's clock.
 //!
-//! Nothing in here reads a clock, opens a socket or depends on the order of a hash map: the same options and the same
-//! calls give the same world. It advances in ticks of [`TICK_MS`], so history made in one go and a live run are alike.
+//! Nothing here reads a clock, opens a socket or depends on the order of a hash map: the same options and calls give
+//! the same world. It advances in ticks of [`TICK_MS`], so that a generated history and a live run have the same form.
 
 mod alert;
 mod changes;
@@ -39,34 +39,34 @@ use series::{Rows, Values};
 
 /// Length of a tick, milliseconds.
 pub const TICK_MS: i64 = 250;
-/// Jobs a minute for which the slots of the providers are made.
+/// Jobs per minute for which the providers' slots are sized.
 pub const USUAL_JOBS_PER_MINUTE: f64 = 2.0;
-/// Most jobs that wait or work at once; more are not submitted.
+/// Maximum number of pending and running jobs; above it none are submitted.
 pub const ACTIVE_LIMIT: usize = 20_000;
-/// Longest span that is simulated tick by tick when the clock jumps; what is beyond it is skipped.
+/// Longest span that is simulated tick by tick when the clock jumps; earlier time is skipped.
 const CATCH_UP_MS: i64 = 24 * 3_600_000;
 
-/// What kind of daemon the world is behind.
+/// The kind of daemon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
-    /// As documented: six providers, a queue with slots for each, a cancel stops the job.
+    /// As documented: six providers, a queue with slots per provider, a cancel stops the job.
     Fleet,
-    /// As coded: vSphere only, every job starts at once, a cancelled export goes on.
+    /// As coded: vSphere only, every job starts immediately, a cancelled export continues.
     Daemon,
 }
 
-/// What a world is made from.
+/// Options of a world.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WorldOptions {
-    /// Same seed, same world.
+    /// The same seed gives the same world.
     pub seed: u64,
-    /// Where its clock begins, milliseconds since the Unix epoch.
+    /// Start of its clock, in milliseconds since the Unix epoch.
     pub start_ms: i64,
-    /// Jobs submitted a minute, on average over a day; 0 for a world where nothing happens by itself. At most 6,000.
+    /// Average number of jobs submitted per minute over a day; 0 for a world without events of its own. At most 6,000.
     pub jobs_per_minute: f64,
     /// Kind of daemon.
     pub profile: Profile,
-    /// Finished jobs it remembers; older ones are forgotten.
+    /// Number of finished jobs it stores; older ones are deleted.
     pub remember: usize,
 }
 
@@ -82,16 +82,16 @@ impl Default for WorldOptions {
     }
 }
 
-/// Jobs by status since the daemon started.
+/// Number of jobs by status since the daemon started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// All.
+    /// All jobs.
     pub total: u64,
-    /// At work.
+    /// Running.
     pub running: u64,
-    /// In the queue.
+    /// Pending.
     pub pending: u64,
-    /// Ended well.
+    /// Completed.
     pub completed: u64,
     /// Failed.
     pub failed: u64,
@@ -102,15 +102,15 @@ pub struct Counts {
 /// State of the daemon's process. Memory in bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct System {
-    /// Processor use, 0 to 100.
+    /// CPU use, 0 to 100.
     pub cpu_percent: f64,
-    /// In use in all.
+    /// Total memory in use.
     pub memory: f64,
     /// Allocated on the heap.
     pub heap: f64,
     /// Stacks of goroutines.
     pub stack: f64,
-    /// Got from the operating system.
+    /// Memory from the operating system.
     pub sys: f64,
     /// Goroutines.
     pub goroutines: u64,
@@ -118,9 +118,9 @@ pub struct System {
     pub sockets: u64,
     /// Open HTTP connections.
     pub http_connections: u64,
-    /// Connections to providers in use.
+    /// Used connections to providers.
     pub pool_active: u64,
-    /// Most connections to providers.
+    /// Maximum number of connections to providers.
     pub pool_max: u64,
 }
 
@@ -128,23 +128,23 @@ pub struct System {
 #[derive(Debug)]
 pub struct World {
     options: WorldOptions,
-    /// `jobs_per_minute` over the usual number.
+    /// `jobs_per_minute` divided by the usual number.
     scale: f64,
     dice: Dice,
     now_ms: i64,
     boot_ms: i64,
-    /// Pending and working, oldest first.
+    /// Pending and running jobs, oldest first.
     active: Vec<Job>,
-    /// Ended, in the order of their ends.
+    /// Ended jobs, in the order of their ends.
     finished: VecDeque<Job>,
-    /// Since boot; `running` and `pending` are counted when asked for.
+    /// Since the start; `running` and `pending` are counted when needed.
     ended: Counts,
     pressure: PerProvider<f64>,
     table: Arc<SeriesTable>,
     rows: Rows,
     values: Values,
     traffic: Traffic,
-    /// Only of a coded daemon.
+    /// Only for a coded daemon.
     endpoints: Endpoints,
     process: Process,
     incidents: Incidents,
@@ -184,13 +184,13 @@ impl World {
         }
     }
 
-    /// What it was made from.
+    /// Its options.
     #[must_use]
     pub fn options(&self) -> &WorldOptions {
         &self.options
     }
 
-    /// Its clock, milliseconds since the Unix epoch.
+    /// Its clock, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn now_ms(&self) -> i64 {
         self.now_ms
@@ -202,18 +202,18 @@ impl World {
         self.now_ms - self.boot_ms
     }
 
-    /// Jobs that wait or work, oldest first.
+    /// Pending and running jobs, oldest first.
     #[must_use]
     pub fn active(&self) -> &[Job] {
         &self.active
     }
 
-    /// Jobs that ended and are remembered, in the order of their ends.
+    /// Stored jobs that ended, in the order of their ends.
     pub fn finished(&self) -> impl DoubleEndedIterator<Item = &Job> {
         self.finished.iter()
     }
 
-    /// Every job it knows: those that ended, then those that did not.
+    /// Every stored job: ended ones first, then active ones.
     pub fn jobs(&self) -> impl Iterator<Item = &Job> {
         self.finished.iter().chain(&self.active)
     }
@@ -224,7 +224,7 @@ impl World {
         self.active.iter().chain(self.finished.iter().rev()).find(|job| job.id == id)
     }
 
-    /// Jobs by status since the daemon started.
+    /// Number of jobs by status since the daemon started.
     #[must_use]
     pub fn counts(&self) -> Counts {
         let mut counts = self.ended;
@@ -232,7 +232,7 @@ impl World {
             match job.status {
                 Status::Pending => counts.pending += 1,
                 Status::Running => counts.running += 1,
-                // Goes on after a cancel: counted when it was cancelled.
+                // Continues after a cancel: counted when it was cancelled.
                 Status::Cancelled | Status::Completed | Status::Failed => {}
             }
         }
@@ -248,7 +248,7 @@ impl World {
         &self.endpoints
     }
 
-    /// State of the process now.
+    /// Current state of the process.
     #[must_use]
     pub fn system(&self) -> System {
         let process = &self.process;
@@ -266,7 +266,7 @@ impl World {
         }
     }
 
-    /// Sets how many real clients the live feed has; they show in the gauges.
+    /// Sets the number of real clients of the live feed, which the gauges include.
     pub fn set_clients(&mut self, clients: u64) {
         self.clients = clients;
     }

@@ -1,9 +1,10 @@
-//! Names that a data centre would have.
+//! Realistic names of a data centre.
 
 use super::{job::Vcenter, provider::Provider};
 use crate::dice::Dice;
 
-/// The password in the simulated vCenter definitions. Tests look for it in whatever leaves a server: it must never be found.
+/// The password in the simulated vCenter definitions. Tests search for it in all output of a server: it must never
+/// appear.
 pub const VCENTER_PASSWORD: &str = "sim-vCenter-S3cret!42";
 
 const ROLES: [&str; 30] = [
@@ -48,7 +49,7 @@ pub(super) fn machine(dice: &mut Dice) -> String {
     format!("{role}-{stage}-{:02}", 1 + dice.below(48))
 }
 
-/// Where the machine is, in the words of its provider.
+/// The machine's location in the format of its provider.
 pub(super) fn path(dice: &mut Dice, provider: Provider, region: &str, machine: &str) -> String {
     match provider {
         Provider::Vsphere => {
@@ -86,7 +87,7 @@ pub(super) fn vcenter(region: &str) -> Vcenter {
     }
 }
 
-/// `dc-berlin` is `DC-Berlin` in an inventory.
+/// For example, `dc-berlin` is `DC-Berlin` in an inventory.
 fn data_center(region: &str) -> String {
     let city = region.trim_start_matches("dc-");
     let mut letters = city.chars();

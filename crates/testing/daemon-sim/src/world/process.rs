@@ -1,4 +1,4 @@
-//! The daemon's own process: memory that grows and is collected, goroutines, processor, connections.
+//! The daemon's own process: memory with garbage collection, goroutines, CPU, connections.
 
 use crate::{
     dice::Dice,
@@ -6,24 +6,24 @@ use crate::{
 };
 
 const MIB: f64 = 1_048_576.0;
-/// Memory of the runtime besides heap and stacks.
+/// Memory of the runtime in addition to heap and stacks.
 const RUNTIME: f64 = 74.0 * MIB;
-/// Most a leak may hold: somebody notices.
+/// Maximum size of a leak.
 const LEAK_LIMIT: f64 = 1_450.0 * MIB;
 
-/// What the process looks like.
+/// State of the process.
 #[derive(Debug, Clone)]
 pub(crate) struct Process {
     /// Allocated on the heap, garbage included.
     heap: f64,
-    /// What survives a collection.
+    /// Heap that survives a collection.
     live: f64,
-    /// Kept by a leak.
+    /// Leaked memory.
     leaked: f64,
-    /// Got from the operating system.
+    /// Memory from the operating system.
     sys: f64,
     noise: f64,
-    /// Load of the last collection, fades.
+    /// CPU load of the last collection, which decays.
     collecting: f64,
     cpu: f64,
     http: f64,
@@ -33,23 +33,23 @@ pub(crate) struct Process {
     pool_max: f64,
 }
 
-/// What the process is busy with.
+/// The load on the process.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
-    /// Jobs at work.
+    /// Running jobs.
     pub(crate) active: usize,
-    /// How many times the usual number of jobs the daemon is made for.
+    /// Load compared with the usual number of jobs.
     pub(crate) scale: f64,
-    /// Jobs it remembers.
+    /// Stored jobs.
     pub(crate) remembered: usize,
-    /// HTTP requests a second.
+    /// HTTP requests per second.
     pub(crate) request_rate: f64,
-    /// 1 usually, more when answers are slow.
+    /// 1 normally, more when answers are slow.
     pub(crate) strain: f64,
     pub(crate) leaking: bool,
-    /// By the hour, around 1.
+    /// Load by hour, around 1.
     pub(crate) rhythm: f64,
-    /// Whether people look at it who are not real clients.
+    /// Whether there are simulated clients in addition to the real ones.
     pub(crate) visited: bool,
 }
 
@@ -71,7 +71,7 @@ impl Process {
         }
     }
 
-    /// Goes on by one second.
+    /// Advances by one second.
     pub(crate) fn second(&mut self, dice: &mut Dice, load: Load) {
         let active = real(load.active);
         self.visitors =
@@ -119,7 +119,7 @@ impl Process {
         self.sys.round()
     }
 
-    /// In use in all.
+    /// Total memory in use.
     pub(crate) fn total(&self) -> f64 {
         self.heap() + self.stack() + RUNTIME
     }
@@ -133,7 +133,7 @@ impl Process {
         whole(self.goroutines)
     }
 
-    /// Clients of the live feed that are only imagined.
+    /// Number of simulated clients of the live feed.
     pub(crate) fn visitors(&self) -> u64 {
         whole(self.visitors)
     }

@@ -1,6 +1,6 @@
-//! Clouds and hypervisors: what tells one from another.
+//! Clouds and hypervisors with their properties.
 
-/// A cloud or hypervisor that jobs work on.
+/// A cloud or hypervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Provider {
     /// VMware vSphere.
@@ -11,7 +11,7 @@ pub enum Provider {
     Azure,
     /// Google Cloud.
     Gcp,
-    /// OpenStack; the slow one.
+    /// OpenStack, which is slow.
     Openstack,
     /// Libvirt hosts.
     Kvm,
@@ -46,18 +46,18 @@ impl Provider {
     }
 }
 
-/// What the world knows of a provider.
+/// Properties of a provider.
 #[derive(Debug)]
 pub(crate) struct Traits {
     name: &'static str,
-    /// Share of submitted jobs.
+    /// Share of the submitted jobs.
     pub(crate) weight: f64,
-    /// Jobs that run at the same time at the default load; more wait.
+    /// Concurrent jobs at the default load; more wait.
     pub(crate) slots: f64,
     /// Usual rate of one job, bytes per second.
     pub(crate) rate: f64,
     pub(crate) regions: &'static [&'static str],
-    /// What a job says when it fails.
+    /// Error messages of failed jobs.
     pub(crate) failures: &'static [&'static str],
 }
 

@@ -6,13 +6,13 @@ use super::{Provider, SeriesTable, Status, World, provider::PerProvider};
 use crate::number::{milliseconds, real, real_bytes};
 
 impl World {
-    /// The series of [`World::sample`]. Never changes, so look each one up once.
+    /// The series of [`World::sample`]. The table never changes, so look up each series once.
     #[must_use]
     pub fn table(&self) -> Arc<SeriesTable> {
         Arc::clone(&self.table)
     }
 
-    /// The values of all series now, in the order of [`World::table`].
+    /// The current values of all series, in the order of [`World::table`].
     pub fn sample(&mut self) -> &[f64] {
         let mut running = PerProvider::<usize>::default();
         let mut pending = PerProvider::<usize>::default();
@@ -49,9 +49,9 @@ impl World {
         self.values.all()
     }
 
-    /// Makes history: advances by `hours`, and after every `step_seconds` calls `each` with the time in milliseconds since
-    /// the Unix epoch and the values of all series, in the order of [`World::table`]. Events of that time are dropped.
-    /// Afterwards the world goes on from there.
+    /// Generates history: advances by `hours`, and calls `each` every `step_seconds` with the time in milliseconds
+    /// since the Unix epoch and the values of all series, in the order of [`World::table`]. Events of that time are
+    /// dropped. Afterwards the world continues from there.
     pub fn run_history(&mut self, hours: f64, step_seconds: u32, mut each: impl FnMut(i64, &[f64])) {
         let step_ms = i64::from(step_seconds.max(1)) * 1000;
         let end_ms = self.now_ms + milliseconds(hours.max(0.0) * 3600.0);

@@ -1,4 +1,4 @@
-//! The canonical series: a table that never changes, and one value for each of its rows.
+//! The canonical series: a table that never changes, and one value per row.
 
 use std::sync::Arc;
 
@@ -13,25 +13,25 @@ pub(crate) const DURATION_BOUNDS: [f64; 14] =
     [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0];
 /// Upper bounds of the buckets of `hypersdk_http_response_time_seconds`.
 pub(crate) const LATENCY_BOUNDS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-/// How a job can end, in the order in which series list them.
+/// The results of jobs, in the order in which series list them.
 pub(crate) const OUTCOMES: [Status; 3] = [Status::Completed, Status::Failed, Status::Cancelled];
-/// Kinds of `hypersdk_memory_bytes` with a label `type`.
+/// Values of the label `type` of `hypersdk_memory_bytes`.
 const MEMORY_TYPES: [&str; 3] = ["heap", "stack", "sys"];
-/// Kinds of `hypersdk_connections`.
+/// Values of the label of `hypersdk_connections`.
 const CONNECTION_KINDS: [&str; 4] = ["http", "websocket", "pool_active", "pool_max"];
 
 /// Type of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetricKind {
-    /// Only grows, but for a restart.
+    /// Only increases, except for restarts.
     Counter,
-    /// Goes up and down.
+    /// Increases and decreases.
     Gauge,
     /// Cumulative buckets, sum and count.
     Histogram,
 }
 
-/// A metric with all its series, which stand together in the table.
+/// A metric with all its series, which are consecutive in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Family {
     /// Name without the suffixes of a histogram.
@@ -60,7 +60,7 @@ pub struct Series {
 pub struct SeriesTable {
     /// All series.
     pub series: Vec<Series>,
-    /// The same, by metric.
+    /// The same series, grouped by metric.
     pub families: Vec<Family>,
 }
 
@@ -77,7 +77,7 @@ pub(crate) struct Rows {
     pub(crate) active: PerProvider<usize>,
     pub(crate) pending: PerProvider<usize>,
     pub(crate) queue: PerProvider<usize>,
-    /// First of the rows by job type, and within it by outcome.
+    /// First of the rows by job type, and for each by result.
     jobs: PerProvider<usize>,
     completed: PerProvider<usize>,
     failed: PerProvider<usize>,
@@ -86,7 +86,7 @@ pub(crate) struct Rows {
     pub(crate) submitted: PerProvider<usize>,
     pub(crate) provider_failed: PerProvider<usize>,
     pub(crate) bytes: PerProvider<usize>,
-    /// First of the rows by route, and within it by status.
+    /// First of the rows by route, and for each by status.
     requests: usize,
     pub(crate) http_errors: usize,
     latency: Vec<Histogram>,
@@ -96,7 +96,7 @@ pub(crate) struct Rows {
     pub(crate) goroutines: usize,
     pub(crate) websocket_clients: usize,
     pub(crate) websocket_connections: usize,
-    /// Http, websocket, active and largest pool.
+    /// HTTP, WebSocket, active pool, maximum pool.
     pub(crate) connections: usize,
 }
 
@@ -175,13 +175,13 @@ impl Values {
         self.add(histogram.first + buckets + 2, 1.0);
     }
 
-    /// Observations so far: within each bound, and in all.
+    /// Observations so far: within each bound, then in total.
     pub(crate) fn buckets(&self, histogram: Histogram) -> impl Iterator<Item = f64> + '_ {
         (0..=histogram.bounds.len()).map(move |bucket| self.get(histogram.first + bucket))
     }
 }
 
-/// The table of the canonical series and the way to find a row.
+/// The table of the canonical series, and their rows by meaning.
 pub(crate) fn canonical() -> (Arc<SeriesTable>, Rows) {
     use MetricKind::{Counter, Gauge, Histogram as Histo};
     let mut t = Builder::default();

@@ -1,4 +1,4 @@
-//! A client that sees what goes over the wire.
+//! A client that shows the raw data on the wire.
 #![allow(unreachable_pub)] // Not a crate: a module of each test binary.
 #![allow(dead_code)] // Each test binary uses its part.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // A test fails by panicking.
@@ -18,7 +18,7 @@ use tokio_tungstenite::{
     tungstenite::{self, Message, client::IntoClientRequest, http::HeaderValue, protocol::WebSocketConfig},
 };
 
-/// No step of a test takes longer.
+/// Timeout of each step of a test.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 pub async fn start(dialect: Dialect) -> Simulator {
@@ -50,7 +50,7 @@ impl Answer {
     }
 }
 
-/// One request on a connection of its own; `None` if the connection is closed without an answer, or refused.
+/// One request on its own connection; `None` if the connection is refused or closed without an answer.
 pub async fn request(addr: SocketAddr, head: &str, headers: &[(&str, &str)], body: &str) -> Option<Answer> {
     let exchange = async {
         let mut stream = TcpStream::connect(addr).await.ok()?;
@@ -99,7 +99,7 @@ pub async fn post(addr: SocketAddr, path: &str, body: &str) -> Answer {
 
 pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Opens a socket; the status of the refusal if it is refused.
+/// Opens a socket; returns the status if it is rejected.
 pub async fn open(addr: SocketAddr, path: &str, headers: &[(&'static str, &str)]) -> Result<Socket, u16> {
     let mut request = format!("ws://{addr}{path}").into_client_request().unwrap();
     for (name, value) in headers {
@@ -114,7 +114,7 @@ pub async fn open(addr: SocketAddr, path: &str, headers: &[(&'static str, &str)]
     }
 }
 
-/// The next text; `None` once the socket is cut.
+/// The next text; `None` once the socket is closed.
 pub async fn next_text(socket: &mut Socket) -> Option<String> {
     loop {
         match timeout(PATIENCE, socket.next()).await.expect("a message in time") {
@@ -137,7 +137,7 @@ pub async fn next_of(socket: &mut Socket, kind: &str) -> Value {
     panic!("no {kind} among 2000 messages");
 }
 
-/// A frame as it came over the wire.
+/// A frame as received.
 #[derive(Debug)]
 pub struct RawFrame {
     pub is_final: bool,
@@ -145,7 +145,7 @@ pub struct RawFrame {
     pub payload: Vec<u8>,
 }
 
-/// Opens a socket by hand and reads frames, without putting them together.
+/// Opens a socket by hand and reads frames without joining them.
 pub async fn raw_frames(addr: SocketAddr, count: usize) -> Vec<RawFrame> {
     let read = async {
         let mut stream = TcpStream::connect(addr).await.unwrap();

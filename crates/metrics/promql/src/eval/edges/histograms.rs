@@ -13,7 +13,7 @@ use crate::functions::{
 
 type Samples<'a> = &'a [(i64, Arc<Histogram>)];
 
-/// What was gained from the start to the end of a range. The flags: of a counter, and smoothed.
+/// The difference between the start and the end of a range. The flags: of a counter, and smoothed.
 pub(super) fn difference(
     samples: Samples,
     range: (i64, i64),
@@ -38,7 +38,7 @@ pub(super) fn difference(
     Some(difference)
 }
 
-/// False, with a warning, if some have custom buckets and others have not. Also warns of gauges where a counter is needed.
+/// False, with a warning, if only some have custom buckets. Also warns of gauges if a counter is required.
 fn check_layouts(samples: Samples, is_counter: bool, inputs: &mut Inputs) -> bool {
     let custom = samples.first().is_some_and(|(_, histogram)| histogram.has_custom_buckets());
     for (_, histogram) in samples {
@@ -71,7 +71,8 @@ fn right(samples: Samples, place: Place, is_counter: bool, inputs: &mut Inputs) 
     interpolate((*before_time, before), (*time, last), place.range.1, is_counter, inputs)
 }
 
-/// The histogram between two samples, as if it rose evenly. A counter that was reset in between is taken to rise from nothing.
+/// The histogram between two samples, interpolated linearly. A counter that was reset in between is interpolated from
+/// zero.
 pub(super) fn interpolate(
     before: (i64, &Histogram),
     after: (i64, &Histogram),
@@ -93,8 +94,8 @@ pub(super) fn interpolate(
     take(risen.plus(before.1), "addition", inputs)
 }
 
-/// The sum of what was counted before each reset between the ends; nothing inside if there was none, nothing at all if it cannot
-/// be told. `used` are the samples from the first to the last one of the place.
+/// The sum of the counts before each reset between the ends: `Some(None)` if there was none, `None` if it cannot be
+/// computed. `used` are the samples from the first to the last one of the place.
 fn lost_by_resets(
     used: Samples,
     place: Place,
@@ -104,14 +105,14 @@ fn lost_by_resets(
 ) -> Option<Option<Histogram>> {
     let mut lost: Option<Histogram> = None;
     let mut previous = left;
-    // The ends stand for the first and the last sample.
+    // The interpolated ends replace the first and the last sample.
     let mut from = 1;
     if place.smoothed
         && let [(time, first), (_, second), ..] = used
         && *time < place.range.0
         && second.detects_reset(first)
     {
-        // The value at the start has taken this reset into account.
+        // The value at the start already includes this reset.
         previous = second;
         from = 2;
     }

@@ -17,8 +17,8 @@ use crate::{
     value::{Column, Steps, Track},
 };
 
-/// The value at each of the times, interpolated between the samples around it. After the last sample it is that one's value, before
-/// the first one there is none.
+/// The value at each time, interpolated between the neighbouring samples. After the last sample it is that sample's
+/// value; before the first sample there is no value.
 pub(in crate::eval) fn smoothed_column(track: &Track, times: Steps, look_back: i64, inputs: &mut Inputs) -> Column {
     let mut column = Column::absent(times.count);
     let (mut floats, mut all) = (Cursor::default(), Cursor::default());
@@ -57,7 +57,7 @@ fn number(times: &[i64], values: &[f64], time: i64) -> Option<f64> {
     }
 }
 
-/// As [`number`]; what is no gauge counts as a counter.
+/// Like [`number`]; a histogram that is not a gauge counts as a counter.
 fn histogram(samples: &[(i64, Arc<Histogram>)], time: i64, inputs: &mut Inputs) -> Option<Arc<Histogram>> {
     let next = samples.partition_point(|(sample, _)| *sample < time);
     match (next.checked_sub(1).and_then(|index| samples.get(index)), samples.get(next)) {
@@ -70,7 +70,7 @@ fn histogram(samples: &[(i64, Arc<Histogram>)], time: i64, inputs: &mut Inputs) 
             let is_counter = !(is_gauge(before) && is_gauge(after));
             histograms::interpolate((*from, before), (*to, after), time, is_counter, inputs).map(Arc::new)
         }
-        // What it says about resets is not said of another time.
+        // Its reset hint does not apply to another time.
         (Some((_, histogram)), None) => {
             Some(Arc::new(Histogram { reset_hint: ResetHint::Unknown, ..Histogram::clone(histogram) }))
         }

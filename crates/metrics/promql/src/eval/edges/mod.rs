@@ -1,7 +1,8 @@
-//! The modifiers `anchored` and `smoothed`: values at the two ends of a range, where there is hardly ever a sample.
+//! The modifiers `anchored` and `smoothed`: values at the two ends of a range, where there is rarely a sample.
 //!
-//! Anchored, the value at an end is the last one known there, or the first one after it. Smoothed, it is interpolated between the
-//! samples around it. Neither extrapolates. A sample may lie outside of the range by as much as the look-back.
+//! With `anchored` the value at an end is the last known one, or the first one after it. With `smoothed` it is
+//! interpolated between the neighbouring samples. Neither extrapolates. A sample may be outside of the range by up to
+//! the lookback delta.
 
 mod histograms;
 mod instant;
@@ -24,11 +25,11 @@ use crate::{
     value::{Column, Steps, Track},
 };
 
-/// Which samples are next to the ends of a range.
+/// The samples next to the ends of a range.
 #[derive(Debug, Clone, Copy)]
 struct Place {
     range: (i64, i64),
-    /// Index of the last sample up to the start, or else of the first one.
+    /// Index of the last sample up to the start, otherwise of the first one.
     first: usize,
     /// Index of the last sample; if smoothed, of the first one from the end on if there is one.
     last: usize,
@@ -36,7 +37,7 @@ struct Place {
 }
 
 impl Place {
-    /// Nothing if no sample lies in the range or, if smoothed, all lie after it.
+    /// `None` if no sample is in the range or, if smoothed, all are after it.
     fn find<T>(samples: &[T], time: impl Fn(&T) -> i64, range: (i64, i64), smoothed: bool) -> Option<Self> {
         let mut last = samples.len().checked_sub(1)?;
         let before_last = samples.get(..last)?;
@@ -57,7 +58,7 @@ struct Around<'a> {
 }
 
 impl<'a> Around<'a> {
-    /// Nothing if there is nothing to be said of the range.
+    /// `None` if the range has no value.
     fn find(times: &'a [i64], values: &'a [f64], range: (i64, i64), smoothed: bool) -> Option<Self> {
         let place = Place::find(times, |time| *time, range, smoothed)?;
         Some(Around { times, values, place })
@@ -87,14 +88,14 @@ impl<'a> Around<'a> {
         Some(interpolate(self.at(before)?, after, range.1, is_counter))
     }
 
-    /// The samples inside of the range, its ends excluded.
+    /// The samples inside of the range, without its ends.
     fn inside(&self) -> impl Iterator<Item = (i64, f64)> + '_ {
         let Place { range: (start, end), first, last, .. } = self.place;
         let samples = self.times.iter().zip(self.values).map(|(time, value)| (*time, *value));
         samples.take(last + 1).skip(first).filter(move |(time, _)| *time > start && *time < end)
     }
 
-    /// What was gained from start to end.
+    /// The difference between start and end.
     fn difference(&self, is_counter: bool) -> Option<f64> {
         let (left, right) = (self.left(is_counter)?, self.right(is_counter)?);
         let mut difference = right - left;
@@ -119,7 +120,7 @@ impl<'a> Around<'a> {
     }
 }
 
-/// The value between two samples, as if it rose evenly. A counter that was reset in between is taken to rise from zero.
+/// The value between two samples, interpolated linearly. A counter that was reset in between is interpolated from zero.
 fn interpolate(before: (i64, f64), after: (i64, f64), time: i64, is_counter: bool) -> f64 {
     let from = if is_counter && after.1 < before.1 { 0.0 } else { before.1 };
     from + (after.1 - from) * milliseconds(time - before.0) / milliseconds(after.0 - before.0)
@@ -130,7 +131,7 @@ fn milliseconds(distance: i64) -> f64 {
     distance as f64
 }
 
-/// How ranges end, and how far beyond that samples may lie.
+/// How ranges end, and how far outside samples may be.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ends {
     pub(super) edges: Edges,
@@ -138,7 +139,7 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    /// The range that must be read so that each end of a window has its neighbours.
+    /// The range to read, so that each end of a window has its neighbours.
     pub(super) fn widened(self, (start, end): (i64, i64)) -> (i64, i64) {
         match self.edges {
             Edges::Plain => (start, end),
@@ -147,10 +148,11 @@ impl Ends {
         }
     }
 
-    /// Fails if a function has no use for values at the ends.
+    /// Fails if a function does not support values at the ends.
     ///
     /// # Errors
-    /// It has none.
+    ///
+    /// It does not.
     pub(super) fn check(self, name: &str) -> Result<(), EvalError> {
         let (modifier, allowed): (&str, &[&str]) = match self.edges {
             Edges::Plain => return Ok(()),
@@ -213,7 +215,8 @@ fn difference(name: &str, window: &Window, seconds: f64, smoothed: bool, inputs:
     }
 }
 
-/// The samples of a window from the last one up to its start on; all if there is none so early. Nothing if none lies in the window.
+/// The samples of a window, beginning with the last sample at or before its start if there is one. `None` if it has no
+/// samples after its start.
 fn anchored(window: Window) -> Option<Window> {
     let Window { times, values, histograms, start_ms, .. } = window;
     let float = times.partition_point(|time| *time <= start_ms);
@@ -237,9 +240,10 @@ fn anchored(window: Window) -> Option<Window> {
     })
 }
 
-/// A series' samples of one range with one at each end; none if no sample lies in the range.
+/// A series' samples of one range with one at each end; none if no sample is in the range.
 ///
 /// # Errors
+///
 /// There are histograms among them.
 pub(crate) fn extend(track: &Track, range: (i64, i64), edges: Edges) -> Result<(Vec<i64>, Vec<f64>), EvalError> {
     if !track.histograms.is_empty() {
@@ -279,7 +283,7 @@ mod tests {
         let values = [100.0, 10.0, 20.0, 5.0];
         // Start: half of 0 to 10. End: 20 and half of 0 to 5.
         assert_eq!(ends(&values, (15, 35), true).and_then(|ends| ends.difference(true)), Some(22.5 - 5.0));
-        // Both ends lie between the same two samples.
+        // Both ends are between the same two samples.
         assert_eq!(
             ends(&[8.0, 4.0, 4.0, 4.0], (12, 18), true).and_then(|ends| ends.difference(true)),
             Some(2.4000000000000004)

@@ -1,4 +1,4 @@
-//! Calls of functions, and aggregations.
+//! Parses function calls and aggregations.
 
 use super::{Parser, Read, Token, quote, signature};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
 };
 
 impl<'a> Parser<'a> {
-    /// An aggregation whose name has been read.
+    /// An aggregation, after its name.
     pub(super) fn aggregate(&mut self, name: &Token<'a>) -> Read<Expression<'a>> {
         let wrong = |message: String| (name.start, message);
         let Some(operator) = Aggregator::from_text(&name.text.to_ascii_lowercase()) else {
@@ -36,13 +36,13 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// `by (…)` or `without (…)`, if one of them follows.
+    /// `by (…)` or `without (…)`, if one is next.
     fn grouping(&mut self) -> Read<Option<Grouping>> {
         let Some(word) = self.take_any(&["by", "without"])? else { return Ok(None) };
         Ok(Some(Grouping { without: word.is("without"), labels: self.label_names()? }))
     }
 
-    /// A call of a function whose name has been read.
+    /// A function call, after its name.
     pub(super) fn call(&mut self, name: &Token<'a>) -> Read<Expression<'a>> {
         let arguments = self.arguments()?;
         let Some(signature) = signature::find(name.text) else {

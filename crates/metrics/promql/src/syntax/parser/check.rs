@@ -1,4 +1,4 @@
-//! Whether the parts of an expression fit together, in the order in which Prometheus looks at them.
+//! Type checks of an expression's parts, in the order of Prometheus.
 
 use super::{Read, Signature, quote};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 };
 use labels::{METRIC_NAME, MatchOp, Matcher};
 
-/// A type as messages name it.
+/// A type's name in error messages.
 fn name(value: ValueType) -> &'static str {
     match value {
         ValueType::Scalar => "scalar",
@@ -21,10 +21,11 @@ fn name(value: ValueType) -> &'static str {
     }
 }
 
-/// The type of an expression whose parts fit.
+/// Checks the types of an expression's parts; returns its type.
 ///
 /// # Errors
-/// They do not.
+///
+/// The types do not match.
 pub(super) fn check(query: &str, expression: &Expression) -> Read<ValueType> {
     let start = expression.start;
     match &expression.form {
@@ -100,7 +101,7 @@ fn binary(query: &str, whole: &Expression, parts: &Binary) -> Read<ValueType> {
         return at_operator("bool modifier can only be used on comparison operators".to_owned());
     }
     let of_scalars = left == ValueType::Scalar && right == ValueType::Scalar;
-    // Histograms alone can be trimmed.
+    // Only histograms can be trimmed.
     if (operator.is_comparison() || operator.is_trim()) && !parts.returns_bool && of_scalars {
         return at_operator("comparisons between scalars must use BOOL modifier".to_owned());
     }

@@ -1,11 +1,11 @@
-//! What Prometheus says of a token that does not fit where it stands.
+//! Prometheus' errors about unexpected tokens.
 
 use super::{
     Wrong, quote,
     token::{Kind, Token},
 };
 
-/// The complaint about a token.
+/// The error about a token.
 pub(super) fn unexpected(token: &Token, context: &str, expected: &str) -> Wrong {
     let mut message = format!("unexpected {}", describe(token));
     if !context.is_empty() {

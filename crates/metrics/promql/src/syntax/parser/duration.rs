@@ -1,4 +1,4 @@
-//! Lengths of time: numbers, durations, and what is computed of them and of the query's step and range.
+//! Parses durations: numbers, durations, and calculations with them and the query's step and range.
 
 use super::{
     Parser, Read, Token, Wrong,
@@ -14,15 +14,15 @@ use crate::{
 };
 
 const EXPECTED: &str = "number, duration, step(), or range()";
-/// Prometheus' longest, which is that of 64 bits of nanoseconds, in seconds.
+/// Prometheus' maximum, which is 64-bit nanoseconds, in seconds.
 pub(super) const LONGEST_NUMBER: f64 = 9_223_372_036.854_776;
 pub(super) const OUT_OF_RANGE: &str = "duration out of range";
-/// Ours: a hundred years, in seconds.
+/// Our maximum: a hundred years, in seconds.
 const LONGEST: f64 = 3.2e9;
-/// Most parentheses and functions within each other.
+/// Maximum nesting of parentheses and functions.
 const MAX_DEPTH: usize = 50;
 
-/// What is complained of where something else stands.
+/// Context of an error message.
 #[derive(Clone, Copy)]
 struct Context {
     place: &'static str,
@@ -36,18 +36,18 @@ impl Context {
 }
 
 impl<'a> Parser<'a> {
-    /// What follows `[`.
+    /// The duration after `[`.
     pub(super) fn range_length(&mut self) -> Read<Duration<'a>> {
         self.positive(Context { place: "subquery or range selector", expected: EXPECTED })
     }
 
-    /// What follows the colon of a subquery.
+    /// The duration after the colon of a subquery.
     pub(super) fn step_length(&mut self) -> Read<Duration<'a>> {
         let expected = "number, duration, step(), range(), or \"]\"";
         self.positive(Context { place: "subquery selector", expected })
     }
 
-    /// What follows `offset`: operators after a length are those of the query.
+    /// The duration after `offset`: operators after it belong to the query.
     pub(super) fn offset_length(&mut self) -> Read<Duration<'a>> {
         let context = Context { place: "offset", expected: EXPECTED };
         let (from, start) = (self.index, self.peek()?.start);
@@ -65,7 +65,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A length with the tokens from an index on.
+    /// A duration with the tokens from an index on.
     fn written(&mut self, from: usize, start: usize, length: Length) -> Duration<'a> {
         if matches!(length, Length::Seconds(seconds) if seconds.abs() > LONGEST) && self.beyond.is_none() {
             self.beyond = Some((start, OUT_OF_RANGE.to_owned()));
@@ -73,7 +73,7 @@ impl<'a> Parser<'a> {
         Duration { length, tokens: self.tokens.get(from..self.index).unwrap_or_default() }
     }
 
-    /// A whole length, or what is in parentheses.
+    /// A complete duration, or one in parentheses.
     fn computed(&mut self, context: Context) -> Read<Length> {
         self.nested_lengths += 1;
         if self.nested_lengths > MAX_DEPTH {
@@ -84,7 +84,7 @@ impl<'a> Parser<'a> {
         Ok(length)
     }
 
-    /// A length whose operators bind at least as tightly as `lowest`.
+    /// A duration with operators of at least the precedence `lowest`.
     fn length(&mut self, lowest: u8, context: Context) -> Read<Length> {
         let from = self.index;
         let mut left = match self.take_sign()? {
@@ -119,7 +119,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Where the tokens from an index on that have been read stand.
+    /// The range of the tokens from an index on that have been consumed.
     fn since(&self, from: usize) -> (usize, usize) {
         let start = self.tokens.get(from).map_or(0, |token| token.start);
         let last = self.index.checked_sub(1).and_then(|last| self.tokens.get(last));
@@ -145,7 +145,7 @@ impl<'a> Parser<'a> {
             self.length_mark(")", context)?;
             return Ok(inner);
         }
-        // By their text: outside of brackets some of these words are aggregations, and some are names.
+        // By their text: outside of brackets some of these words are aggregations or names.
         match token.text.to_ascii_lowercase().as_str() {
             "step" => {
                 self.no_arguments(context)?;
@@ -169,7 +169,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A name that has been looked at, and the parentheses behind it.
+    /// Consumes a name and empty parentheses after it.
     fn no_arguments(&mut self, context: Context) -> Read<()> {
         self.pass();
         self.length_mark("(", context)?;
@@ -184,7 +184,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// The operator that a token is between two lengths, and its sign in a [`Length`].
+/// The operator of a token between two durations, and its sign in a [`Length`].
 fn arithmetic(token: &Token) -> Option<(Operator, char)> {
     let operator = operator(token)?;
     let sign = match operator {

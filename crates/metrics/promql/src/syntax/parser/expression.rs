@@ -1,4 +1,4 @@
-//! Operators, signs and operands.
+//! Parses operators, signs and operands.
 
 use super::{
     Kind, Parser, Read, Token,
@@ -10,10 +10,10 @@ use crate::{
     syntax::tree::{Binary, Expression, Form, Selector, Sign},
 };
 
-/// The operand of a sign is an expression of operators that bind this tightly: `-a ^ 2` is `-(a ^ 2)`.
+/// The operand of a sign only contains operators of this precedence: `-a ^ 2` is `-(a ^ 2)`.
 const POWER: u8 = Operator::Pow.precedence();
 
-/// The operator that a token is, if it stands between two expressions.
+/// The operator of a token between two expressions.
 pub(super) fn operator(token: &Token) -> Option<Operator> {
     match token.kind {
         Kind::Operator if token.text.bytes().any(|byte| byte.is_ascii_uppercase()) => {
@@ -24,13 +24,13 @@ pub(super) fn operator(token: &Token) -> Option<Operator> {
     }
 }
 
-/// How tightly the right side of an operator has to bind, given how tightly it binds itself.
+/// The minimum precedence on the right side of an operator with this precedence.
 pub(super) fn right_side(binds: u8) -> u8 {
     if binds == POWER { binds } else { binds + 1 }
 }
 
 impl<'a> Parser<'a> {
-    /// An expression whose operators bind at least as tightly as `lowest`.
+    /// An expression with operators of at least the precedence `lowest`.
     pub(super) fn expression(&mut self, lowest: u8) -> Read<Expression<'a>> {
         let mut left = self.signed()?;
         loop {
@@ -59,7 +59,7 @@ impl<'a> Parser<'a> {
         Ok(Expression { form, start: token.start, end })
     }
 
-    /// A sign, if one follows.
+    /// A sign, if one is next.
     pub(super) fn take_sign(&mut self) -> Read<Option<Sign>> {
         let token = self.peek()?;
         let sign = match token.text {
@@ -71,7 +71,7 @@ impl<'a> Parser<'a> {
         Ok(Some(sign))
     }
 
-    /// A number, with the sign that was before it.
+    /// A number, with the sign before it.
     pub(super) fn signed_seconds(token: &Token, sign: Option<Sign>) -> Read<f64> {
         let seconds = literal::seconds(token).map_err(|message| (token.start, message))?;
         Ok(if sign == Some(Sign::Minus) { -seconds } else { seconds })
@@ -112,7 +112,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A selector whose name has been read.
+    /// A selector, after its name.
     fn named_selector(&mut self, name: &Token<'a>) -> Read<Expression<'a>> {
         let mut selector = Box::new(Selector { name: Some(name.text), ..Selector::default() });
         let mut end = name.end();

@@ -1,4 +1,4 @@
-//! Labels: their names in groupings, and matchers in braces.
+//! Parses label names in groupings, and matchers in braces.
 
 use super::{Kind, Parser, Read, Token, complaint::unexpected, literal, regex_error::expression_error};
 use crate::annotation::Position;
@@ -48,7 +48,7 @@ impl Parser<'_> {
         }
     }
 
-    /// Matchers up to the closing brace, and where that ends; the opening one has been read.
+    /// Matchers after the opening brace up to the closing one, and its position.
     pub(super) fn matchers(&mut self) -> Read<(Vec<Matcher>, Position)> {
         const CONTEXT: &str = "label matching";
         let mut matchers = Vec::new();
@@ -91,7 +91,7 @@ impl Parser<'_> {
             "!=" => return Ok(MatchOp::NotEqual(text)),
             _ => {}
         }
-        // What an expression takes is known before it is compiled.
+        // The weight of an expression is known before it is compiled.
         self.weight = self.weight.saturating_add(Pattern::weight_of(&text));
         if self.weight > MOST_WEIGHT {
             let message = "the regular expressions are too many or too complex: repeat shorter pieces, or less often";

@@ -1,4 +1,4 @@
-//! Cuts a query into tokens by the rules of Prometheus' lexer, up to its first complaint.
+//! The lexer: splits a query into tokens with the rules of Prometheus' lexer, up to the first error.
 
 use super::{
     Wrong,
@@ -10,13 +10,13 @@ use super::{
 /// The tokens of a query.
 #[derive(Debug)]
 pub(super) struct Tokens<'a> {
-    /// With one of the kind `End` at the end, if the text has tokens up to there.
+    /// Ends with a token of kind `End` if there is no error.
     pub(super) list: Vec<Token<'a>>,
-    /// What is wrong after them. The parser reports it only when it gets there: an error of its own may come first.
+    /// The error after the tokens. The parser only reports it when it gets there, because its own error may come first.
     pub(super) wrong: Option<Wrong>,
 }
 
-/// Cuts up to the end, a complaint, or one token more than a query may have.
+/// Splits up to the end, an error, or one token more than the limit.
 pub(super) fn tokens(query: &str) -> Tokens<'_> {
     let mut lexer = Lexer {
         input: query,
@@ -54,7 +54,7 @@ enum State {
 pub(super) struct Lexer<'a> {
     pub(super) input: &'a str,
     pub(super) position: usize,
-    /// Where the token begins that is being read.
+    /// Start of the current token.
     pub(super) start: usize,
     state: State,
     depth: usize,
@@ -81,7 +81,8 @@ impl<'a> Lexer<'a> {
     /// The next token.
     ///
     /// # Errors
-    /// The text is none.
+    ///
+    /// The text is not a valid token.
     fn next(&mut self) -> Result<Token<'a>, Wrong> {
         match self.state {
             State::Statements => self.statements(),
@@ -130,7 +131,7 @@ impl<'a> Lexer<'a> {
         Err((self.start, message.into()))
     }
 
-    /// Leaves out spaces and comments.
+    /// Skips spaces and comments.
     fn skip(&mut self) {
         loop {
             self.run(is_space);
@@ -206,7 +207,7 @@ impl<'a> Lexer<'a> {
         let token = self.emit(Kind::Mark);
         match self.depth.checked_sub(1) {
             Some(depth) => self.depth = depth,
-            // What is complained of has been passed by then.
+            // The reported character is already consumed.
             None => return self.wrong("unexpected right parenthesis ')'"),
         }
         Ok(token)
@@ -306,7 +307,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// The first letter has been read.
+    /// The rest of a word, after its first letter.
     fn word(&mut self) -> Token<'a> {
         self.run(|c| is_alphanumeric(c) || c == ':');
         let kind = kind_of_word(self.text(), || self.rest().trim_start_matches(is_space).starts_with('('));

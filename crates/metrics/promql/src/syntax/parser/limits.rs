@@ -1,19 +1,20 @@
-//! How much a query may be: what would take too long to read, or too much of a stack.
+//! Limits of a query's size, to bound parse time and stack.
 
 use super::token::{Kind, Token};
 use crate::syntax::ParseError;
 
-/// More would take too long to read.
+/// Maximum number of tokens, to bound the parse time.
 pub(super) const MAX_TOKENS: usize = 100_000;
-/// Most operators: each may add a level to the tree.
+/// Maximum number of operators: each may add a level to the tree.
 const MAX_OPERATORS: usize = 10_000;
-/// Most parentheses within each other.
+/// Maximum nesting of parentheses.
 const MAX_DEPTH: usize = 150;
 
-/// How many levels the tree of a query has at most.
+/// The maximum number of levels of a query's tree.
 ///
 /// # Errors
-/// The query is longer, or nests deeper, than can be read.
+///
+/// The query exceeds a limit.
 pub(super) fn levels(query: &str, tokens: &[Token]) -> Result<usize, ParseError> {
     let mut depth = 0_usize;
     let mut deepest = 0_usize;
@@ -43,7 +44,7 @@ pub(super) fn levels(query: &str, tokens: &[Token]) -> Result<usize, ParseError>
             let message = format!("the expression is too long: it has more than {MAX_TOKENS} words and signs");
             Err(ParseError::new(query, token.start, message))
         }
-        // Of a parenthesis there may be a call and what is in it.
+        // A pair of parentheses may be a call and its content.
         None => Ok(operators + 2 * deepest),
     }
 }

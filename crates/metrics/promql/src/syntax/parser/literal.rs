@@ -1,4 +1,4 @@
-//! Numbers, durations and strings of a query: what they stand for, and what Go says of those that are none.
+//! Values of numbers, durations and strings in a query, and Go's errors about invalid ones.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,11 @@ use super::{
 };
 use crate::syntax::length::parse_duration;
 
-/// A number by the rules of Go's `ParseInt` (base 0) and, failing that, `ParseFloat`.
+/// A number by the rules of Go's `ParseInt` (base 0), otherwise `ParseFloat`.
 ///
 /// # Errors
-/// It is none, or too large.
+///
+/// It is invalid, or too large.
 pub(super) fn number(text: &str) -> Result<f64, String> {
     let wrong =
         |why: &str| Err(format!("error parsing number: strconv.ParseFloat: parsing {}: {why}", quote::text(text)));
@@ -42,7 +43,8 @@ fn as_float(value: i64) -> f64 {
 /// The seconds of a number or a duration.
 ///
 /// # Errors
-/// It is none.
+///
+/// It is invalid.
 pub(crate) fn seconds(token: &Token) -> Result<f64, String> {
     if token.kind == Kind::Number {
         return number(token.text);
@@ -50,7 +52,7 @@ pub(crate) fn seconds(token: &Token) -> Result<f64, String> {
     parse_duration(token.text).ok_or_else(|| format!("not a valid duration string: {}", quote::text(token.text)))
 }
 
-/// What a string stands for. Bytes that are not valid UTF-8 are spelt out, after a mark by which a name that holds them can be refused.
+/// The value of a string. Invalid UTF-8 is spelt out after a marker, so that a name that contains it can be rejected.
 pub(super) fn text(quoted: &str) -> String {
     let inside = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
     if quoted.starts_with('`') || !inside.contains('\\') {
@@ -71,8 +73,8 @@ fn text_of(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes that a quoted string stands for, by Go's rules: `\x`, and octal escapes, name bytes, `\u` names a character.
-/// Nothing if it is malformed.
+/// The bytes of a quoted string by Go's rules: `\x` and octal escapes are bytes, `\u` is a character. `None` if it is
+/// malformed.
 fn unquote(text: &str) -> Option<Vec<u8>> {
     let quote = text.chars().next()?;
     let inner = text.strip_prefix(quote)?.strip_suffix(quote)?;

@@ -1,13 +1,14 @@
-//! What stands between an operator and its right side: `bool`, `on`, `ignoring`, `group_left`, `group_right` and `fill`.
+//! Parses the modifiers between an operator and its right side: `bool`, `on`, `ignoring`, `group_left`, `group_right`
+//! and `fill`.
 
 use super::{Parser, Read};
 use crate::plan::{Many, Matching};
 
 impl Parser<'_> {
-    /// Whether there is a `bool`, and how series find each other.
+    /// Whether there is a `bool`, and the vector matching.
     pub(super) fn matching(&mut self) -> Read<(bool, Matching)> {
         let mut matching = Matching::default();
-        // Nearly always an operand follows.
+        // Usually the operand is next.
         if !self.peek()?.is_any(&["bool", "on", "ignoring", "fill", "fill_left", "fill_right"]) {
             return Ok((false, matching));
         }

@@ -1,11 +1,11 @@
-//! The parser of PromQL: a query's text becomes tokens, these a tree, whose types are then checked.
+//! The parser of PromQL: splits a query into tokens, builds the tree, then checks types.
 //!
-//! Written by hand after Prometheus' `promql/parser` (`lex.go`, `generated_parser.y`, `parse.go`), so that it accepts what Prometheus
-//! accepts, and complains where and as Prometheus does: the first complaint that Prometheus' parser would come upon is the one
-//! that is made. It knows nothing of functions but their types, and nothing of evaluation.
+//! Written by hand after Prometheus' `promql/parser` (`lex.go`, `generated_parser.y`, `parse.go`). It accepts what
+//! Prometheus accepts, and its errors have Prometheus' position and text: it reports the error that Prometheus' parser
+//! would find first. It only knows the types of functions, and nothing of evaluation.
 //!
-//! A file for each part of the grammar: `expression` (operators, signs, operands), `matching` (what stands between an operator and
-//! its right side), `call`, `labels`, `modifier` (`offset`, `@` and others), `duration`.
+//! One file per part of the grammar: `expression` (operators, signs, operands), `matching` (modifiers between an
+//! operator and its right side), `call`, `labels`, `modifier` (`offset`, `@` and others), `duration`.
 
 mod call;
 mod check;
@@ -33,14 +33,15 @@ use crate::stack::with_room;
 use complaint::unexpected;
 use lexer::Tokens;
 
-/// Where something is wrong, in bytes, and what.
+/// Position of an error in bytes, and its message.
 type Wrong = (usize, String);
 
 type Read<T> = Result<T, Wrong>;
 
-/// Parses a query and hands its tree on, with the number of its levels at most. There is room on the stack for what recurses over it.
+/// Parses a query and calls `act` with its tree and the maximum number of its levels, with enough stack for recursion.
 ///
 /// # Errors
+///
 /// The text is not PromQL, or too complex, or `act` fails.
 pub(crate) fn with_tree<T>(
     query: &str,
@@ -61,24 +62,24 @@ pub(crate) fn with_tree<T>(
     })
 }
 
-/// Reads the parts of a query from its tokens.
+/// Parses the parts of a query from its tokens.
 struct Parser<'a> {
     tokens: &'a [Token<'a>],
     wrong: Option<&'a Wrong>,
     end: Token<'a>,
-    /// The next token.
+    /// Index of the next token.
     index: usize,
-    /// How many tokens have been looked at. Complaints depend on it.
+    /// Number of tokens that have been read ahead. Error messages depend on it.
     seen: usize,
-    /// Where the last bracket, number or duration ended among those.
+    /// The end of the last bracket, number or duration among those.
     last_closing: usize,
-    /// Aggregations that are not complete; they are named where nothing nearer is.
+    /// Number of incomplete aggregations, which are part of some error messages.
     aggregations: usize,
-    /// What the regular expressions so far take.
+    /// Total weight of the regular expressions so far.
     weight: usize,
-    /// Lengths of time within each other.
+    /// Nesting depth of durations.
     nested_lengths: usize,
-    /// A length that is longer than we take, though Prometheus does: what else is wrong comes first.
+    /// A duration that is longer than our limit, though Prometheus accepts it: other errors come first.
     beyond: Option<Wrong>,
 }
 
@@ -101,7 +102,8 @@ impl<'a> Parser<'a> {
     /// The whole query.
     ///
     /// # Errors
-    /// It cannot be read.
+    ///
+    /// It is invalid.
     fn query(&mut self) -> Read<Expression<'a>> {
         if self.peek()?.kind == Kind::End {
             return Err((0, "no expression found in input".to_owned()));
@@ -130,7 +132,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Goes on behind the token that has been looked at.
+    /// Consumes the token that was read ahead.
     fn pass(&mut self) {
         self.index += 1;
     }

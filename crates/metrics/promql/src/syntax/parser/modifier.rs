@@ -1,4 +1,4 @@
-//! What follows an operand: ranges, `offset`, `@`, `anchored` and `smoothed`.
+//! Parses the modifiers after an operand: ranges, `offset`, `@`, `anchored` and `smoothed`.
 
 use super::{Parser, Read, Token, complaint::unexpected};
 use crate::{
@@ -9,13 +9,13 @@ use crate::{
     },
 };
 
-/// What 64 bits hold: no `@` reaches so far, in seconds.
+/// The limit of 64 bits for `@`, in seconds.
 const BOUND: f64 = 9_223_372_036_854_775_808.0;
 const BEFORE_MODIFIER: &str =
     "modifier must be preceded by an instant vector selector or range vector selector or a subquery";
 
 impl<'a> Expression<'a> {
-    /// Where `offset` and `@` of a selector or subquery go.
+    /// The `offset` and `@` of a selector or subquery, to set them.
     fn shift(&mut self) -> Option<&mut Shift<'a>> {
         match &mut self.form {
             Form::Selector(selector) | Form::Range(selector, _) => Some(&mut selector.shift),
@@ -26,7 +26,7 @@ impl<'a> Expression<'a> {
 }
 
 impl<'a> Parser<'a> {
-    /// An operand with what follows it.
+    /// An operand with its modifiers.
     pub(super) fn modified(&mut self) -> Read<Expression<'a>> {
         let mut expression = self.operand()?;
         loop {
@@ -49,7 +49,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// What follows `offset`.
+    /// The duration after `offset`.
     fn offset(&mut self, expression: &mut Expression<'a>) -> Read<()> {
         let offset = self.offset_length()?;
         let end = self.last_closing;
@@ -63,7 +63,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// What follows `@`.
+    /// The time after `@`.
     fn at(&mut self, expression: &mut Expression<'a>) -> Read<()> {
         let start = expression.start;
         let at = match self.take_any(&["start", "end"])? {
@@ -107,7 +107,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// What follows `[`.
+    /// The range after `[`.
     fn range(&mut self, expression: Expression<'a>, open: &Token) -> Read<Expression<'a>> {
         let range = self.range_length()?;
         let start = expression.start;
@@ -142,7 +142,7 @@ fn not_a_time(token: &Token) -> super::Wrong {
     unexpected(token, "@", "timestamp")
 }
 
-/// `anchored` or `smoothed`, which has been read.
+/// Applies `anchored` or `smoothed`, which was consumed.
 fn edges(expression: &mut Expression, word: &Token) -> Read<()> {
     let start = expression.start;
     let wanted = if word.is("anchored") { Edges::Anchored } else { Edges::Smoothed };

@@ -1,4 +1,4 @@
-//! Texts and characters in quotes as Go prints them (`strconv.Quote`).
+//! Quotes texts and characters like Go's `strconv.Quote`.
 
 use std::fmt::Write;
 
@@ -7,12 +7,12 @@ pub(super) fn text(text: &str) -> String {
     format!("\"{}\"", text.chars().map(|c| escaped(c, '"')).collect::<String>())
 }
 
-/// A character in single quotes; what stands for the end of the text is the replacement character.
+/// A character in single quotes; the end of the text is the replacement character.
 pub(super) fn character(c: Option<char>) -> String {
     format!("'{}'", escaped(c.unwrap_or(char::REPLACEMENT_CHARACTER), '\''))
 }
 
-/// A character by its number, and itself if it can be printed: `U+0071 'q'`.
+/// The code of a character, and the character itself if it is printable: `U+0071 'q'`.
 pub(super) fn code_point(c: char) -> String {
     let number = u32::from(c);
     if c.is_control() { format!("U+{number:04X}") } else { format!("U+{number:04X} '{c}'") }

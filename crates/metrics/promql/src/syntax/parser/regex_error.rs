@@ -1,8 +1,8 @@
-//! What Go says of a regular expression that is none.
+//! Go's errors about invalid regular expressions.
 
 use regex_syntax::{Error, ast};
 
-/// What Go's `regexp/syntax` says of an expression that cannot be compiled.
+/// The error of Go's `regexp/syntax` about an invalid expression.
 pub(super) fn expression_error(expression: &str) -> String {
     use ast::ErrorKind as Wrong;
     let Err(error) = regex_syntax::parse(expression) else {

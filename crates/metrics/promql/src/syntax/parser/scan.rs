@@ -1,4 +1,4 @@
-//! Numbers, durations and strings of a query: how far they reach, and whether they are well formed.
+//! Finds the end of numbers, durations and strings in a query, and checks their syntax.
 
 use super::{
     Wrong,
@@ -8,7 +8,7 @@ use super::{
 };
 
 impl<'a> Lexer<'a> {
-    /// The first character has been read.
+    /// A number, after its first character.
     pub(super) fn number(&mut self) -> Result<Token<'a>, Wrong> {
         self.position = self.start;
         if self.scan_number() {
@@ -79,7 +79,7 @@ impl<'a> Lexer<'a> {
         !self.accept(is_alphanumeric)
     }
 
-    /// The opening quote has been read.
+    /// A string, after its opening quote.
     pub(super) fn quoted(&mut self, quote: char) -> Result<Token<'a>, Wrong> {
         loop {
             match self.bump() {
@@ -94,7 +94,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// The backslash has been read.
+    /// An escape sequence, after its backslash.
     fn escape(&mut self, quote: char) -> Result<(), Wrong> {
         let Some(first) = self.bump() else { return self.wrong("escape sequence not terminated") };
         let (digits, base, largest) = match first {

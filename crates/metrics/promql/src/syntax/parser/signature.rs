@@ -1,4 +1,4 @@
-//! What functions take and yield, as Prometheus' messages name it.
+//! Argument and result types of functions, as in Prometheus' error messages.
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -9,21 +9,22 @@ use crate::syntax::ValueType;
 pub(crate) struct Signature {
     pub(crate) name: &'static str,
     pub(crate) arguments: Vec<ValueType>,
-    /// How many arguments at the end may be left out or follow; below zero, any number. Zero: none.
+    /// Number of optional arguments at the end; negative for any number, zero for none.
     pub(crate) variadic: i32,
     pub(crate) result: ValueType,
-    /// Behind a flag in Prometheus.
+    /// Whether it needs a feature flag in Prometheus.
     pub(crate) is_experimental: bool,
 }
 
 impl Signature {
-    /// The name that it goes by now, if it was called by an older one.
+    /// Its current name, if it was called by an older one.
     pub(crate) fn current_name(&self) -> &'static str {
         if self.name == "holt_winters" { "double_exponential_smoothing" } else { self.name }
     }
 }
 
-/// Arguments, how many may vary, result, and the functions of this form: `v`ector, `m`atrix, `s`calar, `t`ext.
+/// Arguments, number of optional ones, result, and the functions with this signature: `v`ector, `m`atrix, `s`calar,
+/// `t`ext.
 const SIGNATURES: &[(&str, i32, char, &str)] = &[
     (
         "v",
@@ -58,7 +59,7 @@ const SIGNATURES: &[(&str, i32, char, &str)] = &[
     ("s", 0, 'v', "vector"),
 ];
 
-/// Those of them that Prometheus has behind a flag.
+/// Those that need a feature flag in Prometheus.
 const EXPERIMENTAL: &str = "double_exponential_smoothing end histogram_quantiles info integral mad_over_time max_of min_of range \
     sort_by_label sort_by_label_desc start start_timestamp step ts_of_first_over_time ts_of_last_over_time ts_of_max_over_time \
     ts_of_min_over_time";
@@ -82,7 +83,7 @@ static FUNCTIONS: LazyLock<HashMap<&str, Signature>> = LazyLock::new(|| {
     functions
 });
 
-/// The function of a name.
+/// The function with this name.
 pub(super) fn find(name: &str) -> Option<&'static Signature> {
     FUNCTIONS.get(name)
 }

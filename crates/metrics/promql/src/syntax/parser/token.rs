@@ -1,17 +1,17 @@
-//! The tokens of a query, as Prometheus' lexer tells them apart.
+//! The tokens of a query, as in Prometheus' lexer.
 
-/// What a token is.
+/// Kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// After the last one.
     End,
     /// A bracket, comma, colon or `=`.
     Mark,
-    /// An operator, in marks or words.
+    /// An operator, as a symbol or a word.
     Operator,
     Aggregator,
     Keyword,
-    /// `start`, `end`, `step` and `range`; in a length of time `min` and `max` too.
+    /// `start`, `end`, `step` and `range`; in a duration also `min` and `max`.
     Preprocessor,
     Identifier,
     /// A name with a colon in it.
@@ -32,14 +32,14 @@ pub(crate) struct Token<'a> {
 }
 
 impl Token<'_> {
-    /// Compares a mark, operator or keyword, in any case of letters.
+    /// Compares a mark, operator or keyword, ignoring case.
     pub(crate) fn is(&self, text: &str) -> bool {
         let named =
             matches!(self.kind, Kind::Mark | Kind::Operator | Kind::Aggregator | Kind::Keyword | Kind::Preprocessor);
         named && self.text.eq_ignore_ascii_case(text)
     }
 
-    /// As `is`, of any of several.
+    /// Like `is`, for any of several.
     pub(crate) fn is_any(&self, texts: &[&str]) -> bool {
         texts.iter().any(|text| self.is(text))
     }
@@ -54,7 +54,7 @@ impl Token<'_> {
         matches!(self.kind, Kind::Number | Kind::Duration)
     }
 
-    /// Where Prometheus takes an expression to end that ends here.
+    /// Whether Prometheus counts this as the end of an expression.
     pub(super) fn closes(&self) -> bool {
         self.is_number() || (self.kind == Kind::Mark && matches!(self.text, ")" | "]" | "}"))
     }
@@ -66,7 +66,7 @@ impl Token<'_> {
             Kind::Identifier | Kind::MetricIdentifier | Kind::Aggregator | Kind::Preprocessor => true,
             Kind::Mark => matches!(self.text, "(" | "{"),
             Kind::Operator => self.is_any(&["and", "or", "unless"]),
-            // All but those that only stand behind an operator are names too.
+            // All except those that only occur after an operator are names too.
             Kind::Keyword => !self.is_any(&["on", "ignoring", "group_left", "group_right", "bool"]),
             Kind::End => false,
         }
@@ -92,10 +92,10 @@ const AGGREGATORS: [&str; 14] = [
 const KEYWORDS: [&str; 10] =
     ["offset", "smoothed", "anchored", "by", "without", "on", "ignoring", "group_left", "group_right", "bool"];
 
-/// What a word is that stands neither in braces nor in brackets. The three forms of `fill` depend on what follows.
+/// The kind of a word outside of braces and brackets. The three forms of `fill` depend on the next token.
 pub(super) fn kind_of_word(word: &str, is_called: impl FnOnce() -> bool) -> Kind {
     let is_one_of = |words: &[&str]| words.iter().any(|one| word.eq_ignore_ascii_case(one));
-    // Most words are names, longer than any of these.
+    // Most words are names, and longer than any of these.
     if word.len() > "count_values".len() {
         return name_kind(word);
     }

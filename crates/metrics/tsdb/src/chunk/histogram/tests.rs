@@ -33,7 +33,7 @@ prop_compose! {
     }
 }
 
-/// A series of histograms, some of which have the buckets of the one before.
+/// A series of histograms, some of which have the same buckets as the previous one.
 fn any_column() -> impl Strategy<Value = HistogramColumn> {
     prop::collection::vec((any_histogram(), any::<bool>(), any_number(), 1_i64..100_000), 1..60).prop_map(|samples| {
         let mut time = 0;
@@ -54,7 +54,7 @@ fn any_column() -> impl Strategy<Value = HistogramColumn> {
     })
 }
 
-/// Everything of a histogram in bits, so that a NaN equals itself.
+/// All numbers of a histogram as bits, so that a NaN equals itself.
 fn bits(column: &[(i64, Arc<Histogram>)]) -> Vec<String> {
     let float = |value: &f64| format!("{:x}", value.to_bits());
     let buckets = |buckets: &Buckets| buckets.iter().map(|(at, count)| (*at, float(count))).collect::<Vec<_>>();

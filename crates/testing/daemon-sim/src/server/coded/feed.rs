@@ -1,4 +1,4 @@
-//! What the coded daemon sends on its socket: `status` and `jobs` once, `metrics` each second.
+//! The messages on the coded daemon's socket: `status` and `jobs` once, `metrics` each second.
 
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ pub(in crate::server) fn metrics_message(shared: &Shared) -> String {
     })
 }
 
-/// A Go map has no order: every message lists the jobs differently.
+/// A Go map has no order: every message lists the jobs in another order.
 fn shuffled(world: &World) -> Vec<&Job> {
     let mut jobs: Vec<&Job> = world.jobs().collect();
     Dice::new(rand::random()).shuffle(&mut jobs);

@@ -1,4 +1,4 @@
-//! Jobs as the code marshals them, and the routes that read them.
+//! Jobs in the JSON of the coded daemon, and the routes that read them.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use crate::{
     world::{Job, Method, Status, World},
 };
 
-/// A body, or why there is none.
+/// A body, or the reason why it could not be read.
 pub(super) type Body = Result<Bytes, BytesRejection>;
 
 #[derive(Debug, Deserialize)]
@@ -44,7 +44,7 @@ pub(super) async fn no_id(State(shared): State<Arc<Shared>>) -> Response {
     shared.error(StatusCode::BAD_REQUEST, "job ID required")
 }
 
-/// Everything in the query but `all=true` is ignored, and without it everything comes as well.
+/// The coded daemon ignores everything in the query except `all=true`, and without it returns all jobs too.
 pub(super) async fn query_by_address(State(shared): State<Arc<Shared>>, _uri: Uri) -> Response {
     query(&shared, &Wanted { job_ids: None, status: None, all: true, limit: 0 })
 }
@@ -56,7 +56,7 @@ pub(super) async fn query_by_body(State(shared): State<Arc<Shared>>, body: Body)
     }
 }
 
-/// Reads the JSON body of a request.
+/// Parses the JSON body of a request.
 pub(super) fn read_request<T: DeserializeOwned>(body: Body) -> Result<T, String> {
     let body = body.map_err(|rejection| format!("invalid request: {}", body_error(&rejection)))?;
     serde_json::from_slice(&body).map_err(|error| format!("invalid request: {error}"))
@@ -118,7 +118,7 @@ pub(super) async fn progress(State(shared): State<Arc<Shared>>, Path(id): Path<S
                 })),
             );
             put(&mut body, "started_at", Some(json!(time.nanos(started, salt(&job.id)))));
-            // Goes on after the end, as the original does.
+            // Continues to grow after the end, as in the original.
             put(&mut body, "elapsed_seconds", Some(json!(seconds(world.now_ms() - started))));
             if job.status == Status::Running {
                 put(&mut body, "transfer_rate_mbps", Some(json!(0)));
@@ -158,7 +158,7 @@ pub(super) async fn logs(State(shared): State<Arc<Shared>>, Path(id): Path<Strin
     })
 }
 
-/// Divides by zero in the original as soon as there is a percentage: the connection ends without an answer.
+/// The original divides by zero as soon as there is a percentage: the connection is closed without an answer.
 pub(super) async fn eta(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
     let time = shared.time;
     about(&shared, &id, |world, job| {
@@ -183,7 +183,7 @@ pub(super) async fn eta(State(shared): State<Arc<Shared>>, Path(id): Path<String
     })
 }
 
-/// Answers about one job: what `describe` says, that there is no such job, or nothing at all.
+/// The answer about one job: what `describe` returns, that there is no such job, or no answer at all.
 fn about(shared: &Shared, id: &str, describe: impl FnOnce(&World, &Job) -> Option<Value>) -> Response {
     match shared.change(|world| world.job(id).map(|job| describe(world, job))) {
         Some(Some(body)) => json_ok(&body),
@@ -226,7 +226,7 @@ pub(super) fn job_json(time: GoTime, job: &Job) -> Value {
     body
 }
 
-/// What was submitted, password and all.
+/// The submitted definition, including the password.
 pub(super) fn definition(time: GoTime, job: &Job) -> Value {
     let mut definition = json!({
         "id": job.id,
@@ -247,7 +247,7 @@ pub(super) fn definition(time: GoTime, job: &Job) -> Value {
     definition
 }
 
-/// Progress as the code sets it: no bytes, and a percentage from two of the four tools only.
+/// Progress as the code sets it: no bytes, and a percentage only for two of the four tools.
 pub(super) fn progress_json(job: &Job) -> Option<Value> {
     let mut progress = json!({
         "phase": shown_phase(job)?,
@@ -265,7 +265,7 @@ pub(super) fn progress_json(job: &Job) -> Option<Value> {
     Some(progress)
 }
 
-/// `web` never gets beyond connecting.
+/// `web` never leaves the phase `connecting`.
 fn shown_phase(job: &Job) -> Option<&'static str> {
     let phase = job.phase()?;
     Some(if job.method == Method::Web { "connecting" } else { phase })
@@ -275,7 +275,7 @@ fn shown_phase(job: &Job) -> Option<&'static str> {
 pub(super) fn shown_percent(job: &Job) -> f64 {
     let printed = rounded(job.percent(), 1);
     match job.method {
-        // Nothing sets 100 at the end: what stays is the last line before it.
+        // The code does not set 100 at the end: the percentage stays at that of the last line.
         Method::Ctl if job.status == Status::Completed => {
             if salt(&job.id).is_multiple_of(3) {
                 100.0
@@ -301,7 +301,7 @@ fn shown_step(job: &Job) -> Option<String> {
     }
 }
 
-/// Whether the last line of `ovftool` was one that sets the percentage back.
+/// Whether the last line of `ovftool` reset the percentage.
 fn resets(job: &Job) -> bool {
     (job.updated_ms / 1000 + i64::try_from(salt(&job.id) % 11).unwrap_or(0)) % 11 == 0
 }

@@ -1,4 +1,4 @@
-//! `/metrics` of the custom dialect: the names that the code declares, of which few ever carry data.
+//! `/metrics` of the custom dialect: the names that the code declares; most of them never have samples.
 
 use std::{fmt::Write, sync::Arc};
 
@@ -18,7 +18,7 @@ use crate::{
     world::{LATENCY_BOUNDS, ROUTES, World},
 };
 
-/// Bounds of a histogram that is declared and never observed.
+/// Bounds of a histogram that is declared but never observed.
 const DEFAULT_BOUNDS: [f64; 11] = LATENCY_BOUNDS;
 
 pub(super) async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
@@ -42,7 +42,7 @@ fn write(world: &World) -> String {
     text.0
 }
 
-/// The text as far as it is written.
+/// The text written so far.
 struct Text(String);
 
 impl Text {
@@ -70,7 +70,7 @@ impl Text {
         self.sample(&format!("{name}_count"), labels, count);
     }
 
-    /// The two families that the code really updates, by raw path and with the status as a text.
+    /// The only two families that the code updates, by raw path and with the status as text.
     fn requests(&mut self, world: &World) {
         let method = |route: usize| ROUTES.get(route).map_or("", |route| route.method);
         let name = "hypersdk_api_requests_total";
@@ -89,7 +89,7 @@ impl Text {
         }
     }
 
-    /// What the client library adds.
+    /// The metrics that the client library adds.
     fn process(&mut self, world: &World) {
         let system = world.system();
         let traffic = world.traffic();

@@ -1,7 +1,7 @@
 //! The daemon as its code behaves: the `stock` binary, and `custom` with metrics and authentication.
 //!
-//! Deliberately as awkward as the original: null lists, unordered jobs, constants that look like measurements, a route that
-//! closes the connection. Changing any of it for the better would defeat its purpose.
+//! It deliberately reproduces the flaws of the original: null lists, unordered jobs, constants that look like
+//! measurements, a route that closes the connection. Do not fix any of them, because tests need them.
 
 mod feed;
 mod jobs;
@@ -35,7 +35,7 @@ use crate::{
 pub(super) use feed::{first_messages, metrics_message};
 pub(super) use submit::{JobIds, cancel_all, parse_submission, submit_all};
 
-/// What the code calls its version.
+/// The version that the code reports.
 const VERSION: &str = "0.0.1";
 
 /// All routes.
@@ -60,7 +60,7 @@ pub(super) fn routes(shared: &Arc<Shared>) -> Router {
         .route("/jobs/{*id}", get(jobs::job))
         .merge(other::routes())
         .route("/ws", any(open_socket))
-        // Three routes that the bypass of the middleware hands to the same socket.
+        // Three routes that the middleware's bypass passes to the same socket.
         .route("/vsphere/metrics/stream", any(open_socket))
         .route("/vsphere/events/stream", any(open_socket))
         .route("/vsphere/tasks/stream", any(open_socket));
@@ -78,7 +78,7 @@ pub(super) fn routes(shared: &Arc<Shared>) -> Router {
     routes.layer(from_fn_with_state(Arc::clone(shared), misbehave)).with_state(Arc::clone(shared))
 }
 
-/// `HEAD` is not `GET` to the daemon.
+/// The daemon does not accept `HEAD` for `GET` routes.
 async fn refuse_head(request: Request, next: Next) -> Response {
     if request.method() == Method::HEAD { method_not_allowed() } else { next.run(request).await }
 }
@@ -129,7 +129,7 @@ async fn list_capabilities(State(shared): State<Arc<Shared>>) -> Response {
     }))
 }
 
-/// The export tools of the daemon's host, probed when it started.
+/// The export tools of the daemon's host, detected at its start.
 pub(super) fn capabilities(checked: &str) -> Value {
     let tool = |method: &str, available: bool, version: &str, path: &str, priority: u8| {
         json!({
@@ -145,7 +145,7 @@ pub(super) fn capabilities(checked: &str) -> Value {
     })
 }
 
-/// Access to a vCenter as it stands in a job: with the password.
+/// The access to a vCenter as jobs contain it, including the password.
 pub(super) fn vcenter(vcenter: &Vcenter) -> Value {
     json!({
         "server": vcenter.server,

@@ -1,5 +1,5 @@
-//! Routes beside the jobs: login, schedules, webhooks, libvirt, vSphere, workflows. As much of each as a client that probes
-//! them meets.
+//! Routes other than jobs: login, schedules, webhooks, libvirt, vSphere, workflows. Only as much of each as a client
+//! that probes them needs.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ struct Login {
     username: String,
 }
 
-/// The password is never looked at; a user called `nobody-such` stands for one that the system does not know.
+/// The password is not checked; the user `nobody-such` is unknown to the system.
 async fn login(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
     let Ok(login) = serde_json::from_slice::<Login>(&body) else {
         return text_error(StatusCode::BAD_REQUEST, "invalid request body");
@@ -67,7 +67,7 @@ async fn login(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
 async fn logout(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
     let Some(token) = bearer(&headers) else { return text_error(StatusCode::UNAUTHORIZED, "unauthorized") };
     shared.sessions.close(token);
-    // JSON that says it is text, as the original does.
+    // JSON with a text content type, as in the original.
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], "{\"message\":\"logged out successfully\"}").into_response()
 }
 
@@ -107,7 +107,7 @@ struct Named {
     name: String,
 }
 
-/// As where there is no libvirt: 200, with nothing measured and null lists.
+/// As without libvirt: 200, with no values and null lists.
 async fn libvirt_stats(State(shared): State<Arc<Shared>>, Query(named): Query<Named>) -> Response {
     if named.name.is_empty() {
         return text_error(StatusCode::BAD_REQUEST, "missing domain name");

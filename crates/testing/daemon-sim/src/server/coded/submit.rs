@@ -22,14 +22,14 @@ use crate::{
     world::{Method, Provider, Submission, Vcenter, World},
 };
 
-/// Body of a cancel.
+/// Body of a cancel request.
 #[derive(Debug, Deserialize)]
 pub(in crate::server) struct JobIds {
     #[serde(default)]
     pub(in crate::server) job_ids: Vec<String>,
 }
 
-/// What is read of a job definition; the rest is ignored.
+/// The fields of a job definition that are read; the others are ignored.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Definition {
@@ -80,7 +80,8 @@ impl Definition {
     }
 }
 
-/// Reads the body of a submission: one definition with `vm_path`, `{"jobs": [...]}`, or a list; JSON or YAML by the type.
+/// Parses the body of a submission: one definition with `vm_path`, `{"jobs": [...]}`, or a list; JSON or YAML by the
+/// content type.
 pub(in crate::server) fn parse_submission(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Submission>, String> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let json = || serde_json::from_slice::<Value>(body).ok().and_then(definitions);
@@ -110,7 +111,7 @@ fn definitions(body: Value) -> Option<Vec<Submission>> {
     list.into_iter().map(|item| serde_json::from_value::<Definition>(item).ok().map(Definition::submission)).collect()
 }
 
-/// Submits all; answers with the response but its timestamp.
+/// Submits all jobs; returns the response without its timestamp.
 pub(in crate::server) fn submit_all(world: &mut World, submissions: Vec<Submission>) -> Map<String, Value> {
     let (mut accepted, mut errors) = (Vec::new(), Vec::new());
     for submission in submissions {
@@ -129,7 +130,7 @@ pub(in crate::server) fn submit_all(world: &mut World, submissions: Vec<Submissi
     body
 }
 
-/// Cancels all; answers with the response but its timestamp.
+/// Cancels all jobs; returns the response without its timestamp.
 pub(in crate::server) fn cancel_all(world: &mut World, ids: &[String]) -> Map<String, Value> {
     let (mut cancelled, mut failed, mut errors) = (Vec::new(), Vec::new(), Map::new());
     for id in ids {
@@ -155,7 +156,7 @@ pub(super) async fn submit(State(shared): State<Arc<Shared>>, headers: HeaderMap
         .map_err(|rejection| format!("failed to read request body: {}", body_error(&rejection)))
         .and_then(|body| parse_submission(&headers, &body));
     match parsed {
-        // The coded daemon knows one provider.
+        // The coded daemon supports one provider only.
         Ok(submissions) => answer(&shared, |world| {
             submit_all(
                 world,

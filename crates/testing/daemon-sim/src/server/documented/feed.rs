@@ -13,7 +13,7 @@ fn envelope(kind: &str, now_ms: i64, data: &Value) -> String {
     json!({"type": kind, "timestamp": utc_millis(now_ms), "data": data}).to_string()
 }
 
-/// The message for something that happened.
+/// The message for an event.
 pub(in crate::server) fn event_message(event: &Event, now_ms: i64) -> String {
     match event {
         Event::Status { job, from, at_ms } => envelope("job.status", now_ms, &status_data(job, *from, *at_ms)),
@@ -31,7 +31,7 @@ pub(in crate::server) fn progress_messages(shared: &Shared) -> Vec<String> {
     })
 }
 
-/// `system.metrics` of this moment.
+/// `system.metrics` with the current values.
 pub(in crate::server) fn system_message(shared: &Shared) -> String {
     shared.change(|world| {
         let system = world.system();

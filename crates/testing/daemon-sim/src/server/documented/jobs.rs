@@ -1,4 +1,4 @@
-//! The documented job routes: the coded ones with more in a job, and without their faults.
+//! The documented job routes: the coded ones with more fields per job, and without their flaws.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::{
     world::{Job, Status, World},
 };
 
-/// What to look for; `job_ids` goes before `all`, `all` before `status` and `limit`.
+/// The filter; `job_ids` has precedence over `all`, and `all` over `status` and `limit`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Wanted {
@@ -162,7 +162,7 @@ pub(super) async fn submit(State(shared): State<Arc<Shared>>, headers: HeaderMap
     json_ok(&body)
 }
 
-/// Answers about one job, or that there is none.
+/// The answer about one job, or that there is none.
 fn about(shared: &Shared, id: &str, describe: impl FnOnce(&World, &Job) -> Value) -> Response {
     let body = shared.change(|world| world.job(id).map(|job| describe(world, job)));
     match body {

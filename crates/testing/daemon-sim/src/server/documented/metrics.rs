@@ -24,7 +24,7 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, headers: HeaderMap
     compressed(format.content_type(), text, &all(header::ACCEPT_ENCODING))
 }
 
-/// A text, gzipped if the client accepts that.
+/// A text, compressed with gzip if the client accepts it.
 pub(in crate::server) fn compressed(content_type: &'static str, text: String, accept_encoding: &str) -> Response {
     let wants_gzip = accept_encoding.split(',').any(|coding| {
         let mut parts = coding.split(';').map(str::trim);

@@ -1,4 +1,4 @@
-//! The daemon as the HyperSDK documents describe it: see the README for every field.
+//! The daemon as the HyperSDK documents describe it; the README lists every field.
 
 mod feed;
 mod jobs;
@@ -26,7 +26,7 @@ use crate::go_format::{go_duration, utc_millis};
 pub(super) use feed::{event_message, progress_messages, system_message};
 pub(super) use metrics::compressed;
 
-/// What the daemon calls its version.
+/// The version that the daemon reports.
 const VERSION: &str = "0.0.1";
 
 /// All routes, with the prefix `/api/v1` and without.
@@ -55,7 +55,7 @@ pub(super) fn routes(shared: &Arc<Shared>) -> Router {
         .with_state(Arc::clone(shared))
 }
 
-/// Answers are states of a moment.
+/// Answers show the current state and must not be cached.
 async fn no_store(mut response: Response) -> Response {
     use axum::http::{HeaderValue, header};
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

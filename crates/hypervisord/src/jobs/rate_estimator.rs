@@ -1,23 +1,23 @@
-//! How fast a number grows, smoothed.
+//! Estimates how fast a number grows, smoothed.
 
 /// Observations closer together than this are merged, in seconds.
 const SHORTEST_GAP: f64 = 0.4;
 
 /// An exponentially weighted mean of the growth per second.
 #[derive(Debug, Clone)]
-pub(super) struct Meter {
-    /// After this time a change of pace has made up 63 % of its way into the mean, in seconds.
+pub(super) struct RateEstimator {
+    /// Time after which the mean has followed 63 % of a sudden change, in seconds.
     time_constant: f64,
     last: Option<(f64, i64)>,
     rate: Option<f64>,
 }
 
-impl Meter {
+impl RateEstimator {
     pub(super) fn new(time_constant: f64) -> Self {
-        Meter { time_constant, last: None, rate: None }
+        RateEstimator { time_constant, last: None, rate: None }
     }
 
-    /// The number was `value` at `at_ms`. A value that falls starts a new measurement and keeps the rate.
+    /// Adds an observation. A decreasing value restarts the measurement without changing the rate.
     pub(super) fn observe(&mut self, value: f64, at_ms: i64) {
         let Some((last_value, last_ms)) = self.last else {
             self.last = Some((value, at_ms));
@@ -40,7 +40,7 @@ impl Meter {
         self.last = Some((value, at_ms));
     }
 
-    /// Growth per second, once two values were seen.
+    /// Growth per second, after at least two observations.
     pub(super) fn rate(&self) -> Option<f64> {
         self.rate
     }
@@ -52,25 +52,25 @@ mod tests {
 
     #[test]
     fn a_steady_pace_is_its_rate_and_a_change_comes_in_smoothly() {
-        let mut meter = Meter::new(10.0);
-        assert_eq!(meter.rate(), None);
+        let mut estimator = RateEstimator::new(10.0);
+        assert_eq!(estimator.rate(), None);
         for second in 0..5 {
-            meter.observe(f64::from(second) * 100.0, i64::from(second) * 1000);
+            estimator.observe(f64::from(second) * 100.0, i64::from(second) * 1000);
         }
-        assert_eq!(meter.rate(), Some(100.0));
-        meter.observe(400.0, 5000);
-        let slowed = meter.rate().unwrap();
+        assert_eq!(estimator.rate(), Some(100.0));
+        estimator.observe(400.0, 5000);
+        let slowed = estimator.rate().unwrap();
         assert!(slowed > 80.0 && slowed < 100.0, "{slowed}");
     }
 
     #[test]
     fn falling_values_and_clocks_do_not_make_rates() {
-        let mut meter = Meter::new(10.0);
-        meter.observe(100.0, 1000);
-        meter.observe(50.0, 2000);
-        assert_eq!(meter.rate(), None);
-        meter.observe(60.0, 500);
-        meter.observe(70.0, 1500);
-        assert_eq!(meter.rate(), Some(10.0));
+        let mut estimator = RateEstimator::new(10.0);
+        estimator.observe(100.0, 1000);
+        estimator.observe(50.0, 2000);
+        assert_eq!(estimator.rate(), None);
+        estimator.observe(60.0, 500);
+        estimator.observe(70.0, 1500);
+        assert_eq!(estimator.rate(), Some(10.0));
     }
 }
