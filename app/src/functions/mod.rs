@@ -9,11 +9,7 @@ mod settings;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use axum::http::{
-    HeaderValue, StatusCode,
-    header::{ACCEPT, LOCATION},
-    request::Parts,
-};
+use axum::http::{HeaderValue, StatusCode, header::LOCATION};
 use leptos::{
     prelude::*,
     server_fn::{ServerFn, error::ServerFnError},
@@ -106,20 +102,32 @@ pub fn path_of<F: ServerFn>() -> &'static str {
     F::PATH
 }
 
+/// Who sent a request: decides how it is answered. Provided with each request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// A form of a page: the answer leads back to a page.
+    Form,
+    /// A program: the answer has a status and JSON.
+    Program,
+}
+
 /// Makes `change` and leads back to `back`, if that is `page` with some query, else to `page`.
 async fn carry_out(change: Change, page: &str, back: &str) -> Result<(), ServerFnError> {
-    let operations: Arc<dyn Operations> =
-        use_context().ok_or_else(|| ServerFnError::new("this server provides no operations"))?;
-    let is_form = use_context::<Parts>().is_some_and(|parts| accepts_html(&parts));
-    let response: ResponseOptions = expect_context();
-    let done = operations.carry_out(change).await;
     // Only to the page that has the form: not to wherever a form of another site says.
     let back = if back.strip_prefix(page).is_some_and(|query| query.starts_with('?')) { back } else { page };
-    match done {
-        Ok(()) if is_form => lead_to(&response, back, page),
-        Ok(()) => {}
-        Err(refusal) if is_form => lead_to(&response, &with_problem(back, &refusal.message), page),
-        Err(refusal) => {
+    carry_out_from(change, back, back).await
+}
+
+/// Makes `change` and leads to `done`, or to `again` with what was wrong.
+async fn carry_out_from(change: Change, done: &str, again: &str) -> Result<(), ServerFnError> {
+    let provided = use_context::<Arc<dyn Operations>>().zip(use_context::<Sender>());
+    let (operations, sender) = provided.ok_or_else(|| ServerFnError::new("this server provides no operations"))?;
+    let response: ResponseOptions = expect_context();
+    match (operations.carry_out(change).await, sender) {
+        (Ok(()), Sender::Form) => lead_to(&response, done),
+        (Ok(()), Sender::Program) => {}
+        (Err(refusal), Sender::Form) => lead_to(&response, &with_problem(again, &refusal.message)),
+        (Err(refusal), Sender::Program) => {
             response.set_status(refusal.status);
             return Err(ServerFnError::new(refusal.message));
         }
@@ -127,20 +135,17 @@ async fn carry_out(change: Change, page: &str, back: &str) -> Result<(), ServerF
     Ok(())
 }
 
-fn accepts_html(parts: &Parts) -> bool {
-    let accepted = parts.headers.get(ACCEPT).and_then(|accepted| accepted.to_str().ok());
-    accepted.is_some_and(|accepted| accepted.contains("text/html"))
+/// Has the browser ask for `path` next (303: by GET), or for the overview if the path cannot stand in a header. `leptos_axum::redirect` would
+/// panic there.
+fn lead_to(response: &ResponseOptions, path: &str) {
+    let path = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
+    response.insert_header(LOCATION, path);
+    response.set_status(StatusCode::SEE_OTHER);
 }
 
-/// Has the browser ask for `path` next (303: by GET), or for `page` if the path cannot stand in a header. `leptos_axum::redirect` would panic there.
-fn lead_to(response: &ResponseOptions, path: &str, page: &str) {
-    if let Ok(path) = HeaderValue::from_str(path).or_else(|_| HeaderValue::from_str(page)) {
-        response.insert_header(LOCATION, path);
-        response.set_status(StatusCode::SEE_OTHER);
-    }
-}
-
-fn with_problem(path: &str, message: &str) -> String {
+/// `path` with what was wrong, for the page there to show.
+#[must_use]
+pub fn with_problem(path: &str, message: &str) -> String {
     let mark = if path.contains('?') { '&' } else { '?' };
     format!("{path}{mark}problem={}", utf8_percent_encode(message, NON_ALPHANUMERIC))
 }

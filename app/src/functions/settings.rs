@@ -7,8 +7,8 @@ use leptos::{prelude::*, server_fn::error::ServerFnError};
 use leptos_axum::ResponseOptions;
 use model::route::{PageKind, PageRoute};
 
-use super::{Change, TokenRequest, carry_out, lead_to};
-use crate::payload::THEME_COOKIE;
+use super::{Change, TokenRequest, carry_out, carry_out_from, lead_to};
+use crate::{payload::THEME_COOKIE, settings::TokenDraft};
 
 /// How long a browser remembers the theme: a year, in seconds.
 const THEME_SECONDS: u32 = 31_536_000;
@@ -54,7 +54,10 @@ pub async fn create_token(
 ) -> Result<(), ServerFnError> {
     let given = |text: String| Some(text).filter(|text| !text.is_empty());
     let request = TokenRequest { name, role, lasts: given(lasts), dashboard: given(dashboard), matchers };
-    from_settings(Change::CreateToken(request)).await
+    let page = PageRoute::path_of(PageKind::Settings);
+    // What was typed comes back with what was wrong.
+    let again = format!("{page}?{}", TokenDraft::of(&request).query());
+    carry_out_from(Change::CreateToken(request), page, &again).await
 }
 
 /// Revokes a token and ends its sessions.
@@ -82,7 +85,6 @@ pub async fn choose_theme(#[server(default)] theme: String) -> Result<(), Server
     if let Ok(cookie) = HeaderValue::try_from(cookie) {
         response.append_header(SET_COOKIE, cookie);
     }
-    let page = PageRoute::path_of(PageKind::Settings);
-    lead_to(&response, page, page);
+    lead_to(&response, PageRoute::path_of(PageKind::Settings));
     Ok(())
 }

@@ -269,6 +269,8 @@ fn Log(entries: Vec<JobLogEntry>, error: Option<String>) -> impl IntoView {
 }
 
 const CANCEL_DIALOG: &str = "cancel-job";
+/// Parameter of the page on which the form asks once more, where there are no scripts. That page does not load itself again.
+pub(crate) const CANCEL: &str = "cancel";
 /// Where the form sends itself: the path of the server function `CancelJob`, which the browser does not link.
 const CANCEL_FORM: &str = "/do/cancel-job";
 
@@ -276,7 +278,10 @@ const CANCEL_FORM: &str = "/do/cancel-job";
 #[component]
 fn Cancel(job: Memo<Option<Job>>, address: JobAddress) -> impl IntoView {
     // What the form said that needs no scripts.
-    let problem = parameter(&Page::get().location.query.get_untracked(), "problem");
+    let location = Page::get().location;
+    let (path, query) = (location.path.get_untracked(), location.query.get_untracked());
+    let problem = parameter(&query, "problem");
+    let is_asked = parameter(&query, CANCEL).is_some();
     let answer = RwSignal::new(problem.map(|problem| format!("Not cancelled: {problem}")));
     let JobAddress { daemon, id } = address.clone();
     let asking = RwSignal::new(false);
@@ -311,14 +316,15 @@ fn Cancel(job: Memo<Option<Job>>, address: JobAddress) -> impl IntoView {
             {move || if asking.get() { "Asking the daemon" } else { "Cancel job" }}
         </button>
         {move || possible().then(|| view! {
-            <details class="needs-no-script">
-                <summary class="button danger">"Cancel job"</summary>
-                <form method="post" action=platform::at(CANCEL_FORM)>
-                    <input type="hidden" name="daemon" value=daemon.clone() />
-                    <input type="hidden" name="id" value=id.clone() />
-                    <button class="button danger">"Yes, ask the daemon to cancel it"</button>
-                </form>
-            </details>
+            <form class="needs-no-script" method="post" action=platform::at(CANCEL_FORM)>
+                <input type="hidden" name="daemon" value=daemon.clone() />
+                <input type="hidden" name="id" value=id.clone() />
+                {if is_asked {
+                    view! { <button class="button danger">"Yes, ask the daemon to cancel it"</button> }
+                } else {
+                    view! { <a class="button danger" href=platform::at(&format!("{path}?{CANCEL}=ask"))>"Cancel job"</a> }
+                }}
+            </form>
         })}
         <p class="job-answer" role="status">{move || answer.get()}</p>
         <dialog id=CANCEL_DIALOG class="dialog" aria-labelledby="cancel-job-title">

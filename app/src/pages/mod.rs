@@ -11,6 +11,8 @@ pub(crate) use dashboard::{DashboardPage, Library};
 #[cfg(feature = "ssr")]
 pub(crate) use drawn::Drawn;
 pub(crate) use drawn::DrawnPage;
+#[cfg(feature = "ssr")]
+pub(crate) use job::CANCEL;
 pub(crate) use job::{JobAddress, JobPage};
 pub(crate) use not_found::NotFoundPage;
 #[cfg(feature = "ssr")]

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use model::{page::Session, zone::Zone};
 
 pub use sessions::Login;
-pub use tokens::{MadeToken, ShownToken, TokenList};
+pub use tokens::{MadeToken, ShownToken, TokenDraft, TokenList};
 
 use crate::{
     functions::{ChooseTheme, path_of},

@@ -5,7 +5,8 @@ use model::{page::DashboardLink, role::Role};
 
 use super::SettingsView;
 use crate::{
-    functions::{CreateToken, RevokeToken, path_of},
+    functions::{CreateToken, RevokeToken, TokenRequest, path_of},
+    platform,
     view::view,
 };
 
@@ -26,6 +27,52 @@ pub struct TokenList {
     pub made: Option<MadeToken>,
     /// Dashboards that a token may be limited to.
     pub dashboards: Vec<DashboardLink>,
+    /// The token that was not made, for another try.
+    pub draft: Option<TokenDraft>,
+}
+
+/// What was typed into the form for a new token.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenDraft {
+    name: String,
+    role: String,
+    lasts: String,
+    dashboard: String,
+    matchers: String,
+}
+
+impl TokenDraft {
+    /// What was typed for `request`.
+    pub(crate) fn of(request: &TokenRequest) -> Self {
+        TokenDraft {
+            name: request.name.clone(),
+            role: request.role.clone(),
+            lasts: request.lasts.clone().unwrap_or_default(),
+            dashboard: request.dashboard.clone().unwrap_or_default(),
+            matchers: request.matchers.clone(),
+        }
+    }
+
+    /// The draft in the parameters of a URL, if there is one.
+    #[must_use]
+    pub fn read(parameter: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        let other = |name| parameter(name).unwrap_or_default();
+        Some(TokenDraft {
+            name: parameter("name")?,
+            role: other("role"),
+            lasts: other("lasts"),
+            dashboard: other("dashboard"),
+            matchers: other("matchers"),
+        })
+    }
+
+    /// The same as parameters of a URL.
+    pub(crate) fn query(&self) -> String {
+        let TokenDraft { name, role, lasts, dashboard, matchers } = self;
+        let fields =
+            [("name", name), ("role", role), ("lasts", lasts), ("dashboard", dashboard), ("matchers", matchers)];
+        fields.map(|(field, value)| format!("{field}={}", platform::encoded(value))).join("&")
+    }
 }
 
 /// A token, without its secret.
@@ -86,7 +133,7 @@ pub(super) fn draw(page: &SettingsView) -> Option<AnyView> {
                 </table>
             </div>
             {more}
-            {new(&list.dashboards)}
+            {new(&list.dashboards, list.draft.as_ref())}
         </section>
     })
 }
@@ -126,20 +173,25 @@ fn made(made: &MadeToken) -> AnyView {
 }
 
 /// The form for a new token.
-fn new(dashboards: &[DashboardLink]) -> AnyView {
+fn new(dashboards: &[DashboardLink], draft: Option<&TokenDraft>) -> AnyView {
+    let is_open = draft.is_some();
+    let draft =
+        draft.cloned().unwrap_or_else(|| TokenDraft { lasts: USUAL_PERIOD.to_owned(), ..TokenDraft::default() });
     let roles = [Role::Viewer, Role::Operator, Role::Admin, Role::Kiosk, Role::Ingest, Role::Scrape];
-    let roles = roles.map(|role| view! { <option value=role.name()>{role.name()}</option> });
+    let roles =
+        roles.map(|role| view! { <option value=role.name() selected=role.name() == draft.role>{role.name()}</option> });
     let periods = PERIODS.map(|(value, words)| {
-        view! { <option value=value selected=value == USUAL_PERIOD>{words}</option> }
+        view! { <option value=value selected=value == draft.lasts>{words}</option> }
     });
-    let dashboards =
-        dashboards.iter().map(|link| view! { <option value=link.uid.clone()>{link.title.clone()}</option> });
+    let dashboards = dashboards.iter().map(|link| {
+        view! { <option value=link.uid.clone() selected=link.uid == draft.dashboard>{link.title.clone()}</option> }
+    });
     view! {
-        <details class="token-new" id="token-new">
+        <details class="token-new" id="token-new" open=is_open>
             <summary class="button">"New token"</summary>
             <form method="post" action={path_of::<CreateToken>()}>
                 <label for="token-name">"Name"</label>
-                <input id="token-name" class="field" name="name" required maxlength="100" autocomplete="off" placeholder="hall display" />
+                <input id="token-name" class="field" name="name" value=draft.name.clone() required maxlength="100" autocomplete="off" placeholder="hall display" />
                 <label for="token-role">"Role"</label>
                 <select id="token-role" class="field" name="role">{roles.into_iter().collect_view()}</select>
                 <label for="token-lasts">"Holds for"</label>
@@ -154,6 +206,7 @@ fn new(dashboards: &[DashboardLink]) -> AnyView {
                     id="token-matchers"
                     class="field"
                     name="matchers"
+                    value=draft.matchers.clone()
                     spellcheck="false"
                     autocomplete="off"
                     placeholder="provider=\"aws\""
@@ -193,6 +246,7 @@ mod tests {
             tokens: Some(TokenList {
                 tokens: vec![token("wall <1>", false), token("me", true)],
                 made: Some(MadeToken { name: "wall".into(), secret: "hsk_secret".into() }),
+                draft: TokenDraft::read(|name| (name == "name").then(|| "typed <2>".to_owned())),
                 dashboards: vec![DashboardLink { uid: "d".into(), title: "One & only".into(), path: "/d/d".into() }],
             }),
             problem: None,
@@ -202,9 +256,14 @@ mod tests {
             version: "1",
         };
         let html = super::super::draw(&page);
-        for part in
-            ["wall &lt;1&gt;", "hypersdk-jobs", "value=\"id-wall &lt;1&gt;\"", "value=\"hsk_secret\"", "One &amp; only"]
-        {
+        for part in [
+            "typed &lt;2&gt;",
+            "wall &lt;1&gt;",
+            "hypersdk-jobs",
+            "value=\"id-wall &lt;1&gt;\"",
+            "value=\"hsk_secret\"",
+            "One &amp; only",
+        ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert!(!html.contains("value=\"id-me\""), "nobody revokes the token that they use");

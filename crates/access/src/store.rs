@@ -52,8 +52,8 @@ impl NewToken {
         if self.name.trim().is_empty() || self.name.chars().count() > NAME_LENGTH {
             return wrong("the name must have 1 to 100 characters");
         }
-        if self.name.chars().any(char::is_control) {
-            return wrong("the name must not have control characters");
+        if self.name.chars().any(|character| character.is_control() || is_direction_mark(character)) {
+            return wrong("the name must not have control characters or marks of text direction");
         }
         if self.expires_at.is_some_and(|expires_at| expires_at <= now_ms) {
             return wrong("it would have expired already: let it expire later");
@@ -78,6 +78,11 @@ impl NewToken {
         }
         Ok(())
     }
+}
+
+/// Whether a character changes the direction of the text after it (Unicode, UAX 9), so that a name could look like another one.
+fn is_direction_mark(character: char) -> bool {
+    matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A listed token: everything except its secret, which is not stored.

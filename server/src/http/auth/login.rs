@@ -346,6 +346,9 @@ pub(super) fn token_of_kiosk_link(uri: &Uri) -> Option<(Secret, String)> {
     Some((token, local_path(Some(path_and_query(&bare).trim_end_matches('?')), "")?))
 }
 
+/// The server functions of pages have paths below this one.
+const FUNCTIONS: &str = "/do/";
+
 /// The path of the login, from where it goes on to `next`.
 pub(super) fn login_path(next: &str) -> String {
     let Some(mut login) = here("/login") else { return "/login".to_owned() };
@@ -371,8 +374,10 @@ fn local_path(next: Option<&str>, base: &str) -> Option<String> {
         next.starts_with('/') && !next.chars().any(|character| character == '\\' || character.is_control())
     })?;
     let url = here(next)?;
-    let leads_back = url.path().starts_with("//") || url.path() == "/login" || url.path() == "/logout";
-    (!leads_back).then(|| path_and_query(&url))
+    // Only forms send to the server functions: a GET there is a 405.
+    let is_page = !["//", FUNCTIONS].iter().any(|start| url.path().starts_with(start))
+        && !["/login", "/logout"].contains(&url.path());
+    is_page.then(|| path_and_query(&url))
 }
 
 fn page(status: StatusCode, html: String) -> Response {
@@ -413,6 +418,7 @@ mod tests {
             ("jobs", None),
             ("", None),
             ("/login?next=/login", None),
+            ("/do/create-token", None),
             ("/logout", None),
         ] {
             assert_eq!(local_path(Some(next), "").as_deref(), expected, "{next:?}");

@@ -119,6 +119,7 @@ impl Denied {
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG => "This request is too large",
             StatusCode::TOO_MANY_REQUESTS => "Too many requests",
             status if status.is_server_error() => "Not now",
+            StatusCode::METHOD_NOT_ALLOWED => "Nothing to see here",
             _ if self.code == "cross_site" => "Not from a page of ours",
             _ => "Not for this token",
         }

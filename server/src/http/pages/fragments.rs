@@ -4,7 +4,7 @@ use access::{Principal, SessionInfo, TokenInfo};
 use app::{
     alerts::AlertsView,
     explore::ExploreView,
-    settings::{Login, SettingsView, ShownToken, TokenList},
+    settings::{Login, SettingsView, ShownToken, TokenDraft, TokenList},
 };
 use axum::{
     extract::{OriginalUri, Path, State},
@@ -49,7 +49,7 @@ pub(super) async fn gather(
         PageKind::Settings => Gathered::Settings(Box::new(SettingsView {
             session: principal.session.clone(),
             logins: logins(state, principal),
-            tokens: tokens(state, principal, now_ms).await,
+            tokens: tokens(state, principal, query, now_ms).await,
             problem: super::parameter(query, "problem"),
             now_ms,
             theme: view.theme.clone(),
@@ -74,7 +74,7 @@ fn logins(state: &PageState, principal: &Principal) -> Vec<Login> {
 }
 
 /// The tokens that hold, for those who manage them.
-async fn tokens(state: &PageState, principal: &Principal, now_ms: i64) -> Option<TokenList> {
+async fn tokens(state: &PageState, principal: &Principal, query: &str, now_ms: i64) -> Option<TokenList> {
     if !principal.session.role.administers() || !principal.scope().is_all() {
         return None;
     }
@@ -104,6 +104,7 @@ async fn tokens(state: &PageState, principal: &Principal, now_ms: i64) -> Option
         tokens: tokens.into_iter().rev().filter(holds).map(shown).collect(),
         made: state.made_tokens.shown_to(principal, now_ms),
         dashboards: state.library.links(&principal.session),
+        draft: TokenDraft::read(|name| super::parameter(query, name)),
     })
 }
 

@@ -5,17 +5,21 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use access::{NewToken, Principal, StoreError};
 use app::functions::{
     AcknowledgeAlert, BasePath, CancelJob, Change, ChooseTheme, CreateSilence, CreateToken, EndOtherSessions,
-    EndSession, ExpireSilence, ExtendSilence, Operations, Refusal, ResendNotification, RevokeToken, SilenceRequest,
-    TokenRequest, UnacknowledgeAlert, path_of,
+    EndSession, ExpireSilence, ExtendSilence, Operations, Refusal, ResendNotification, RevokeToken, Sender,
+    SilenceRequest, TokenRequest, UnacknowledgeAlert, path_of, with_problem,
 };
 use axum::{
     body::to_bytes,
     extract::{Request, State},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Redirect, Response},
 };
 use leptos::prelude::provide_context;
-use model::{clock::now_ms, role::Role};
+use model::{
+    clock::now_ms,
+    role::Role,
+    route::{PageKind, PageRoute},
+};
 
 use crate::{
     config::Period,
@@ -32,6 +36,8 @@ use crate::{
 /// What "2 hours more" adds to a silence, in milliseconds.
 const EXTENSION_MS: i64 = 2 * 3_600_000;
 
+/// How forms send their fields.
+const FORM: &str = "application/x-www-form-urlencoded";
 /// Longest message of a refusal.
 const REFUSAL_BYTES: usize = 64 << 10;
 
@@ -59,25 +65,59 @@ async fn answer(
     State(state): State<ChangeState>,
     principal: Principal,
     reached: Reached,
-    request: Request,
+    mut request: Request,
 ) -> Response {
+    let headers = request.headers_mut();
+    let sender = if has(headers, &header::ACCEPT, "text/html") { Sender::Form } else { Sender::Program };
+    if headers.contains_key(header::CONTENT_TYPE) && !has(headers, &header::CONTENT_TYPE, FORM) {
+        let message = format!("send the fields as {FORM}");
+        let error = ApiError { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, code: "bad_request", message };
+        return error.into_response();
+    }
+    // Else leptos_axum leads forms whose fields it cannot read to the `Referer`, whatever it is, with the error where no page looks.
+    headers.remove(header::REFERER);
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    let page = page_of(request.uri().path());
     let operations: Arc<dyn Operations> = Arc::new(PageOperations { state, principal });
     let base = BasePath(reached.base().to_owned());
     let context = move || {
         provide_context(Arc::clone(&operations));
+        provide_context(sender);
         provide_context(base.clone());
     };
     let response = leptos_axum::handle_server_fns_with_context(context, request).await.into_response();
     let response = if response.status().is_redirection() || response.status().is_success() {
         response
     } else {
-        for_programs(response).await
+        let error = refusal_in(response).await;
+        match sender {
+            Sender::Form => Redirect::to(&with_problem(page, &error.message)).into_response(),
+            Sender::Program => error.into_response(),
+        }
     };
     ([(header::CACHE_CONTROL, "no-store")], response).into_response()
 }
 
-/// A refusal as our API writes them. leptos_axum puts the kind of error before its message, and answers 500 to arguments that cannot be read.
-async fn for_programs(response: Response) -> Response {
+/// Whether a header is there and has `part` in it.
+fn has(headers: &HeaderMap, name: &HeaderName, part: &str) -> bool {
+    headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains(part))
+}
+
+/// The page that has the forms of a server function.
+fn page_of(path: &str) -> &'static str {
+    let settings = [
+        path_of::<EndSession>(),
+        path_of::<EndOtherSessions>(),
+        path_of::<CreateToken>(),
+        path_of::<RevokeToken>(),
+        path_of::<ChooseTheme>(),
+    ];
+    let kind = if settings.contains(&path) { PageKind::Settings } else { PageKind::Alerts };
+    PageRoute::path_of(kind)
+}
+
+/// What a response says that is no success. leptos_axum puts the kind of error before its message, and answers 500 to fields that cannot be read.
+async fn refusal_in(response: Response) -> ApiError {
     let status = response.status();
     let body = to_bytes(response.into_body(), REFUSAL_BYTES).await.unwrap_or_default();
     let text = String::from_utf8_lossy(&body);
@@ -93,7 +133,7 @@ async fn for_programs(response: Response) -> Response {
         StatusCode::INTERNAL_SERVER_ERROR => "internal",
         _ => "unavailable",
     };
-    ApiError { status, code, message: message.to_owned() }.into_response()
+    ApiError { status, code, message: message.to_owned() }
 }
 
 /// What pages ask for, for the holder of one token.
@@ -140,7 +180,10 @@ impl PageOperations {
                 }
             }
             Change::EndSession(id) => {
-                self.state.auth.end_audited(principal, |one| one == id).await.map_err(refused)?;
+                if self.state.auth.end_audited(principal, |one| one == id).await.map_err(refused)? == 0 {
+                    let message = "this token has no such session".to_owned();
+                    return Err(Refusal { status: StatusCode::NOT_FOUND, message });
+                }
             }
             Change::EndOtherSessions => {
                 let is_other = |one: &str| Some(one) != principal.session_id();

@@ -16,7 +16,7 @@ use alerting::{FiringChanges, may_have_marks};
 use axum::{
     extract::{OriginalUri, State},
     http::{HeaderMap, StatusCode, Uri, header},
-    response::{IntoResponse, Redirect, Response},
+    response::{Html, IntoResponse, Redirect, Response},
 };
 use budget::{Charge, OverBudget, Requester};
 use datasource::QueryError;
@@ -163,11 +163,11 @@ pub(crate) async fn page(
         runtime.block_on(app::render_document(app::PageInput { drawn, ..input }, requested))
     };
     match state.page_drawing.read_charged(draw).await {
-        Ok(app::Document { response, pictures }) => {
+        Ok(app::Document { html, pictures }) => {
             pending.keep(&state.panels.drawn, pictures);
             state.telemetry.page_drawn();
             let status = if found { StatusCode::OK } else { StatusCode::NOT_FOUND };
-            (status, [(header::CACHE_CONTROL, "no-store")], response).into_response()
+            (status, [(header::CACHE_CONTROL, "no-store")], Html(html)).into_response()
         }
         Err(error) => refused(error, &uri),
     }
