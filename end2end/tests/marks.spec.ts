@@ -70,7 +70,8 @@ test.describe('the bell', () => {
     await page.waitForFunction(() => document.querySelector('.connection')?.getAttribute('data-state') === 'live');
     expect(await rung()).toEqual([]);
     await sound.selectOption('All alerts');
-    expect(await rung()).toEqual(['sound']);
+    // An alert may begin to fire at this moment, and ring as well.
+    expect(await rung()).toContain('sound');
     await page.getByLabel('Notification', { exact: true }).selectOption('All alerts');
     // The demo's drills fire each minute.
     await expect.poll(async () => (await rung()).filter((what) => what.startsWith('notice')).length, { timeout: 80_000 }).toBeGreaterThan(0);
