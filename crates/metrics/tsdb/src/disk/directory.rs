@@ -51,15 +51,7 @@ impl Directory {
     /// as it is.
     pub(crate) fn open_emptied(root: &Path) -> Result<Self, OpenError> {
         fs::create_dir_all(root).on_file("create the directory", root)?;
-        let held = lock(root)?;
-        for folder in ["log", "chunks", "damaged"] {
-            let folder = root.join(folder);
-            match fs::remove_dir_all(&folder) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).on_file("remove", &folder)?,
-                _ => {}
-            }
-        }
-        drop(held);
+        remove_files(root)?;
         Self::open(root)
     }
 
@@ -94,6 +86,19 @@ impl Directory {
         }
         Ok(())
     }
+}
+
+/// Removes the store's files while holding the lock of their directory.
+fn remove_files(root: &Path) -> Result<(), OpenError> {
+    let _lock = lock(root)?;
+    for folder in ["log", "chunks", "damaged"] {
+        let folder = root.join(folder);
+        match fs::remove_dir_all(&folder) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).on_file("remove", &folder)?,
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Takes the lock of a directory and writes our process ID into it.
