@@ -1,5 +1,5 @@
-//! Which page a path leads to. The table is [`PAGES`](model::route::PAGES); leptos_router reads it on the server. In the browser it would cost 28 kB, and
-//! a match of the table by itself costs less than one.
+//! Which page a path leads to. The table is [`PAGES`](model::route::PAGES); leptos_router reads it on the server. In the browser it would add 28 kB to
+//! the download, so there [`ShownPage::at`] looks the path up by itself.
 
 use leptos::prelude::*;
 use model::{
