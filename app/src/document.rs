@@ -1,6 +1,6 @@
 //! The whole HTML document of a page, on the server, through leptos_axum.
 //!
-//! Rendering never waits: the caller has evaluated every panel before, so a document is one pass. It is not streamed: its status, and what its reader is charged
+//! Rendering waits for no data: the caller has evaluated every panel before, so a document is one pass. It is not streamed: its status, and what its reader is charged
 //! for it, are known only when its data is there, and a document whose data is at hand is written in a millisecond.
 
 use std::{collections::HashMap, sync::Arc};

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::platform;
+
 /// A part of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tab {
@@ -117,7 +119,7 @@ impl ViewAddress {
         let mut add = |name: &str, value: &str| {
             let mark = if href.contains('?') { '&' } else { '?' };
             // Writing to a string cannot fail.
-            let _ = write!(href, "{mark}{name}={}", encoded(value));
+            let _ = write!(href, "{mark}{name}={}", platform::encoded(value));
         };
         if self.tab != Tab::default() {
             add("view", self.tab.id());
@@ -146,10 +148,6 @@ impl ViewAddress {
     pub(super) fn drafting(&self, matchers: String) -> Self {
         ViewAddress { draft: Some(matchers), ..self.with_tab(Tab::Silences) }
     }
-}
-
-fn encoded(value: &str) -> String {
-    percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use model::range::{DurationMs, Instant, TimeRange};
 
+use crate::platform;
+
 /// How a query is evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Kind {
@@ -90,7 +92,7 @@ impl ExploreAddress {
         let mut href = "/explore".to_owned();
         let mut add = |name: &str, value: &str| {
             let mark = if href.contains('?') { '&' } else { '?' };
-            let value = percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC);
+            let value = platform::encoded(value);
             // Writing to a string cannot fail.
             let _ = write!(href, "{mark}{name}={value}");
         };

@@ -15,7 +15,8 @@ use leptos::{
     server_fn::{ServerFn, error::ServerFnError},
 };
 use leptos_axum::ResponseOptions;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::platform;
 
 pub use alerts::{
     AcknowledgeAlert, CreateSilence, ExpireSilence, ExtendSilence, ResendNotification, UnacknowledgeAlert,
@@ -66,19 +67,42 @@ pub struct SilenceRequest {
     pub comment: String,
 }
 
-/// A token that is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A token that is asked for, as the form for it sends its fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenRequest {
     /// For people: who or what holds it.
     pub name: String,
     /// The name of its role.
     pub role: String,
-    /// How long it holds, such as `30d`; `None` for ever.
-    pub lasts: Option<String>,
-    /// The dashboard that it is limited to, by uid.
-    pub dashboard: Option<String>,
+    /// How long it holds, such as `30d`; empty for ever.
+    pub lasts: String,
+    /// The dashboard that it is limited to, by uid; empty for none.
+    pub dashboard: String,
     /// Matchers that every series it reads must fulfil, as between the braces of a selector; empty for all series.
     pub matchers: String,
+}
+
+impl TokenRequest {
+    /// The request in the parameters of a URL, if there is one.
+    #[must_use]
+    pub fn read(parameter: impl Fn(&str) -> Option<String>) -> Option<Self> {
+        let other = |name| parameter(name).unwrap_or_default();
+        Some(TokenRequest {
+            name: parameter("name")?,
+            role: other("role"),
+            lasts: other("lasts"),
+            dashboard: other("dashboard"),
+            matchers: other("matchers"),
+        })
+    }
+
+    /// The same as parameters of a URL.
+    fn query(&self) -> String {
+        let TokenRequest { name, role, lasts, dashboard, matchers } = self;
+        let fields =
+            [("name", name), ("role", role), ("lasts", lasts), ("dashboard", dashboard), ("matchers", matchers)];
+        fields.map(|(field, value)| format!("{field}={}", platform::encoded(value))).join("&")
+    }
 }
 
 /// Why a change was not made.
@@ -147,5 +171,5 @@ fn lead_to(response: &ResponseOptions, path: &str) {
 #[must_use]
 pub fn with_problem(path: &str, message: &str) -> String {
     let mark = if path.contains('?') { '&' } else { '?' };
-    format!("{path}{mark}problem={}", utf8_percent_encode(message, NON_ALPHANUMERIC))
+    format!("{path}{mark}problem={}", platform::encoded(message))
 }

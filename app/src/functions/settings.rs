@@ -8,7 +8,7 @@ use leptos_axum::ResponseOptions;
 use model::route::{PageKind, PageRoute};
 
 use super::{Change, TokenRequest, carry_out, carry_out_from, lead_to};
-use crate::{payload::THEME_COOKIE, settings::TokenDraft};
+use crate::payload::THEME_COOKIE;
 
 /// How long a browser remembers the theme: a year, in seconds.
 const THEME_SECONDS: u32 = 31_536_000;
@@ -52,11 +52,10 @@ pub async fn create_token(
     #[server(default)] dashboard: String,
     #[server(default)] matchers: String,
 ) -> Result<(), ServerFnError> {
-    let given = |text: String| Some(text).filter(|text| !text.is_empty());
-    let request = TokenRequest { name, role, lasts: given(lasts), dashboard: given(dashboard), matchers };
+    let request = TokenRequest { name, role, lasts, dashboard, matchers };
     let page = PageRoute::path_of(PageKind::Settings);
     // What was typed comes back with what was wrong.
-    let again = format!("{page}?{}", TokenDraft::of(&request).query());
+    let again = format!("{page}?{}", request.query());
     carry_out_from(Change::CreateToken(request), page, &again).await
 }
 

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use model::{page::Session, zone::Zone};
 
 pub use sessions::Login;
-pub use tokens::{MadeToken, ShownToken, TokenDraft, TokenList};
+pub use tokens::{MadeToken, ShownToken, TokenList};
 
 use crate::{
     functions::{ChooseTheme, path_of},
@@ -30,7 +30,7 @@ pub struct SettingsView {
     pub now_ms: i64,
     /// The theme that was chosen, `light` or `dark`.
     pub theme: Option<String>,
-    /// The viewer's minutes east of UTC.
+    /// The viewer's zone.
     pub zone: Zone,
     /// Version of the server.
     pub version: &'static str,
@@ -110,6 +110,30 @@ fn content(page: &SettingsView) -> AnyView {
             </dl>
         </section>
     }
+}
+
+/// A table of what may be ended: the last cell of a row is for that, and has no heading.
+fn table(label: &'static str, headings: &[&'static str], rows: AnyView) -> AnyView {
+    let headings = headings.iter().map(|heading| view! { <th scope="col">{*heading}</th> }).collect_view();
+    view! {
+        <div class="list-scroll" tabindex="0" role="group" aria-label=label>
+            <table>
+                <thead>
+                    <tr>
+                        {headings}
+                        <td></td>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+}
+
+/// The first cell of a row, marked if the row is about whoever looks.
+fn named(name: String, is_this: bool) -> AnyView {
+    let this = is_this.then(|| view! { <span class="chip ink-green">"this one"</span> });
+    view! { <th scope="row">{name} {this}</th> }
 }
 
 /// What to do when an alert begins to fire. The browser keeps what is chosen (`platform::drawn`); the server never hears of it.

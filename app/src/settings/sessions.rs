@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use model::unit::age;
 
-use super::SettingsView;
+use super::{SettingsView, named, table};
 use crate::{
     functions::{EndOtherSessions, EndSession, path_of},
     view::view,
@@ -44,9 +44,7 @@ pub(super) fn draw(page: &SettingsView) -> Option<AnyView> {
         });
         view! {
             <tr>
-                <th scope="row">
-                    {name} {login.is_this.then(|| view! { <span class="chip ink-green">"this one"</span> })}
-                </th>
+                {named(name, login.is_this)}
                 <td>{login.address.clone()}</td>
                 <td>{page.zone.civil(login.begun_at).to_string()}</td>
                 <td>{age(page.now_ms.saturating_sub(login.used_at))}</td>
@@ -66,23 +64,11 @@ pub(super) fn draw(page: &SettingsView) -> Option<AnyView> {
         }
     });
     (count > 0).then(|| {
+        let rows = page.logins.iter().take(MOST_LOGINS).map(row).collect_view().into_any();
         view! {
             <section class="card list-card sessions">
                 <h2>"Sessions of this token"</h2>
-                <div class="list-scroll" tabindex="0" role="group" aria-label="Sessions of this token">
-                    <table>
-                        <thead>
-                            <tr>
-                                <th scope="col">"Browser"</th>
-                                <th scope="col">"Address"</th>
-                                <th scope="col">"Begun"</th>
-                                <th scope="col">"Last used"</th>
-                                <td></td>
-                            </tr>
-                        </thead>
-                        <tbody>{page.logins.iter().take(MOST_LOGINS).map(row).collect_view()}</tbody>
-                    </table>
-                </div>
+                {table("Sessions of this token", &["Browser", "Address", "Begun", "Last used"], rows)}
                 {more}
                 {others}
             </section>

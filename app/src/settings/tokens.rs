@@ -3,10 +3,9 @@
 use leptos::prelude::*;
 use model::{page::DashboardLink, role::Role};
 
-use super::SettingsView;
+use super::{SettingsView, named, table};
 use crate::{
     functions::{CreateToken, RevokeToken, TokenRequest, path_of},
-    platform,
     view::view,
 };
 
@@ -28,51 +27,7 @@ pub struct TokenList {
     /// Dashboards that a token may be limited to.
     pub dashboards: Vec<DashboardLink>,
     /// The token that was not made, for another try.
-    pub draft: Option<TokenDraft>,
-}
-
-/// What was typed into the form for a new token.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TokenDraft {
-    name: String,
-    role: String,
-    lasts: String,
-    dashboard: String,
-    matchers: String,
-}
-
-impl TokenDraft {
-    /// What was typed for `request`.
-    pub(crate) fn of(request: &TokenRequest) -> Self {
-        TokenDraft {
-            name: request.name.clone(),
-            role: request.role.clone(),
-            lasts: request.lasts.clone().unwrap_or_default(),
-            dashboard: request.dashboard.clone().unwrap_or_default(),
-            matchers: request.matchers.clone(),
-        }
-    }
-
-    /// The draft in the parameters of a URL, if there is one.
-    #[must_use]
-    pub fn read(parameter: impl Fn(&str) -> Option<String>) -> Option<Self> {
-        let other = |name| parameter(name).unwrap_or_default();
-        Some(TokenDraft {
-            name: parameter("name")?,
-            role: other("role"),
-            lasts: other("lasts"),
-            dashboard: other("dashboard"),
-            matchers: other("matchers"),
-        })
-    }
-
-    /// The same as parameters of a URL.
-    pub(crate) fn query(&self) -> String {
-        let TokenDraft { name, role, lasts, dashboard, matchers } = self;
-        let fields =
-            [("name", name), ("role", role), ("lasts", lasts), ("dashboard", dashboard), ("matchers", matchers)];
-        fields.map(|(field, value)| format!("{field}={}", platform::encoded(value))).join("&")
-    }
+    pub draft: Option<TokenRequest>,
 }
 
 /// A token, without its secret.
@@ -113,25 +68,12 @@ pub(super) fn draw(page: &SettingsView) -> Option<AnyView> {
     let more = (count > MOST_TOKENS).then(|| {
         view! { <p class="quiet-words">{format!("and {} more, which are older", count - MOST_TOKENS)}</p> }
     });
-    let rows = list.tokens.iter().take(MOST_TOKENS).map(|token| row(page, token)).collect_view();
+    let rows = list.tokens.iter().take(MOST_TOKENS).map(|token| row(page, token)).collect_view().into_any();
     Some(view! {
         <section class="card list-card tokens" id="tokens">
             <h2>"Tokens"</h2>
             {list.made.as_ref().map(made)}
-            <div class="list-scroll" tabindex="0" role="group" aria-label="Tokens">
-                <table>
-                    <thead>
-                        <tr>
-                            <th scope="col">"Name"</th>
-                            <th scope="col">"Role"</th>
-                            <th scope="col">"Sees"</th>
-                            <th scope="col">"Expires"</th>
-                            <td></td>
-                        </tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
+            {table("Tokens", &["Name", "Role", "Sees", "Expires"], rows)}
             {more}
             {new(&list.dashboards, list.draft.as_ref())}
         </section>
@@ -152,9 +94,7 @@ fn row(page: &SettingsView, token: &ShownToken) -> AnyView {
     let expires = token.expires_at.map_or_else(|| "never".to_owned(), |at_ms| page.zone.civil(at_ms).to_string());
     view! {
         <tr>
-            <th scope="row">
-                {token.name.clone()} {token.is_this.then(|| view! { <span class="chip ink-green">"this one"</span> })}
-            </th>
+            {named(token.name.clone(), token.is_this)}
             <td>{token.role.name()}</td>
             <td>{limits}</td>
             <td>{expires}</td>
@@ -173,10 +113,10 @@ fn made(made: &MadeToken) -> AnyView {
 }
 
 /// The form for a new token.
-fn new(dashboards: &[DashboardLink], draft: Option<&TokenDraft>) -> AnyView {
+fn new(dashboards: &[DashboardLink], draft: Option<&TokenRequest>) -> AnyView {
     let is_open = draft.is_some();
     let draft =
-        draft.cloned().unwrap_or_else(|| TokenDraft { lasts: USUAL_PERIOD.to_owned(), ..TokenDraft::default() });
+        draft.cloned().unwrap_or_else(|| TokenRequest { lasts: USUAL_PERIOD.to_owned(), ..TokenRequest::default() });
     let roles = [Role::Viewer, Role::Operator, Role::Admin, Role::Kiosk, Role::Ingest, Role::Scrape];
     let roles =
         roles.map(|role| view! { <option value=role.name() selected=role.name() == draft.role>{role.name()}</option> });
@@ -246,7 +186,7 @@ mod tests {
             tokens: Some(TokenList {
                 tokens: vec![token("wall <1>", false), token("me", true)],
                 made: Some(MadeToken { name: "wall".into(), secret: "hsk_secret".into() }),
-                draft: TokenDraft::read(|name| (name == "name").then(|| "typed <2>".to_owned())),
+                draft: TokenRequest::read(|name| (name == "name").then(|| "typed <2>".to_owned())),
                 dashboards: vec![DashboardLink { uid: "d".into(), title: "One & only".into(), path: "/d/d".into() }],
             }),
             problem: None,

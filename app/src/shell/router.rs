@@ -82,7 +82,7 @@ mod table {
     //! The table's paths as leptos_router asks for them.
 
     use leptos_router::{PartialPathMatch, PathSegment, PossibleRouteMatch};
-    use model::route::PageRoute;
+    use model::route::{PageRoute, parameter_in};
 
     #[derive(Debug, Clone, Copy)]
     pub(super) struct Path(pub(super) PageRoute);
@@ -100,8 +100,7 @@ mod table {
 
         fn generate_path(&self, path: &mut Vec<PathSegment>) {
             path.extend(self.0.path.split('/').skip(1).map(|segment| {
-                let name = segment.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
-                name.map_or_else(
+                parameter_in(segment).map_or_else(
                     || PathSegment::Static(segment.to_owned().into()),
                     |name| PathSegment::Param(name.to_owned().into()),
                 )

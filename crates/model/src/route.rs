@@ -109,7 +109,9 @@ impl PageRoute {
         loop {
             match (expected.next(), given.next()) {
                 (None, None) => return Some(values),
-                (Some(name), Some(value)) if name.starts_with('{') && !value.is_empty() => values.push(value),
+                (Some(segment), Some(value)) if parameter_in(segment).is_some() && !value.is_empty() => {
+                    values.push(value)
+                }
                 (Some(expected), Some(given)) if expected == given => {}
                 _ => return None,
             }
@@ -118,8 +120,14 @@ impl PageRoute {
 
     /// The names of its parameters, in their order.
     pub fn parameters(self) -> impl Iterator<Item = &'static str> {
-        self.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+        self.path.split('/').filter_map(parameter_in)
     }
+}
+
+/// The name of the parameter that a segment of a [`PageRoute`]'s path stands for.
+#[must_use]
+pub fn parameter_in(segment: &str) -> Option<&str> {
+    segment.strip_prefix('{')?.strip_suffix('}')
 }
 
 #[cfg(test)]

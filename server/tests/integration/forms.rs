@@ -1,6 +1,6 @@
 //! The server functions: what forms of pages ask for, as a browser without scripts sends it and as a program does.
 
-use crate::common::{Server, Simulator, client, eventually, viewer};
+use crate::common::{Server, Simulator, TOKEN, client, eventually, viewer};
 use reqwest::{RequestBuilder, Response, StatusCode};
 
 async fn send(request: RequestBuilder, fields: &[(&str, &str)], accept: &str) -> Response {
@@ -66,6 +66,17 @@ async fn tokens_are_made_and_revoked_by_forms_and_the_secret_is_shown_to_its_mak
     assert_eq!(form(&server, "/do/revoke-token", &[("id", made["id"].as_str().unwrap())]).await, "/settings");
     let again = server.get_as_nobody("/api/session").bearer_auth(&secret).send().await.unwrap();
     assert_eq!(again.status(), StatusCode::UNAUTHORIZED);
+    assert!(!server.text("/settings").await.contains(&secret), "a revoked token is not to be copied");
+
+    // Revoked by another way, it is not shown any more either.
+    assert_eq!(form(&server, "/do/create-token", &fields).await, "/settings");
+    let tokens = server.json("/api/tokens").await;
+    let holds = |token: &&serde_json::Value| token["name"] == "hall" && token["revoked_at"].is_null();
+    let id = tokens.as_array().unwrap().iter().find(holds).unwrap()["id"].as_str().unwrap().to_owned();
+    assert!(server.text("/settings").await.contains("token-made"));
+    let revoked = client().delete(server.url(&format!("/api/tokens/{id}"))).bearer_auth(TOKEN).send().await.unwrap();
+    assert_eq!(revoked.status(), StatusCode::NO_CONTENT);
+    assert!(!server.text("/settings").await.contains("token-made"));
 
     // What is wrong stands on the page that has the form.
     for (fields, problem) in

@@ -63,7 +63,7 @@ pub(crate) fn state_of(job: &Job) -> (&'static str, &'static str, Color) {
 }
 
 /// Where a job's page is.
-pub(super) fn path(daemon: &str, id: &str) -> String {
+pub(crate) fn path(daemon: &str, id: &str) -> String {
     format!("/jobs/{}/{}", segment(daemon), segment(id))
 }
 

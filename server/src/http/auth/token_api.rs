@@ -55,7 +55,7 @@ struct Made<'a> {
 }
 
 impl Auth {
-    /// All tokens, the newest first as the store has them.
+    /// All tokens, the newest last.
     pub(crate) async fn tokens(&self) -> Result<Vec<TokenInfo>, StoreError> {
         self.shared.store.list().await
     }
@@ -67,16 +67,16 @@ impl Auth {
         new: NewToken,
     ) -> Result<(TokenInfo, Secret), StoreError> {
         let (token, secret) = self.shared.store.create(new).await?;
-        self.shared.cache.reload().await?;
         principal.actor().did(Action::CreateToken, &token.id, &token.words());
+        self.shared.cache.reload().await?;
         Ok((token, secret))
     }
 
     /// Revokes a token, which ends at once, and says so in the audit log.
     pub(crate) async fn revoke_audited(&self, principal: &Principal, id: &str) -> Result<(), StoreError> {
         self.shared.store.revoke(id).await?;
-        self.shared.cache.reload().await?;
         principal.actor().did(Action::RevokeToken, id, "");
+        self.shared.cache.reload().await?;
         Ok(())
     }
 }

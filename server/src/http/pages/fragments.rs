@@ -4,7 +4,8 @@ use access::{Principal, SessionInfo, TokenInfo};
 use app::{
     alerts::AlertsView,
     explore::ExploreView,
-    settings::{Login, SettingsView, ShownToken, TokenDraft, TokenList},
+    functions::TokenRequest,
+    settings::{Login, MadeToken, SettingsView, ShownToken, TokenList},
 };
 use axum::{
     extract::{OriginalUri, Path, State},
@@ -19,7 +20,7 @@ use model::{
 use super::{View, alerts, charge, explore, refused};
 use crate::{
     http::slices::PageState,
-    http::{answers, api::error::ApiError},
+    http::{answers, api::error::ApiError, auth::TOKENS},
 };
 
 /// What such a page shows.
@@ -75,7 +76,7 @@ fn logins(state: &PageState, principal: &Principal) -> Vec<Login> {
 
 /// The tokens that hold, for those who manage them.
 async fn tokens(state: &PageState, principal: &Principal, query: &str, now_ms: i64) -> Option<TokenList> {
-    if !principal.session.role.administers() || !principal.scope().is_all() {
+    if !TOKENS.who.allows()(principal.session.role) || TOKENS.beyond_matchers(principal.scope()).is_some() {
         return None;
     }
     let holds =
@@ -100,11 +101,17 @@ async fn tokens(state: &PageState, principal: &Principal, query: &str, now_ms: i
             return None;
         }
     };
+    let tokens: Vec<ShownToken> = tokens.into_iter().rev().filter(holds).map(shown).collect();
+    // One that was revoked, by whatever way, is not to be copied any more.
+    let made = state.made_tokens.shown_to(principal, now_ms).and_then(|(id, secret)| {
+        let token = tokens.iter().find(|token| token.id == id)?;
+        Some(MadeToken { name: token.name.clone(), secret: secret.expose().to_owned() })
+    });
     Some(TokenList {
-        tokens: tokens.into_iter().rev().filter(holds).map(shown).collect(),
-        made: state.made_tokens.shown_to(principal, now_ms),
+        tokens,
+        made,
         dashboards: state.library.links(&principal.session),
-        draft: TokenDraft::read(|name| super::parameter(query, name)),
+        draft: TokenRequest::read(|name| super::parameter(query, name)),
     })
 }
 

@@ -41,23 +41,28 @@ const FORM: &str = "application/x-www-form-urlencoded";
 /// Longest message of a refusal.
 const REFUSAL_BYTES: usize = 64 << 10;
 
+/// The server functions by path, each with its rights and the page that shows what was wrong with its fields.
+fn functions() -> [(&'static str, Rights, PageKind); 12] {
+    [
+        (path_of::<CreateSilence>(), ACTS_ON_ALL, PageKind::Alerts),
+        (path_of::<ExtendSilence>(), ACTS_ON_ALL, PageKind::Alerts),
+        (path_of::<ExpireSilence>(), ACTS_ON_ALL, PageKind::Alerts),
+        (path_of::<AcknowledgeAlert>(), ACTS, PageKind::Alerts),
+        (path_of::<UnacknowledgeAlert>(), ACTS, PageKind::Alerts),
+        (path_of::<ResendNotification>(), ACTS_ON_ALL, PageKind::Alerts),
+        // Without its fields the job is not known, nor its page.
+        (path_of::<CancelJob>(), ACTS, PageKind::Alerts),
+        (path_of::<EndSession>(), Rights::OWN, PageKind::Settings),
+        (path_of::<EndOtherSessions>(), Rights::OWN, PageKind::Settings),
+        (path_of::<CreateToken>(), TOKENS, PageKind::Settings),
+        (path_of::<RevokeToken>(), TOKENS, PageKind::Settings),
+        (path_of::<ChooseTheme>(), Rights::OWN, PageKind::Settings),
+    ]
+}
+
 /// The routes of all server functions.
 pub(crate) fn routes() -> Vec<Route<AppState>> {
-    let routes = [
-        (path_of::<CreateSilence>(), ACTS_ON_ALL),
-        (path_of::<ExtendSilence>(), ACTS_ON_ALL),
-        (path_of::<ExpireSilence>(), ACTS_ON_ALL),
-        (path_of::<AcknowledgeAlert>(), ACTS),
-        (path_of::<UnacknowledgeAlert>(), ACTS),
-        (path_of::<ResendNotification>(), ACTS_ON_ALL),
-        (path_of::<CancelJob>(), ACTS),
-        (path_of::<EndSession>(), Rights::OWN),
-        (path_of::<EndOtherSessions>(), Rights::OWN),
-        (path_of::<CreateToken>(), TOKENS),
-        (path_of::<RevokeToken>(), TOKENS),
-        (path_of::<ChooseTheme>(), Rights::OWN),
-    ];
-    routes.map(|(path, rights)| Route::post(path, rights, answer).with_body_limit(BODY_BYTES)).into()
+    functions().map(|(path, rights, _)| Route::post(path, rights, answer).with_body_limit(BODY_BYTES)).into()
 }
 
 /// Runs the server function at the path of the request.
@@ -103,17 +108,10 @@ fn has(headers: &HeaderMap, name: &HeaderName, part: &str) -> bool {
     headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains(part))
 }
 
-/// The page that has the forms of a server function.
+/// The page that shows what was wrong with the fields of the server function at `path`.
 fn page_of(path: &str) -> &'static str {
-    let settings = [
-        path_of::<EndSession>(),
-        path_of::<EndOtherSessions>(),
-        path_of::<CreateToken>(),
-        path_of::<RevokeToken>(),
-        path_of::<ChooseTheme>(),
-    ];
-    let kind = if settings.contains(&path) { PageKind::Settings } else { PageKind::Alerts };
-    PageRoute::path_of(kind)
+    let function = functions().into_iter().find(|(candidate, ..)| *candidate == path);
+    PageRoute::path_of(function.map_or(PageKind::Alerts, |(.., kind)| kind))
 }
 
 /// What a response says that is no success. leptos_axum puts the kind of error before its message, and answers 500 to fields that cannot be read.
@@ -190,10 +188,7 @@ impl PageOperations {
                 self.state.auth.end_audited(principal, is_other).await.map_err(refused)?;
             }
             Change::CreateToken(request) => self.create_token(request).await?,
-            Change::RevokeToken(id) => {
-                self.state.auth.revoke_audited(principal, &id).await.map_err(refused)?;
-                self.state.made_tokens.forget(&id);
-            }
+            Change::RevokeToken(id) => self.state.auth.revoke_audited(principal, &id).await.map_err(refused)?,
         }
         Ok(())
     }
@@ -201,8 +196,9 @@ impl PageOperations {
     async fn create_token(&self, request: TokenRequest) -> Result<(), Refusal> {
         let TokenRequest { name, role, lasts, dashboard, matchers } = request;
         let role: Role = role.parse().map_err(wrong)?;
-        let expires_at = lasts.map(|lasts| lasts.parse::<Period>()).transpose().map_err(wrong)?.map(end_of);
-        let dashboards = dashboard.into_iter().collect();
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        let expires_at = given(lasts).map(|lasts| lasts.parse::<Period>()).transpose().map_err(wrong)?.map(end_of);
+        let dashboards = given(dashboard).into_iter().collect();
         let new = NewToken {
             name: name.trim().to_owned(),
             role,

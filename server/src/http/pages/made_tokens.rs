@@ -3,7 +3,6 @@
 use std::{collections::HashMap, sync::Arc};
 
 use access::{Principal, TokenInfo};
-use app::settings::MadeToken;
 use parking_lot::Mutex;
 use redact::Secret;
 
@@ -19,7 +18,6 @@ pub struct MadeTokens(Arc<Mutex<HashMap<String, Made>>>);
 #[derive(Debug)]
 struct Made {
     token_id: String,
-    name: String,
     secret: Secret,
     made_ms: i64,
 }
@@ -27,16 +25,11 @@ struct Made {
 impl MadeTokens {
     /// Remembers the secret of a token for the session that made it.
     pub(super) fn put(&self, principal: &Principal, token: TokenInfo, secret: Secret, now_ms: i64) {
-        self.put_for(key(principal), Made { token_id: token.id, name: token.name, secret, made_ms: now_ms });
+        self.put_for(key(principal), Made { token_id: token.id, secret, made_ms: now_ms });
     }
 
-    /// Forgets the secret of a token that was revoked.
-    pub(super) fn forget(&self, token_id: &str) {
-        self.0.lock().retain(|_, made| made.token_id != token_id);
-    }
-
-    /// The token that the session has just made.
-    pub(super) fn shown_to(&self, principal: &Principal, now_ms: i64) -> Option<MadeToken> {
+    /// The id and the secret of the token that the session has just made.
+    pub(super) fn shown_to(&self, principal: &Principal, now_ms: i64) -> Option<(String, Secret)> {
         self.shown_at(key(principal), now_ms)
     }
 
@@ -50,11 +43,10 @@ impl MadeTokens {
         all.insert(session.to_owned(), made);
     }
 
-    fn shown_at(&self, session: &str, now_ms: i64) -> Option<MadeToken> {
+    fn shown_at(&self, session: &str, now_ms: i64) -> Option<(String, Secret)> {
         let mut all = self.0.lock();
         all.retain(|_, made| now_ms.saturating_sub(made.made_ms) < SHOWN_MS);
-        let Made { name, secret, .. } = all.get(session)?;
-        Some(MadeToken { name: name.clone(), secret: secret.expose().to_owned() })
+        all.get(session).map(|made| (made.token_id.clone(), made.secret.clone()))
     }
 }
 
@@ -67,18 +59,15 @@ fn key(principal: &Principal) -> &str {
 mod tests {
     use super::*;
 
-    fn made(name: &str, made_ms: i64) -> Made {
-        Made { token_id: name.to_owned(), name: name.to_owned(), secret: Secret::new("secret"), made_ms }
+    fn made(token_id: &str, made_ms: i64) -> Made {
+        Made { token_id: token_id.to_owned(), secret: Secret::new("secret"), made_ms }
     }
 
     #[test]
     fn a_secret_is_shown_to_its_session_for_two_minutes() {
         let tokens = MadeTokens::default();
         tokens.put_for("one", made("wall", 0));
-        assert_eq!(tokens.shown_at("one", 119_999).unwrap().secret, "secret");
-        assert!(tokens.shown_at("other", 0).is_none());
-        tokens.put_for("other", made("desk", 0));
-        tokens.forget("desk");
+        assert_eq!(tokens.shown_at("one", 119_999).unwrap().1.expose(), "secret");
         assert!(tokens.shown_at("other", 0).is_none());
         assert!(tokens.shown_at("one", 120_000).is_none());
         assert!(tokens.0.lock().is_empty());

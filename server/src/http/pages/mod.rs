@@ -159,7 +159,7 @@ pub(crate) async fn page(
     let (runtime, requested) = (Handle::current(), uri.clone());
     let draw = move || {
         let drawn = drawn.map(|page| page.draw());
-        // Nothing in it waits: the threads for reads draw it as they do lists.
+        // It waits for no data: the threads for reads draw it as they do lists.
         runtime.block_on(app::render_document(app::PageInput { drawn, ..input }, requested))
     };
     match state.page_drawing.read_charged(draw).await {
