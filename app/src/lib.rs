@@ -24,6 +24,7 @@ pub mod payload;
 #[cfg(feature = "ssr")]
 pub mod picture;
 mod platform;
+mod refusal;
 #[cfg(feature = "ssr")]
 pub mod settings;
 mod shell;

@@ -92,8 +92,6 @@ pub struct ViewAddress {
     pub open: Option<String>,
     /// Matchers of the silence that is being written.
     pub draft: Option<String>,
-    /// What the server said to an action.
-    pub problem: Option<String>,
 }
 
 impl ViewAddress {
@@ -108,7 +106,6 @@ impl ViewAddress {
             grouping: Grouping::ALL.into_iter().find(|known| known.label() == group).unwrap_or_default(),
             open: parameter("alert").filter(|open| !open.is_empty()),
             draft: parameter("matchers"),
-            problem: parameter("problem").filter(|problem| !problem.is_empty()),
         }
     }
 
@@ -162,7 +159,6 @@ mod tests {
             grouping: Grouping::Name,
             open: Some("00ff".into()),
             draft: Some("alertname=\"A B\"".into()),
-            problem: None,
         };
         let href = address.href();
         let (_, query) = href.split_once('?').unwrap();

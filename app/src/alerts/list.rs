@@ -111,7 +111,7 @@ fn item(page: &AlertsView, shown: &ShownAlert) -> AnyView {
     let (color, shape) = alert_look(alert);
     let is_open = shown.detail.is_some();
     let open = (!is_open).then(|| alert.fingerprint.clone());
-    let href = ViewAddress { open, problem: None, ..page.address.clone() }.href();
+    let href = ViewAddress { open, ..page.address.clone() }.href();
     let severity = Severity::word(&alert.severity).to_owned();
     let labels = alert
         .labels

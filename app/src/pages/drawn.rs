@@ -8,7 +8,8 @@ use model::route::{PageKind, PageRoute};
 
 use crate::{
     platform::{self, FetchError},
-    shell::{Page, TopBar},
+    refusal::{PROBLEM, address, without_refusal},
+    shell::{Page, TopBar, parameter},
     view::view,
 };
 
@@ -32,6 +33,16 @@ pub(crate) fn DrawnPage(kind: PageKind) -> impl IntoView {
     let problem = RwSignal::new(None::<String>);
     let asked = StoredValue::new(0_u32);
 
+    // What a form of this page was refused for. The document says so once: neither what is fetched later nor a reload does again.
+    let query = page.location.query.get_untracked();
+    let refusal = RwSignal::new(parameter(&query, PROBLEM).filter(|words| !words.is_empty()));
+    let without = address(path, &without_refusal(&query));
+    let leads_to = without.clone();
+    Effect::new(move |_| {
+        if without_refusal(&query) != query {
+            page.location.replace(&without);
+        }
+    });
     let tick = Memo::new(move |_| page.clock.now_ms.get() / (LOOK_SECONDS * 1_000));
     Effect::new(move |before: Option<()>| {
         let query = page.location.query.get();
@@ -100,6 +111,12 @@ pub(crate) fn DrawnPage(kind: PageKind) -> impl IntoView {
             tabindex="-1"
         >
             <p class="banner" role="alert">{move || problem.get().map(|problem| format!("Not renewed: {problem}"))}</p>
+            {move || refusal.get().map(|words| view! {
+                <p class="banner banner-problem" role="alert">
+                    {words} " "
+                    <a href=platform::at(&leads_to) data-noscroll on:click=move |_| refusal.set(None)>"Dismiss"</a>
+                </p>
+            })}
             <div node_ref=area inner_html=first></div>
         </main>
     }

@@ -22,6 +22,8 @@ const NAME_LENGTH: usize = 100;
 const DASHBOARDS_PER_TOKEN: usize = 100;
 /// Maximum length of a token's matchers, in bytes.
 const MATCHERS_LENGTH: usize = 4_000;
+/// Maximum number of ended tokens in a list.
+const ENDED_LISTED: i64 = 1_000;
 /// ID of the token whose secret the operator chose. Random IDs contain no `-`.
 const CHOSEN_ID: &str = "first-token-chosen";
 /// ID of the token that was created and printed at the first start.
@@ -213,14 +215,43 @@ impl TokenStore {
         Ok((info, secret))
     }
 
-    /// All tokens, oldest first.
+    /// All tokens that are valid at `now_ms`, and the 1000 that ended last. Oldest first.
     ///
     /// # Errors
     ///
     /// The database fails.
-    pub async fn list(&self) -> Result<Vec<TokenInfo>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM tokens ORDER BY created_at, id").fetch_all(&self.pool).await?;
+    pub async fn list(&self, now_ms: i64) -> Result<Vec<TokenInfo>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM tokens WHERE (revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?1)) OR id IN
+             (SELECT id FROM tokens WHERE revoked_at IS NOT NULL OR expires_at <= ?1
+              ORDER BY COALESCE(revoked_at, expires_at) DESC LIMIT ?2)
+             ORDER BY created_at, id",
+        )
+        .bind(now_ms)
+        .bind(ENDED_LISTED)
+        .fetch_all(&self.pool)
+        .await?;
         rows.iter().map(|row| Ok(token(row)?.info)).collect()
+    }
+
+    /// The newest tokens that are valid at `now_ms`, at most `most`, and how many are valid in all.
+    ///
+    /// # Errors
+    ///
+    /// The database fails.
+    pub async fn newest(&self, now_ms: i64, most: u32) -> Result<(Vec<TokenInfo>, u64), StoreError> {
+        let rows = sqlx::query(
+            "SELECT *, COUNT(*) OVER () AS valid FROM tokens
+             WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)
+             ORDER BY created_at DESC, id DESC LIMIT ?",
+        )
+        .bind(now_ms)
+        .bind(most)
+        .fetch_all(&self.pool)
+        .await?;
+        let valid: i64 = rows.first().map_or(Ok(0), |row| row.try_get("valid"))?;
+        let tokens = rows.iter().map(|row| Ok(token(row)?.info)).collect::<Result<_, StoreError>>()?;
+        Ok((tokens, u64::try_from(valid).unwrap_or(0)))
     }
 
     /// Revokes a token and ends its sessions.

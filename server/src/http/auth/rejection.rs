@@ -116,7 +116,9 @@ impl Denied {
     /// What heads the page.
     fn title(&self) -> &'static str {
         match self.status {
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG => "This request is too large",
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG | StatusCode::PAYLOAD_TOO_LARGE => {
+                "This request is too large"
+            }
             StatusCode::TOO_MANY_REQUESTS => "Too many requests",
             status if status.is_server_error() => "Not now",
             StatusCode::METHOD_NOT_ALLOWED => "Nothing to see here",
