@@ -159,7 +159,7 @@ impl Frame {
                 </head>
                 <body>
                     <Router>
-                        <App program=SERVER payload zone evaluated_ms />
+                        <App pages=SERVER payload zone evaluated_ms />
                     </Router>
                 </body>
             </html>

@@ -34,7 +34,7 @@ mod view;
 
 #[cfg(feature = "ssr")]
 pub use document::{AssetPaths, Document, PageInput, render_document};
-pub use pages::{Program, VIEWER, WORKBENCH};
+pub use pages::{PageSet, VIEWER, WORKBENCH};
 #[cfg(feature = "ssr")]
 pub use payload::{Evaluated, THEME_COOKIE, ZONE_COOKIE};
 pub use shell::App;

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use model::route::{PageKind, PageRoute};
+
 use crate::platform;
 
 /// A part of the page.
@@ -112,7 +114,7 @@ impl ViewAddress {
     /// The link.
     #[must_use]
     pub fn href(&self) -> String {
-        let mut href = "/alerts".to_owned();
+        let mut href = PageRoute::path_of(PageKind::Alerts).to_owned();
         let mut add = |name: &str, value: &str| {
             let mark = if href.contains('?') { '&' } else { '?' };
             // Writing to a string cannot fail.

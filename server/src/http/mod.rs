@@ -38,7 +38,10 @@ use axum::{
     response::{Redirect, Response},
     routing::{MethodRouter, get},
 };
-use model::{role::Role, route::PAGES};
+use model::{
+    role::Role,
+    route::{PAGES, PageKind, PageRoute},
+};
 use tower_http::{
     compression::{
         CompressionLayer, CompressionLevel, Predicate,
@@ -76,7 +79,7 @@ pub(crate) fn table(state: &AppState) -> Vec<Route> {
         PAGES.into_iter().map(|page| Route::get(page.path, Rights::PAGES, pages::page)).collect();
     routes.extend([
         // Links of alerts lead here; they have Prometheus' format.
-        Route::get("/graph", Rights::PAGES, async || Redirect::to("/alerts")),
+        Route::get("/graph", Rights::PAGES, async || Redirect::to(PageRoute::path_of(PageKind::Alerts))),
         Route::get("/fragments/{part}", Rights::PAGES, pages::fragment),
         Route::get("/demo/receivers", Rights::OF_ALL, api::demo_receivers::page),
         Route::get("/health", Rights::OPEN, health::health),

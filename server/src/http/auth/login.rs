@@ -9,7 +9,11 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
     response::{Html, IntoResponse, Redirect, Response},
 };
-use model::{clock::now_ms, role::Role};
+use model::{
+    clock::now_ms,
+    role::Role,
+    route::{FUNCTIONS, PageKind, PageRoute},
+};
 use redact::Secret;
 use reqwest::Url;
 use serde::Deserialize;
@@ -19,7 +23,7 @@ use super::{
     credentials::{self, COOKIE, HOST_COOKIE, Look},
     form_token::FormToken,
     html::{self, Theme},
-    origin::{self, Sender},
+    origin::{self, SendingPage},
     rejection::Denied,
 };
 use crate::http::reached::Reached;
@@ -76,7 +80,7 @@ pub(super) async fn page_or_link(
     }
     // Without Fetch Metadata it is one as well: nothing but a navigation has a use for this page.
     let is_navigation = parts.headers.get("sec-fetch-mode").is_none_or(|mode| mode == "navigate");
-    if is_navigation && origin::sender(&parts, &auth.shared.options) == Sender::Foreign {
+    if is_navigation && origin::sending_page(&parts, &auth.shared.options) == SendingPage::Foreign {
         return page(StatusCode::OK, html::come_again(&login_path(next.as_deref().unwrap_or("/"))));
     }
     page(StatusCode::OK, auth.login_page(&parts, next.as_deref(), None))
@@ -94,10 +98,10 @@ pub(super) async fn form(
         let form_token = auth.form_token(&parts.headers);
         given.form_token.as_ref().is_some_and(|given| form_token.is_some_and(|ours| ours.is(given)))
     };
-    let is_refused = match origin::sender(&parts, &auth.shared.options) {
-        Sender::Ours | Sender::Unsaid => false,
-        Sender::Foreign => true,
-        Sender::Hidden => !has_form_token(),
+    let is_refused = match origin::sending_page(&parts, &auth.shared.options) {
+        SendingPage::Ours | SendingPage::Unsaid => false,
+        SendingPage::Foreign => true,
+        SendingPage::Hidden => !has_form_token(),
     };
     if is_refused {
         let sent_by =
@@ -120,14 +124,14 @@ pub(super) async fn logout(State(auth): State<Auth>, from: ClientAddress, parts:
         .collect();
     let form_token = sessions.first().map(|(secret, _)| FormToken::of(secret));
     let has_form_token = || form_token.as_ref().is_some_and(|token| token.is_in(&parts.headers, &form));
-    let is_refused = match origin::sender(&parts, &auth.shared.options) {
-        Sender::Ours => false,
+    let is_refused = match origin::sending_page(&parts, &auth.shared.options) {
+        SendingPage::Ours => false,
         // A link or a picture in a page of elsewhere, which hides where it is.
-        Sender::Unsaid if origin::is_reading(&parts.method) => !sessions.is_empty(),
-        Sender::Unsaid => false,
+        SendingPage::Unsaid if origin::is_reading(&parts.method) => !sessions.is_empty(),
+        SendingPage::Unsaid => false,
         // It may be logged in all the same: a strict cookie does not come along from elsewhere.
-        Sender::Foreign => true,
-        Sender::Hidden => !sessions.is_empty() && !has_form_token(),
+        SendingPage::Foreign => true,
+        SendingPage::Hidden => !sessions.is_empty() && !has_form_token(),
     };
     if is_refused {
         auth.audit_refusal(&parts, None, "a logout from another site");
@@ -183,7 +187,7 @@ impl Auth {
             return Err(Denied::new(StatusCode::FORBIDDEN, "forbidden", message));
         }
         let home = match token.session.dashboards.first() {
-            Some(uid) => format!("/kiosk/{uid}"),
+            Some(uid) => PageRoute::path_to(PageKind::Kiosk, &[uid]),
             None => "/".to_owned(),
         };
         let before: Vec<_> = credentials::by_cookie(&parts.headers)
@@ -231,7 +235,9 @@ impl Auth {
     /// such as a picture in a page of elsewhere, logs nobody in: it would do so unseen, and with the cookie where that page is of the same
     /// site, as one on another port of this host.
     pub(super) async fn ask_before_login(&self, parts: &Parts, secret: &str, next: Option<&str>) -> Option<Response> {
-        if origin::sender(parts, &self.shared.options) == Sender::Foreign && !self.is_in_frame_of_its_own(parts) {
+        if origin::sending_page(parts, &self.shared.options) == SendingPage::Foreign
+            && !self.is_in_frame_of_its_own(parts)
+        {
             let is_page = parts.headers.get(FETCH_DEST).is_none_or(|what| what == "document" || is_frame(what));
             if !is_page {
                 self.audit_refusal(parts, None, "a login from within a page of another site");
@@ -286,7 +292,7 @@ impl Auth {
         let is_due = principal.role() == Role::Kiosk
             && principal.carrier() == Carrier::Cookie
             && principal.session.expires_at.is_none()
-            && parts.uri.path().starts_with("/kiosk/");
+            && is_kiosk(parts.uri.path());
         let secret = credentials::by_cookie(&parts.headers).find(|secret| self.shared.cache.session(secret).is_some());
         secret.filter(|_| is_due).map(|secret| self.cookie(parts, secret, None))
     }
@@ -338,7 +344,7 @@ impl Auth {
 
 /// The token in the URL of a kiosk, and the same URL without it.
 pub(super) fn token_of_kiosk_link(uri: &Uri) -> Option<(Secret, String)> {
-    let path = uri.path().strip_prefix("/kiosk/").map(|_| uri.path())?;
+    let path = Some(uri.path()).filter(|path| is_kiosk(path))?;
     let with_token = here(uri.path_and_query()?.as_str())?;
     let token = with_token.query_pairs().find(|(name, _)| name == "token").map(|(_, token)| Secret::new(token))?;
     let mut bare = here(path)?;
@@ -346,8 +352,9 @@ pub(super) fn token_of_kiosk_link(uri: &Uri) -> Option<(Secret, String)> {
     Some((token, local_path(Some(path_and_query(&bare).trim_end_matches('?')), "")?))
 }
 
-/// The server functions of pages have paths below this one.
-const FUNCTIONS: &str = "/do/";
+fn is_kiosk(path: &str) -> bool {
+    PageRoute::at(path).is_some_and(|(route, _)| route.kind == PageKind::Kiosk)
+}
 
 /// The path of the login, from where it goes on to `next`.
 pub(super) fn login_path(next: &str) -> String {

@@ -77,7 +77,7 @@ fn logins(state: &PageState, principal: &Principal) -> Vec<Login> {
         browser: session.browser,
         is_this: session.current,
     };
-    state.auth.sessions(principal).into_iter().map(login).collect()
+    state.changes.auth.sessions(principal).into_iter().map(login).collect()
 }
 
 /// The newest tokens that hold, for those who manage them.
@@ -85,8 +85,8 @@ async fn tokens(state: &PageState, principal: &Principal, query: &str, now_ms: i
     if !TOKENS.who.allows()(principal.session.role) || TOKENS.beyond_matchers(principal.scope()).is_some() {
         return None;
     }
-    let found = state.auth.newest_tokens(now_ms, MOST_TOKENS);
-    let listed = state.alerts.lists.answer_after(Listed::Tokens(MOST_TOKENS), found, |found| found).await;
+    let found = state.changes.auth.newest_tokens(now_ms, MOST_TOKENS);
+    let listed = state.changes.alerts.lists.answer_after(Listed::Tokens(MOST_TOKENS), found, |found| found).await;
     let (tokens, more) = match listed {
         Ok(Ok((tokens, count))) => {
             let more = count.saturating_sub(u64::try_from(tokens.len()).unwrap_or(u64::MAX));
@@ -100,7 +100,7 @@ async fn tokens(state: &PageState, principal: &Principal, query: &str, now_ms: i
         Err(busy) => (Err(format!("The tokens cannot be read: {}", busy.message)), 0),
     };
     // One that was revoked, by whatever way, is not to be copied any more.
-    let made = state.made_tokens.shown_to(principal).and_then(|(id, secret)| {
+    let made = state.changes.made_tokens.shown_to(principal).and_then(|(id, secret)| {
         let token = tokens.as_ref().ok()?.iter().find(|token: &&ShownToken| token.id == id)?;
         Some(MadeToken { name: token.name.clone(), secret: secret.expose().to_owned() })
     });

@@ -252,3 +252,17 @@ impl From<Denied> for Refusal {
 fn refused(error: StoreError) -> Refusal {
     Denied::from(&error).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use model::route::FUNCTIONS;
+
+    use super::*;
+
+    #[test]
+    fn the_paths_of_server_functions_have_one_beginning() {
+        for (path, ..) in functions() {
+            assert!(path.starts_with(FUNCTIONS), "{path}");
+        }
+    }
+}
