@@ -8,7 +8,7 @@ use model::{
     live::AlertState,
 };
 
-use super::{AlertsView, Chart, Detail, ShownAlert, ViewAddress, deliveries, words::moment};
+use super::{AlertsView, Chart, Detail, ShownAlert, deliveries, words::moment};
 use crate::{
     explore::ExploreAddress,
     functions::{AcknowledgeAlert, UnacknowledgeAlert, path_of},

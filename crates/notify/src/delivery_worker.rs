@@ -314,7 +314,7 @@ mod tests {
     async fn worker(data_dir: &TempDir) -> DeliveryWorker {
         let pool = database::open(data_dir.path()).await.unwrap();
         let options = Options { rate: 8, concurrency: 100, ..Options::default() };
-        let opened = Notifier::open(pool, options, &[], "http://h", Default::default(), None, false).await;
+        let opened = Notifier::open(pool, options, &[], "http://h", Default::default(), None).await;
         let (Notifier(shared), _inbox) = opened.unwrap();
         DeliveryWorker::new(shared)
     }

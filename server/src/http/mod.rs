@@ -93,6 +93,7 @@ pub(crate) fn table(state: &AppState) -> Vec<Route> {
     routes.extend(["/metrics", "/api/v1/metrics"].map(|path| Route::get(path, metrics, metrics::own)));
     routes.extend(pages::functions::routes());
     routes.extend(api::routes());
+    routes.extend(alertmanager::routes());
     routes.extend(prometheus::routes());
     routes.extend(render::routes());
     routes.extend(auth::routes(&state.auth));

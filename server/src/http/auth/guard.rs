@@ -16,7 +16,7 @@ use super::{
     Auth, client,
     credentials::{self, Look},
     form_token::FormToken,
-    login, origin,
+    local_path, origin,
     rejection::Denied,
     sockets::SocketAdmission,
 };
@@ -54,7 +54,7 @@ pub(crate) fn admit_sockets<S: Clone + Send + Sync + 'static>(
 async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let auth = &guard.auth;
-    if let Some((token, rest)) = login::token_of_kiosk_link(&parts.uri) {
+    if let Some((token, rest)) = local_path::token_of_kiosk_link(&parts.uri) {
         let from = client::address_of(&parts, &auth.shared.options.trusted_proxies);
         if let Some(asked) = auth.ask_before_login(&parts, token.expose(), Some(&rest)).await {
             return asked;

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{html, login};
+use super::{html, local_path};
 
 /// A request that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Denied {
         let audience = Audience::of(uri.path());
         if audience == Audience::People && self.status == StatusCode::UNAUTHORIZED {
             let next = uri.path_and_query().map_or("/", |path| path.as_str());
-            let mut response = Redirect::to(&login::login_path(next)).into_response();
+            let mut response = Redirect::to(&local_path::login_path(next)).into_response();
             self.set_headers(response.headers_mut());
             return response;
         }

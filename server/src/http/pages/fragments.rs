@@ -87,7 +87,7 @@ async fn tokens(state: &PageState, principal: &Principal, query: &str, now_ms: i
     }
     let found = state.changes.auth.newest_tokens(now_ms, MOST_TOKENS);
     let listed = state.changes.alerts.lists.answer_after(Listed::Tokens(MOST_TOKENS), found, |found| found).await;
-    let (tokens, more) = match listed {
+    let (tokens, more): (Result<Vec<ShownToken>, String>, u64) = match listed {
         Ok(Ok((tokens, count))) => {
             let more = count.saturating_sub(u64::try_from(tokens.len()).unwrap_or(u64::MAX));
             let shown = tokens.into_iter().map(|token| shown(token, principal)).collect();
@@ -101,7 +101,7 @@ async fn tokens(state: &PageState, principal: &Principal, query: &str, now_ms: i
     };
     // One that was revoked, by whatever way, is not to be copied any more.
     let made = state.changes.made_tokens.shown_to(principal).and_then(|(id, secret)| {
-        let token = tokens.as_ref().ok()?.iter().find(|token: &&ShownToken| token.id == id)?;
+        let token = tokens.as_ref().ok()?.iter().find(|token| token.id == id)?;
         Some(MadeToken { name: token.name.clone(), secret: secret.expose().to_owned() })
     });
     Some(TokenList {

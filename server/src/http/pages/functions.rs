@@ -25,7 +25,7 @@ use crate::{
     config::Period,
     http::{
         Rights, Route,
-        api::{ACTS, ACTS_ON_ALL, error::ApiError, jobs, notifications, silences},
+        api::{ACTS, ACTS_ON_ALL, alert_details, error::ApiError, jobs, notifications, silences},
         auth::{BODY_BYTES, Denied, TOKENS, end_of},
         reached::Reached,
         slices::ChangeState,
@@ -184,10 +184,10 @@ impl PageOperations {
                 silences::expire_one(alerts, principal, &id).await?;
             }
             Change::AcknowledgeAlert(fingerprint) => {
-                silences::acknowledge_one(alerts, principal, &fingerprint, "").await?;
+                alert_details::acknowledge_one(alerts, principal, &fingerprint, "").await?;
             }
             Change::UnacknowledgeAlert(fingerprint) => {
-                silences::unacknowledge_one(alerts, principal, &fingerprint).await?;
+                alert_details::unacknowledge_one(alerts, principal, &fingerprint).await?;
             }
             Change::ResendNotification(id) => {
                 notifications::resend_one(&alerts.notifier, principal, &id).await?;
