@@ -3,7 +3,7 @@
 //! Their parts are drawn by the server alone (see `crate::alerts`, `crate::explore` and `crate::settings`): links and forms, which work with scripts
 //! off. Here is what keeps them current without a jump: what is typed, where the focus is and what is open stays as it is.
 
-use leptos::{html, prelude::*};
+use leptos::{ev::MouseEvent, html, prelude::*};
 use model::route::{PageKind, PageRoute};
 
 use crate::{
@@ -37,7 +37,12 @@ pub(crate) fn DrawnPage(kind: PageKind) -> impl IntoView {
     let query = page.location.query.get_untracked();
     let refusal = RwSignal::new(parameter(&query, PROBLEM).filter(|words| !words.is_empty()));
     let without = address(path, &without_refusal(&query));
+    // Where there are no scripts; the browser only has to forget it.
     let leads_to = without.clone();
+    let dismiss = move |event: MouseEvent| {
+        event.prevent_default();
+        refusal.set(None);
+    };
     Effect::new(move |_| {
         if without_refusal(&query) != query {
             page.location.replace(&without);
@@ -114,7 +119,7 @@ pub(crate) fn DrawnPage(kind: PageKind) -> impl IntoView {
             {move || refusal.get().map(|words| view! {
                 <p class="banner banner-problem" role="alert">
                     {words} " "
-                    <a href=platform::at(&leads_to) data-noscroll on:click=move |_| refusal.set(None)>"Dismiss"</a>
+                    <a href=platform::at(&leads_to) on:click=dismiss>"Dismiss"</a>
                 </p>
             })}
             <div node_ref=area inner_html=first></div>

@@ -260,7 +260,7 @@ async fn a_program_gets_json_for_each_change_that_is_made() {
         cookie
     };
 
-    make("/do/silence", &[("matchers", "alertname=b"), ("duration", "1h")]).await;
+    make("/do/silence", &[("matchers", "alertname=b"), ("duration", "1h"), ("comment", "c")]).await;
     let silence = async || server.json("/api/silences").await["silences"][0].clone();
     let before = silence().await;
     let id = before["id"].as_str().unwrap();
