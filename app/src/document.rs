@@ -159,7 +159,7 @@ impl Frame {
                 </head>
                 <body>
                     <Router>
-                        <App program=SERVER payload zone evaluated_ms />
+                        <App pages=SERVER payload zone evaluated_ms />
                     </Router>
                 </body>
             </html>
@@ -345,9 +345,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn why_a_form_was_refused_is_said_until_it_is_dismissed() {
+        let settings = async |path| html(PageInput { drawn: Some(String::new()), ..input(None) }, path).await;
+        let refused = settings("/settings?problem=%3Cno%3E&typed-name=hall").await;
+        assert!(refused.contains("&lt;no&gt;") && refused.contains("<a href=\"/settings\">Dismiss</a>"), "{refused}");
+        assert!(!settings("/settings").await.contains("Dismiss"));
+        let alerts = settings("/alerts?view=silences&problem=no").await;
+        assert!(alerts.contains("<a href=\"/alerts?view=silences\">Dismiss</a>"), "{alerts}");
+    }
+
+    #[tokio::test]
     async fn an_address_without_a_page_says_so() {
         let none = html(input(None), "/nothing").await;
         assert!(none.contains("There is no page at this address."), "{none}");
+        let refused = html(input(None), "/jobs/site/1?problem=no+such+job").await;
+        assert!(refused.contains("Not cancelled: no such job"), "{refused}");
         let job = html(input(None), "/jobs/site/1").await;
         assert!(job.contains("No daemon has this job."), "{job}");
         let dashboard = html(input(None), "/d/other").await;

@@ -24,6 +24,7 @@ pub mod payload;
 #[cfg(feature = "ssr")]
 pub mod picture;
 mod platform;
+mod refusal;
 #[cfg(feature = "ssr")]
 pub mod settings;
 mod shell;
@@ -33,7 +34,7 @@ mod view;
 
 #[cfg(feature = "ssr")]
 pub use document::{AssetPaths, Document, PageInput, render_document};
-pub use pages::{Program, VIEWER, WORKBENCH};
+pub use pages::{PageSet, VIEWER, WORKBENCH};
 #[cfg(feature = "ssr")]
 pub use payload::{Evaluated, THEME_COOKIE, ZONE_COOKIE};
 pub use shell::App;

@@ -9,23 +9,23 @@ use model::{
 };
 
 use crate::{
-    App, Program,
+    App, PageSet,
     payload::{PAYLOAD_ELEMENT, Payload},
     platform::{self, FetchError},
     view::view,
 };
 
-/// Runs a program for the document that loaded it.
-pub fn start(program: Program) {
+/// Runs the program with these pages for the document that loaded it.
+pub fn start(pages: PageSet) {
     console_error_panic_hook::set_once();
     let rendered = document().document_element().is_some_and(|root| root.has_attribute("data-ssr"));
     match read_payload() {
         Some(payload) if rendered => {
             let zone = payload.first_zone(platform::own_zone());
-            mount::hydrate_body(move || view! { <App program payload zone /> });
+            mount::hydrate_body(move || view! { <App pages payload zone /> });
         }
-        Some(payload) => mount::mount_to_body(move || view! { <App program payload zone=platform::own_zone() /> }),
-        None => platform::spawn(start_alone(program)),
+        Some(payload) => mount::mount_to_body(move || view! { <App pages payload zone=platform::own_zone() /> }),
+        None => platform::spawn(start_alone(pages)),
     }
 }
 
@@ -42,11 +42,11 @@ fn read_payload() -> Option<Payload> {
 }
 
 /// Without a payload the server is asked who looks and what there is.
-async fn start_alone(program: Program) {
+async fn start_alone(pages: PageSet) {
     match ask_for_boot().await {
         Ok(boot) => {
             let payload = Payload { boot, job: None, zone: String::new(), offset_min: 0 };
-            mount::mount_to_body(move || view! { <App program payload zone=platform::own_zone() /> });
+            mount::mount_to_body(move || view! { <App pages payload zone=platform::own_zone() /> });
         }
         Err(FetchError::LoggedOut) => platform::go_to_login(),
         Err(error) => mount::mount_to_body(move || {

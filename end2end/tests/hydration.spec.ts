@@ -32,7 +32,7 @@ test('the program is sent as what it is and kept for ever', async ({ board, page
 const LOADED = ['.wasm', '.js', '.css'];
 
 /** What a page of each program may load in all, in bytes. */
-const LIMITS = { viewer: 350_000, workbench: 900_000 };
+const LIMITS = { viewer: 350_000, workbench: 250_000 };
 
 for (const [program, limit] of Object.entries(LIMITS)) {
   test(`the shipped ${program} is at most ${limit / 1000} kB in all`, () => {

@@ -102,6 +102,26 @@ test.describe('logging in', () => {
     await other.context().close();
   });
 
+  test('a refused form says why until that is dismissed, and keeps what was typed', async ({ page, demo }) => {
+    await page.goto(`${demo.loginLink}&next=/settings`);
+    await page.getByText('New token').click();
+    await page.getByLabel('Name').fill('hall display');
+    await page.getByLabel('Only series with').fill('provider');
+    await page.getByRole('button', { name: 'Create' }).click();
+    const refusal = page.getByRole('alert').filter({ hasText: 'Dismiss' });
+    await expect(refusal).toContainText('not a list of matchers');
+    await expect(page).toHaveURL(`${demo.origin}/settings`);
+    // The content is fetched again after 15 s at most.
+    await page.waitForResponse((answer) => answer.url().endsWith('/fragments/settings?'), { timeout: 30_000 });
+    await expect(page.getByLabel('Name')).toHaveValue('hall display');
+    await expect(page.getByLabel('Only series with')).toHaveValue('provider');
+    await refusal.getByRole('link', { name: 'Dismiss' }).click();
+    await expect(refusal).toHaveCount(0);
+    await page.reload();
+    await expect(page.getByText('New token')).toBeVisible();
+    await expect(refusal).toHaveCount(0);
+  });
+
   test('a revoked token loses its page within seconds', async ({ page, demo }) => {
     const token = await createToken(demo, 'viewer');
     await page.goto(`${demo.origin}/login?token=${token.secret}`);

@@ -141,14 +141,19 @@ pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
 
     let (notifier, inbox) = Notifier::open(
         pool,
-        config.notify.clone(),
+        match mode {
+            Mode::Demo if config.alertmanagers.is_empty() => notify::demo_options(config.notify.clone()),
+            Mode::Demo | Mode::Serve => config.notify.clone(),
+        },
         &config.alertmanagers,
         &external_url,
         telemetry.clone(),
         Some(Arc::new(images)),
-        mode == Mode::Demo,
     )
     .await?;
+    if notifier.shown().is_some() {
+        notifier.begin_demo_silence().await;
+    }
     let source_list = SourceList {
         upstreams: upstreams.clone(),
         engines: engines.clone(),

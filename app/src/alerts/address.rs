@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use model::route::{PageKind, PageRoute};
+
 use crate::platform;
 
 /// A part of the page.
@@ -92,8 +94,6 @@ pub struct ViewAddress {
     pub open: Option<String>,
     /// Matchers of the silence that is being written.
     pub draft: Option<String>,
-    /// What the server said to an action.
-    pub problem: Option<String>,
 }
 
 impl ViewAddress {
@@ -108,14 +108,13 @@ impl ViewAddress {
             grouping: Grouping::ALL.into_iter().find(|known| known.label() == group).unwrap_or_default(),
             open: parameter("alert").filter(|open| !open.is_empty()),
             draft: parameter("matchers"),
-            problem: parameter("problem").filter(|problem| !problem.is_empty()),
         }
     }
 
     /// The link.
     #[must_use]
     pub fn href(&self) -> String {
-        let mut href = "/alerts".to_owned();
+        let mut href = PageRoute::path_of(PageKind::Alerts).to_owned();
         let mut add = |name: &str, value: &str| {
             let mark = if href.contains('?') { '&' } else { '?' };
             // Writing to a string cannot fail.
@@ -162,7 +161,6 @@ mod tests {
             grouping: Grouping::Name,
             open: Some("00ff".into()),
             draft: Some("alertname=\"A B\"".into()),
-            problem: None,
         };
         let href = address.href();
         let (_, query) = href.split_once('?').unwrap();

@@ -8,7 +8,7 @@ use model::{
     live::AlertState,
 };
 
-use super::{AlertsView, Chart, Detail, ShownAlert, ViewAddress, deliveries, words::moment};
+use super::{AlertsView, Chart, Detail, ShownAlert, deliveries, words::moment};
 use crate::{
     explore::ExploreAddress,
     functions::{AcknowledgeAlert, UnacknowledgeAlert, path_of},
@@ -87,7 +87,7 @@ fn actions(page: &AlertsView, shown: &ShownAlert) -> AnyView {
         .map(|(name, value)| format!("{}={}", name_in_matcher(name), quoted(value)))
         .collect();
     let silence = page.address.drafting(matchers.join(", ")).href();
-    let back = ViewAddress { problem: None, ..page.address.clone() }.href();
+    let back = page.address.href();
     let (verb, action) = match &alert.acknowledged_by {
         Some(_) => ("Give it back", path_of::<UnacknowledgeAlert>()),
         None => ("I look after it", path_of::<AcknowledgeAlert>()),

@@ -6,6 +6,7 @@ use chart::palette::Ink;
 use leptos::prelude::*;
 use model::{
     Severity,
+    route::{PageKind, PageRoute},
     unit::{self, Unit},
 };
 
@@ -74,7 +75,7 @@ fn filter(page: &AlertsView, hidden: usize, error: Option<&str>) -> AnyView {
     let said = error.map(|error| view! { <p class="form-error" role="alert">{error.to_owned()}</p> });
     let count = (hidden > 0).then(|| view! { <span class="quiet-words">{format!("{hidden} hidden")}</span> });
     view! {
-        <form class="alerts-filter" method="get" action="/alerts" data-live role="search">
+        <form class="alerts-filter" method="get" action=PageRoute::path_of(PageKind::Alerts) data-live role="search">
             <label class="sr-only" for="alerts-filter">"Filter by labels"</label>
             <input
                 id="alerts-filter"
@@ -111,7 +112,7 @@ fn item(page: &AlertsView, shown: &ShownAlert) -> AnyView {
     let (color, shape) = alert_look(alert);
     let is_open = shown.detail.is_some();
     let open = (!is_open).then(|| alert.fingerprint.clone());
-    let href = ViewAddress { open, problem: None, ..page.address.clone() }.href();
+    let href = ViewAddress { open, ..page.address.clone() }.href();
     let severity = Severity::word(&alert.severity).to_owned();
     let labels = alert
         .labels

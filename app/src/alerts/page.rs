@@ -36,9 +36,6 @@ fn content(page: &AlertsView) -> AnyView {
         Content::Deliveries(deliveries) => deliveries::draw(page, deliveries),
         Content::Unavailable(reason) => nothing("Not to be had", reason),
     };
-    let problem = page.address.problem.clone().map(|problem| {
-        view! { <p class="banner banner-problem" role="alert">{problem}</p> }
-    });
     let troubles = page.troubles.clone().map(|troubles| {
         view! { <p class="banner banner-problem" role="status">{troubles}</p> }
     });
@@ -46,7 +43,6 @@ fn content(page: &AlertsView) -> AnyView {
         <nav class="tabs" aria-label="Parts of the alert page">
             <ul>{tabs.into_iter().collect_view()}</ul>
         </nav>
-        {problem}
         {troubles}
         {body}
     }

@@ -1,7 +1,10 @@
 //! Silences: those that are, and the form for a new one with what it would mute.
 
 use leptos::prelude::*;
-use model::unit::whole_duration;
+use model::{
+    route::{PageKind, PageRoute},
+    unit::whole_duration,
+};
 
 use super::{AlertsView, Draft, ShownSilence, Tab, ViewAddress, words::nothing};
 use crate::{
@@ -74,7 +77,7 @@ fn writing(page: &AlertsView, draft: &Draft) -> AnyView {
     view! {
         <section class="card silence-form">
             <h2>"New silence"</h2>
-            <form method="get" action="/alerts" data-live id="silence-matchers-form">
+            <form method="get" action=PageRoute::path_of(PageKind::Alerts) data-live id="silence-matchers-form">
                 <input type="hidden" name="view" value="silences" />
                 <label for="silence-matchers">"Alerts with"</label>
                 <input

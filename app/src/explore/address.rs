@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use model::range::{DurationMs, Instant, TimeRange};
+use model::{
+    range::{DurationMs, Instant, TimeRange},
+    route::{PageKind, PageRoute},
+};
 
 use crate::platform;
 
@@ -89,7 +92,7 @@ impl ExploreAddress {
     /// The link.
     #[must_use]
     pub fn href(&self) -> String {
-        let mut href = "/explore".to_owned();
+        let mut href = PageRoute::path_of(PageKind::Explore).to_owned();
         let mut add = |name: &str, value: &str| {
             let mark = if href.contains('?') { '&' } else { '?' };
             let value = platform::encoded(value);

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use model::{
     civil::Civil,
     range::{DurationMs, Instant, TimeRange},
+    route::{PageKind, PageRoute},
     unit::whole_duration,
 };
 
@@ -53,7 +54,7 @@ pub(super) fn draw(page: &ExploreView) -> AnyView {
     let metrics = page.metrics.iter().map(|name| view! { <option value=name.clone()></option> }).collect_view();
     let problem = address.problem.clone().map(|problem| view! { <p class="form-error" role="alert">{problem}</p> });
     view! {
-        <form class="card explore-form" method="get" action="/explore" data-live="sent" role="search">
+        <form class="card explore-form" method="get" action=PageRoute::path_of(PageKind::Explore) data-live="sent" role="search">
             <label class="explore-expr">
                 <span>"Query"</span>
                 <input

@@ -15,8 +15,12 @@ use leptos::{
     server_fn::{ServerFn, error::ServerFnError},
 };
 use leptos_axum::ResponseOptions;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::platform;
+use crate::{
+    platform,
+    refusal::{PROBLEM, TYPED},
+};
 
 pub use alerts::{
     AcknowledgeAlert, CreateSilence, ExpireSilence, ExtendSilence, ResendNotification, UnacknowledgeAlert,
@@ -86,9 +90,10 @@ impl TokenRequest {
     /// The request in the parameters of a URL, if there is one.
     #[must_use]
     pub fn read(parameter: impl Fn(&str) -> Option<String>) -> Option<Self> {
-        let other = |name| parameter(name).unwrap_or_default();
+        let typed = |name: &str| parameter(&format!("{TYPED}{name}"));
+        let other = |name| typed(name).unwrap_or_default();
         Some(TokenRequest {
-            name: parameter("name")?,
+            name: typed("name")?,
             role: other("role"),
             lasts: other("lasts"),
             dashboard: other("dashboard"),
@@ -101,7 +106,7 @@ impl TokenRequest {
         let TokenRequest { name, role, lasts, dashboard, matchers } = self;
         let fields =
             [("name", name), ("role", role), ("lasts", lasts), ("dashboard", dashboard), ("matchers", matchers)];
-        fields.map(|(field, value)| format!("{field}={}", platform::encoded(value))).join("&")
+        fields.map(|(field, value)| format!("{TYPED}{field}={}", platform::encoded(value))).join("&")
     }
 }
 
@@ -126,14 +131,17 @@ pub fn path_of<F: ServerFn>() -> &'static str {
     F::PATH
 }
 
-/// Who sent a request: decides how it is answered. Provided with each request.
+/// What sent a request: decides how it is answered. Provided with each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sender {
+pub enum SentBy {
     /// A form of a page: the answer leads back to a page.
     Form,
     /// A program: the answer has a status and JSON.
     Program,
 }
+
+/// What is not part of the path and the query in a header, beside characters that are not ASCII.
+const NOT_IN_LOCATION: &AsciiSet = &CONTROLS.add(b' ');
 
 /// Makes `change` and leads back to `back`, if that is `page` with some query, else to `page`.
 async fn carry_out(change: Change, page: &str, back: &str) -> Result<(), ServerFnError> {
@@ -144,32 +152,37 @@ async fn carry_out(change: Change, page: &str, back: &str) -> Result<(), ServerF
 
 /// Makes `change` and leads to `done`, or to `again` with what was wrong.
 async fn carry_out_from(change: Change, done: &str, again: &str) -> Result<(), ServerFnError> {
-    let provided = use_context::<Arc<dyn Operations>>().zip(use_context::<Sender>());
-    let (operations, sender) = provided.ok_or_else(|| ServerFnError::new("this server provides no operations"))?;
-    let response: ResponseOptions = expect_context();
-    match (operations.carry_out(change).await, sender) {
-        (Ok(()), Sender::Form) => lead_to(&response, done),
-        (Ok(()), Sender::Program) => {}
-        (Err(refusal), Sender::Form) => lead_to(&response, &with_problem(again, &refusal.message)),
-        (Err(refusal), Sender::Program) => {
-            response.set_status(refusal.status);
-            return Err(ServerFnError::new(refusal.message));
+    let operations: Arc<dyn Operations> = provided()?;
+    match (operations.carry_out(change).await, provided()?) {
+        (Ok(()), _) => lead_to(done),
+        (Err(refusal), SentBy::Form) => lead_to(&with_problem(again, &refusal.message)),
+        (Err(refusal), SentBy::Program) => {
+            provided::<ResponseOptions>()?.set_status(refusal.status);
+            Err(ServerFnError::new(refusal.message))
         }
     }
-    Ok(())
 }
 
-/// Has the browser ask for `path` next (303: by GET), or for the overview if the path cannot stand in a header. `leptos_axum::redirect` would
-/// panic there.
-fn lead_to(response: &ResponseOptions, path: &str) {
-    let path = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
-    response.insert_header(LOCATION, path);
-    response.set_status(StatusCode::SEE_OTHER);
+/// What the server provides with each request.
+fn provided<T: Clone + 'static>() -> Result<T, ServerFnError> {
+    use_context().ok_or_else(|| ServerFnError::new("this server carries out no server functions"))
+}
+
+/// Has the browser that sent a form ask for `path` next (303: by GET). A program is not led anywhere.
+fn lead_to(path: &str) -> Result<(), ServerFnError> {
+    if provided::<SentBy>()? == SentBy::Form {
+        let response: ResponseOptions = provided()?;
+        // `leptos_axum::redirect` would panic at what cannot stand in a header.
+        let path = HeaderValue::try_from(utf8_percent_encode(path, NOT_IN_LOCATION).to_string());
+        response.insert_header(LOCATION, path.unwrap_or(HeaderValue::from_static("/")));
+        response.set_status(StatusCode::SEE_OTHER);
+    }
+    Ok(())
 }
 
 /// `path` with what was wrong, for the page there to show.
 #[must_use]
 pub fn with_problem(path: &str, message: &str) -> String {
     let mark = if path.contains('?') { '&' } else { '?' };
-    format!("{path}{mark}problem={}", platform::encoded(message))
+    format!("{path}{mark}{PROBLEM}={}", platform::encoded(message))
 }

@@ -7,7 +7,7 @@ use leptos::{prelude::*, server_fn::error::ServerFnError};
 use leptos_axum::ResponseOptions;
 use model::route::{PageKind, PageRoute};
 
-use super::{Change, TokenRequest, carry_out, carry_out_from, lead_to};
+use super::{Change, TokenRequest, carry_out, carry_out_from, lead_to, provided};
 use crate::payload::THEME_COOKIE;
 
 /// How long a browser remembers the theme: a year, in seconds.
@@ -80,10 +80,8 @@ pub async fn choose_theme(#[server(default)] theme: String) -> Result<(), Server
     };
     let base = use_context::<BasePath>().map(|BasePath(base)| base).unwrap_or_default();
     let cookie = format!("{THEME_COOKIE}={value}; Path={base}/; Max-Age={seconds}; SameSite=Strict");
-    let response: ResponseOptions = expect_context();
     if let Ok(cookie) = HeaderValue::try_from(cookie) {
-        response.append_header(SET_COOKIE, cookie);
+        provided::<ResponseOptions>()?.append_header(SET_COOKIE, cookie);
     }
-    lead_to(&response, PageRoute::path_of(PageKind::Settings));
-    Ok(())
+    lead_to(PageRoute::path_of(PageKind::Settings))
 }

@@ -3,12 +3,13 @@
 //! Their parts are drawn by the server alone (see `crate::alerts`, `crate::explore` and `crate::settings`): links and forms, which work with scripts
 //! off. Here is what keeps them current without a jump: what is typed, where the focus is and what is open stays as it is.
 
-use leptos::{html, prelude::*};
+use leptos::{ev::MouseEvent, html, prelude::*};
 use model::route::{PageKind, PageRoute};
 
 use crate::{
     platform::{self, FetchError},
-    shell::{Page, TopBar},
+    refusal::{PROBLEM, address, without_refusal},
+    shell::{Page, TopBar, parameter},
     view::view,
 };
 
@@ -32,6 +33,21 @@ pub(crate) fn DrawnPage(kind: PageKind) -> impl IntoView {
     let problem = RwSignal::new(None::<String>);
     let asked = StoredValue::new(0_u32);
 
+    // What a form of this page was refused for. The document says so once: neither what is fetched later nor a reload does again.
+    let query = page.location.query.get_untracked();
+    let refusal = RwSignal::new(parameter(&query, PROBLEM).filter(|words| !words.is_empty()));
+    let without = address(path, &without_refusal(&query));
+    // Where there are no scripts; the browser only has to forget it.
+    let leads_to = without.clone();
+    let dismiss = move |event: MouseEvent| {
+        event.prevent_default();
+        refusal.set(None);
+    };
+    Effect::new(move |_| {
+        if without_refusal(&query) != query {
+            page.location.replace(&without);
+        }
+    });
     let tick = Memo::new(move |_| page.clock.now_ms.get() / (LOOK_SECONDS * 1_000));
     Effect::new(move |before: Option<()>| {
         let query = page.location.query.get();
@@ -100,6 +116,12 @@ pub(crate) fn DrawnPage(kind: PageKind) -> impl IntoView {
             tabindex="-1"
         >
             <p class="banner" role="alert">{move || problem.get().map(|problem| format!("Not renewed: {problem}"))}</p>
+            {move || refusal.get().map(|words| view! {
+                <p class="banner banner-problem" role="alert">
+                    {words} " "
+                    <a href=platform::at(&leads_to) on:click=dismiss>"Dismiss"</a>
+                </p>
+            })}
             <div node_ref=area inner_html=first></div>
         </main>
     }

@@ -11,6 +11,7 @@ use super::not_found::Missing;
 use crate::{
     live::FeedData,
     platform::{self, FetchError},
+    refusal::PROBLEM,
     shell::{Page, TopBar, parameter},
     view::view,
 };
@@ -66,7 +67,10 @@ pub(crate) fn JobPage(address: JobAddress) -> impl IntoView {
             {move || match found.get() {
                 Ok(true) => view! { <Detail lookup address=address.clone() /> },
                 Ok(false) => view! { <p class="notice" aria-busy="true">"Looking for the job"</p> },
-                Err(message) => view! { <Missing message /> },
+                Err(message) => view! {
+                    <p class="banner banner-problem" role="alert">{not_cancelled(page)}</p>
+                    <Missing message />
+                },
             }}
         </main>
     }
@@ -277,12 +281,10 @@ const CANCEL_FORM: &str = "/do/cancel-job";
 /// The button, the question, and the daemon's answer.
 #[component]
 fn Cancel(job: Memo<Option<Job>>, address: JobAddress) -> impl IntoView {
-    // What the form said that needs no scripts.
     let location = Page::get().location;
     let (path, query) = (location.path.get_untracked(), location.query.get_untracked());
-    let problem = parameter(&query, "problem");
     let is_asked = parameter(&query, CANCEL).is_some();
-    let answer = RwSignal::new(problem.map(|problem| format!("Not cancelled: {problem}")));
+    let answer = RwSignal::new(not_cancelled(Page::get()));
     let JobAddress { daemon, id } = address.clone();
     let asking = RwSignal::new(false);
     let possible = move || {
@@ -341,6 +343,12 @@ fn Cancel(job: Memo<Option<Job>>, address: JobAddress) -> impl IntoView {
             </div>
         </dialog>
     }
+}
+
+/// Why the form that needs no scripts did not cancel the job.
+fn not_cancelled(page: Page) -> Option<String> {
+    let problem = page.location.query.with_untracked(|query| parameter(query, PROBLEM));
+    problem.map(|problem| format!("Not cancelled: {problem}"))
 }
 
 /// The daemon's answer in words.

@@ -4,8 +4,8 @@ mod dashboard;
 mod drawn;
 mod job;
 mod not_found;
+mod page_set;
 mod panel_data;
-mod program;
 
 pub(crate) use dashboard::{DashboardPage, Library};
 #[cfg(feature = "ssr")]
@@ -16,5 +16,5 @@ pub(crate) use job::CANCEL;
 pub(crate) use job::{JobAddress, JobPage};
 pub(crate) use not_found::NotFoundPage;
 #[cfg(feature = "ssr")]
-pub(crate) use program::SERVER;
-pub use program::{Program, VIEWER, WORKBENCH};
+pub(crate) use page_set::SERVER;
+pub use page_set::{PageSet, VIEWER, WORKBENCH};

@@ -5,6 +5,7 @@ use leptos::{ev::FocusEvent, prelude::*};
 use model::{
     dashboard::Panel,
     panel::{PanelData, QueryState},
+    route::{PageKind, PageRoute},
 };
 
 use super::context::{PanelsContext, Viewport};
@@ -81,7 +82,7 @@ pub(super) fn panel_menu(panel: StoredValue<Panel>, data: Signal<PanelData>, liv
 /// A query, and where it is looked into.
 fn query(expr: String) -> AnyView {
     let context = PanelsContext::of_page();
-    let path = format!("/explore?expr={}", platform::encoded(&expr));
+    let path = format!("{}?expr={}", PageRoute::path_of(PageKind::Explore), platform::encoded(&expr));
     // What is shown now, or what was shown then.
     let href = move || {
         let Viewport { start_ms, end_ms, step_ms, .. } = context.viewport.get();

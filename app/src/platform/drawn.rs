@@ -13,12 +13,12 @@ use web_sys::{Element, Event, HtmlElement, HtmlFormElement, HtmlInputElement, Ht
 /// How long after a key the form is read.
 const TYPING: Duration = Duration::from_millis(250);
 
-/// Puts `html` in place of what `area` holds. Fields that were changed keep what was typed or chosen, what is open stays open,
-/// and the focus stays on the element of the same id.
+/// Puts `html` in place of what `area` holds. Fields that were changed keep what was typed or chosen, as those of a form of the kind `data-typed`
+/// do, which came with what was typed before. What is open stays open, and the focus stays on the element of the same id.
 pub(crate) fn swap_html(area: &HtmlElement, html: &str) {
     let typed: Vec<(String, String)> = all::<HtmlInputElement>(area, "input[id]")
         .into_iter()
-        .filter(|input| input.value() != input.default_value())
+        .filter(|input| input.value() != input.default_value() || is_in_typed_form(input))
         .map(|input| (input.id(), input.value()))
         .collect();
     let chosen: Vec<(String, String)> = all::<HtmlSelectElement>(area, "select[id]")
@@ -26,6 +26,7 @@ pub(crate) fn swap_html(area: &HtmlElement, html: &str) {
         .filter(|select| {
             let by_default = select.query_selector("[selected]").ok().flatten();
             by_default.and_then(|option| option.get_attribute("value")) != Some(select.value())
+                || is_in_typed_form(select)
         })
         .map(|select| (select.id(), select.value()))
         .collect();
@@ -62,6 +63,10 @@ pub(crate) fn swap_html(area: &HtmlElement, html: &str) {
     if let (Some(input), Some((from, to))) = (again.dyn_ref::<HtmlInputElement>(), place) {
         let _ = input.set_selection_range(from, to);
     }
+}
+
+fn is_in_typed_form(field: &Element) -> bool {
+    field.closest("form[data-typed]").is_ok_and(|form| form.is_some())
 }
 
 /// Shows in each choice of the kind `data-keep` what this browser remembers of it.

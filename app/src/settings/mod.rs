@@ -24,8 +24,6 @@ pub struct SettingsView {
     pub logins: Vec<Login>,
     /// The tokens of this server, for those who manage them.
     pub tokens: Option<TokenList>,
-    /// Why the last change was not made.
-    pub problem: Option<String>,
     /// The server's time, in milliseconds since the Unix epoch.
     pub now_ms: i64,
     /// The theme that was chosen, `light` or `dark`.
@@ -62,15 +60,11 @@ fn content(page: &SettingsView) -> AnyView {
         view! { <dt>"Series"</dt> <dd><code>{session.matchers.clone()}</code></dd> }
     });
     let expires = session.expires_at.map(|at_ms| page.zone.civil(at_ms).to_string());
-    let problem = page.problem.clone().map(|problem| {
-        view! { <p class="banner banner-problem" role="alert">{problem}</p> }
-    });
     let themes = THEMES.map(|(value, words)| {
         let is_chosen = page.theme.as_deref().unwrap_or_default() == value;
         view! { <option value=value selected=is_chosen>{words}</option> }
     });
     view! {
-        {problem}
         <section class="card">
             <h2>"Session"</h2>
             <dl class="facts">
@@ -191,21 +185,14 @@ mod tests {
             session,
             logins,
             tokens: None,
-            problem: Some("<no>".into()),
             now_ms: 180_000,
             theme: None,
             zone: Zone::Fixed(60),
             version: "1.2.3",
         });
-        for part in [
-            "Firefox &lt;x&gt; on Linux",
-            "this one",
-            "10.0.0.7",
-            "2 min",
-            "value=\"other\"",
-            "/do/end-other-sessions",
-            "&lt;no&gt;",
-        ] {
+        for part in
+            ["Firefox &lt;x&gt; on Linux", "this one", "10.0.0.7", "2 min", "value=\"other\"", "/do/end-other-sessions"]
+        {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert!(!html.contains("value=\"mine\""), "one logs out of this one");

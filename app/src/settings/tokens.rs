@@ -9,8 +9,6 @@ use crate::{
     view::view,
 };
 
-/// Tokens that the page lists; the API has all.
-const MOST_TOKENS: usize = 100;
 /// How long a token may hold with one choice.
 const PERIODS: [(&str, &str); 6] =
     [("1d", "1 day"), ("7d", "7 days"), ("30d", "30 days"), ("90d", "90 days"), ("365d", "1 year"), ("", "For ever")];
@@ -20,8 +18,10 @@ const USUAL_PERIOD: &str = "90d";
 /// What an admin sees of tokens.
 #[derive(Debug, Clone)]
 pub struct TokenList {
-    /// Those that hold, the newest first.
-    pub tokens: Vec<ShownToken>,
+    /// The newest that hold, the newest first, or why they cannot be read.
+    pub tokens: Result<Vec<ShownToken>, String>,
+    /// How many hold beside those.
+    pub more: u64,
     /// The one that was just made by this session.
     pub made: Option<MadeToken>,
     /// Dashboards that a token may be limited to.
@@ -64,16 +64,21 @@ impl std::fmt::Debug for MadeToken {
 
 pub(super) fn draw(page: &SettingsView) -> Option<AnyView> {
     let list = page.tokens.as_ref()?;
-    let count = list.tokens.len();
-    let more = (count > MOST_TOKENS).then(|| {
-        view! { <p class="quiet-words">{format!("and {} more, which are older", count - MOST_TOKENS)}</p> }
+    let more = (list.more > 0).then(|| {
+        view! { <p class="quiet-words">{format!("and {} more, which are older", list.more)}</p> }
     });
-    let rows = list.tokens.iter().take(MOST_TOKENS).map(|token| row(page, token)).collect_view().into_any();
+    let tokens = match &list.tokens {
+        Ok(tokens) => {
+            let rows = tokens.iter().map(|token| row(page, token)).collect_view().into_any();
+            table("Tokens", &["Name", "Role", "Sees", "Expires"], rows)
+        }
+        Err(reason) => view! { <p class="form-error" role="alert">{reason.clone()}</p> },
+    };
     Some(view! {
         <section class="card list-card tokens" id="tokens">
             <h2>"Tokens"</h2>
             {list.made.as_ref().map(made)}
-            {table("Tokens", &["Name", "Role", "Sees", "Expires"], rows)}
+            {tokens}
             {more}
             {new(&list.dashboards, list.draft.as_ref())}
         </section>
@@ -107,7 +112,14 @@ fn made(made: &MadeToken) -> AnyView {
     view! {
         <div class="token-made" role="status">
             <p>{format!("The secret of {}. It is shown for two minutes, and never again: copy it now.", made.name)}</p>
-            <input class="field" readonly value=made.secret.clone() aria-label="Secret of the new token" />
+            <input
+                id="token-secret"
+                class="field"
+                readonly
+                autocomplete="off"
+                value=made.secret.clone()
+                aria-label="Secret of the new token"
+            />
         </div>
     }
 }
@@ -129,7 +141,7 @@ fn new(dashboards: &[DashboardLink], draft: Option<&TokenRequest>) -> AnyView {
     view! {
         <details class="token-new" id="token-new" open=is_open>
             <summary class="button">"New token"</summary>
-            <form method="post" action={path_of::<CreateToken>()}>
+            <form method="post" action={path_of::<CreateToken>()} data-typed=is_open.then_some("")>
                 <label for="token-name">"Name"</label>
                 <input id="token-name" class="field" name="name" value=draft.name.clone() required maxlength="100" autocomplete="off" placeholder="hall display" />
                 <label for="token-role">"Role"</label>
@@ -184,12 +196,12 @@ mod tests {
             session,
             logins: Vec::new(),
             tokens: Some(TokenList {
-                tokens: vec![token("wall <1>", false), token("me", true)],
+                tokens: Ok(vec![token("wall <1>", false), token("me", true)]),
+                more: 3,
                 made: Some(MadeToken { name: "wall".into(), secret: "hsk_secret".into() }),
-                draft: TokenRequest::read(|name| (name == "name").then(|| "typed <2>".to_owned())),
+                draft: TokenRequest::read(|name| (name == "typed-name").then(|| "typed <2>".to_owned())),
                 dashboards: vec![DashboardLink { uid: "d".into(), title: "One & only".into(), path: "/d/d".into() }],
             }),
-            problem: None,
             now_ms: 0,
             theme: None,
             zone: Zone::UTC,
@@ -203,10 +215,20 @@ mod tests {
             "value=\"id-wall &lt;1&gt;\"",
             "value=\"hsk_secret\"",
             "One &amp; only",
+            "id=\"token-secret\"",
+            "and 3 more",
+            "data-typed",
         ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert!(!html.contains("value=\"id-me\""), "nobody revokes the token that they use");
+        let tokens =
+            page.tokens.clone().map(|list| TokenList { tokens: Err("Not <now>.".into()), draft: None, ..list });
+        let html = super::super::draw(&SettingsView { tokens, ..page.clone() });
+        assert!(
+            html.contains("Not &lt;now&gt;.") && html.contains("New token") && !html.contains("data-typed"),
+            "{html}"
+        );
         assert!(!super::super::draw(&SettingsView { tokens: None, ..page }).contains("New token"));
     }
 }

@@ -38,7 +38,7 @@ pub(crate) use wall::WallAlarm;
 use crate::{
     clock::Clock,
     live::Live,
-    pages::{Library, Program},
+    pages::{Library, PageSet},
     payload::Payload,
     platform,
     view::view,
@@ -112,7 +112,7 @@ impl std::ops::Deref for BootRef {
 #[component]
 pub fn App(
     /// Which pages it shows.
-    program: Program,
+    pages: PageSet,
     /// What it starts from.
     payload: Payload,
     /// The zone in which times are written at first: the one in which the server wrote them.
@@ -171,9 +171,7 @@ pub fn App(
     Effect::new(move |_| platform::close_menus_on_leave());
 
     Effect::new(move |_| {
-        location.follow(move |path| {
-            ShownPage::at(path, &page.boot()).is_some_and(|shown| shown.kind.entry() == program.entry)
-        });
+        location.follow(move |path| ShownPage::at(path, &page.boot()).is_some_and(|shown| (pages.shows)(shown.kind)));
     });
 
     view! {
@@ -181,7 +179,7 @@ pub fn App(
             <a class="skip-link" href="#main" rel="external">"Skip to the panels"</a>
             <Sidebar />
             <div class="page">
-                <Routes program />
+                <Routes pages />
             </div>
         </div>
     }

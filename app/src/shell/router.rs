@@ -8,7 +8,7 @@ use model::{
 };
 use percent_encoding::percent_decode_str;
 
-use crate::pages::{NotFoundPage, Program};
+use crate::pages::{NotFoundPage, PageSet};
 
 /// A page of the table, with the values of its path's parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl ShownPage {
     /// The page at `path`, if the session of `boot` has it.
     pub(crate) fn at(path: &str, boot: &Boot) -> Option<Self> {
         let (route, values) = PageRoute::at(path)?;
-        is_open(route, boot).then(|| Self::of(route, values.into_iter().map(decoded)))
+        is_open(route, boot).then(|| Self::of(route, values.into_iter()))
     }
 
     /// The page of `route`. A dashboard with a path for itself has its uid for a parameter.
@@ -41,7 +41,7 @@ fn is_open(route: PageRoute, boot: &Boot) -> bool {
 /// The page at the path of the request.
 #[cfg(feature = "ssr")]
 #[component]
-pub(super) fn Routes(program: Program) -> impl IntoView {
+pub(super) fn Routes(pages: PageSet) -> impl IntoView {
     use leptos::tachys::view::iterators::StaticVec;
     use leptos_router::{
         NestedRoute,
@@ -56,24 +56,24 @@ pub(super) fn Routes(program: Program) -> impl IntoView {
             let values = use_params_map();
             let values =
                 route.parameters().map(|name| values.with_untracked(|values| values.get(name).unwrap_or_default()));
-            page_view(program, Some(ShownPage::of(route, values)))
+            page_view(pages, Some(ShownPage::of(route, values)))
         })
     });
     let children = RouteChildren::to_children(|| StaticVec::from(routes.collect::<Vec<_>>()));
-    FlatRoutes(FlatRoutesProps { fallback: move || page_view(program, None), transition: false, children })
+    FlatRoutes(FlatRoutesProps { fallback: move || page_view(pages, None), transition: false, children })
 }
 
 /// The page at the address of the browser, which moves.
 #[cfg(not(feature = "ssr"))]
 #[component]
-pub(super) fn Routes(program: Program) -> impl IntoView {
+pub(super) fn Routes(pages: PageSet) -> impl IntoView {
     let page = super::Page::get();
     let shown = Memo::new(move |_| page.location.path.with(|path| ShownPage::at(path, &page.boot())));
-    move || page_view(program, shown.get())
+    move || page_view(pages, shown.get())
 }
 
-fn page_view(program: Program, shown: Option<ShownPage>) -> AnyView {
-    let view = shown.and_then(|ShownPage { kind, values }| (program.view_of)(kind, values));
+fn page_view(pages: PageSet, shown: Option<ShownPage>) -> AnyView {
+    let view = shown.and_then(|ShownPage { kind, values }| (pages.view_of)(kind, values));
     view.unwrap_or_else(|| crate::view::view! { <NotFoundPage /> })
 }
 

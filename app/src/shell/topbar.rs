@@ -30,7 +30,7 @@ pub(crate) fn TopBar(
     let has_range = dashboard.is_some();
     let as_of = has_range.then(|| view! { <AsOf /> });
     let controls = dashboard.map(|uid| {
-        let kiosk_path = format!("/kiosk/{uid}");
+        let kiosk_path = PageRoute::path_to(PageKind::Kiosk, &[&uid]);
         view! {
             <FirstDataLink first_ms />
             <RangePicker />

@@ -271,7 +271,7 @@ mod tests {
         let pool = database::open(directory.path()).await.unwrap();
         let (history, _) = History::open(pool.clone()).await.unwrap();
         let (notifier, _) =
-            Notifier::open(pool, Options::default(), &[], "http://localhost", Telemetry::default(), None, false)
+            Notifier::open(pool, Options::default(), &[], "http://localhost", Telemetry::default(), None)
                 .await
                 .unwrap();
         let store = tsdb::Store::in_memory(tsdb::StoreOptions::default());

@@ -13,7 +13,6 @@ use model::{
     page::{DashboardLink, Session},
     route::{PAGES, PageKind, PageRoute},
 };
-use percent_encoding::percent_decode_str;
 use query_frontend::aliases::{Aliases, Table};
 use rust_embed::RustEmbed;
 use serde::{Deserialize, de::IgnoredAny};
@@ -83,10 +82,7 @@ impl DashboardRegistry {
     pub fn at(&self, path: &str) -> Option<&Dashboard> {
         let (route, values) = PageRoute::at(path)?;
         match route.kind {
-            PageKind::Dashboard | PageKind::Kiosk => {
-                let uid = values.first().map(|uid| percent_decode_str(uid).decode_utf8_lossy());
-                self.get(route.home_of.or(uid.as_deref())?)
-            }
+            PageKind::Dashboard | PageKind::Kiosk => self.get(route.home_of.or(values.first().map(String::as_str))?),
             _ => None,
         }
     }
@@ -99,7 +95,7 @@ impl DashboardRegistry {
             .0
             .values()
             .filter(|dashboard| PAGES.iter().all(|page| page.home_of != Some(&*dashboard.uid)))
-            .map(|dashboard| (format!("/d/{}", dashboard.uid), dashboard));
+            .map(|dashboard| (PageRoute::path_to(PageKind::Dashboard, &[&dashboard.uid]), dashboard));
         home.chain(further)
             .filter(|(_, dashboard)| session.dashboards.is_empty() || session.dashboards.contains(&dashboard.uid))
             .map(|(path, dashboard)| DashboardLink { uid: dashboard.uid.clone(), title: dashboard.title.clone(), path })

@@ -1,5 +1,10 @@
 //! The pages and their paths: one table for the server's routes, the navigation, the router of the app and walls.
 
+use percent_encoding::percent_decode_str;
+
+/// What the paths of server functions begin with. The macro that makes them takes only literals: a test compares them.
+pub const FUNCTIONS: &str = "/do/";
+
 /// What a page shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageKind {
@@ -19,7 +24,7 @@ pub enum PageKind {
 
 /// A program of the bundle. A page loads one; a link to a page of the other one loads a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entry {
+pub enum Program {
     /// Dashboards, jobs, walls: small, for every screen.
     Viewer,
     /// Pages to work in.
@@ -29,10 +34,10 @@ pub enum Entry {
 impl PageKind {
     /// The program that its documents load.
     #[must_use]
-    pub const fn entry(self) -> Entry {
+    pub const fn program(self) -> Program {
         match self {
-            PageKind::Dashboard | PageKind::Kiosk | PageKind::Job => Entry::Viewer,
-            PageKind::Alerts | PageKind::Explore | PageKind::Settings => Entry::Workbench,
+            PageKind::Dashboard | PageKind::Kiosk | PageKind::Job => Program::Viewer,
+            PageKind::Alerts | PageKind::Explore | PageKind::Settings => Program::Workbench,
         }
     }
 
@@ -88,10 +93,11 @@ impl PageRoute {
         PageRoute { path, kind: PageKind::Dashboard, home_of: Some(uid) }
     }
 
-    /// The route of the page at `path`, and the values of its parameters in their order, percent-encoded as in the path.
+    /// The route of the page at `path`, and the values of its parameters in their order, decoded.
     #[must_use]
-    pub fn at(path: &str) -> Option<(Self, Vec<&str>)> {
-        PAGES.into_iter().find_map(|route| Some((route, route.values_in(path)?)))
+    pub fn at(path: &str) -> Option<(Self, Vec<String>)> {
+        let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
+        PAGES.into_iter().find_map(|route| Some((route, route.values_in(path)?.into_iter().map(decoded).collect())))
     }
 
     /// The only path of a page of `kind`; `/` if it has parameters.
@@ -101,7 +107,20 @@ impl PageRoute {
         fixed.find(|route| route.kind == kind).map_or("/", |route| route.path)
     }
 
-    /// The values of its parameters in `path`; `None` if the path is another page's.
+    /// The path of the page of `kind` that has parameters of these values, percent-encoded where they need to be; `/` if there is none.
+    #[must_use]
+    pub fn path_to(kind: PageKind, values: &[&str]) -> String {
+        let mut of_kind = PAGES.iter().filter(|route| route.kind == kind);
+        let route = of_kind.find(|route| route.parameters().count() == values.len());
+        let mut values = values.iter();
+        let segments = route.map_or("/", |route| route.path).split('/').map(|segment| match parameter_in(segment) {
+            Some(_) => values.next().copied().unwrap_or_default(),
+            None => segment,
+        });
+        segments.collect::<Vec<_>>().join("/")
+    }
+
+    /// The values of its parameters in `path`, percent-encoded as there; `None` if the path is another page's.
     #[must_use]
     pub fn values_in(self, path: &str) -> Option<Vec<&str>> {
         let (mut expected, mut given) = (self.path.split('/'), path.split('/'));
@@ -137,12 +156,13 @@ mod tests {
     #[test]
     fn paths_lead_to_pages() {
         let at = |path| PageRoute::at(path).map(|(route, values)| (route.kind, values));
-        assert_eq!(at("/jobs"), Some((PageKind::Dashboard, vec![])));
+        let is = |kind, values: &[&str]| Some((kind, values.iter().map(|value| (*value).to_owned()).collect()));
+        assert_eq!(at("/jobs"), is(PageKind::Dashboard, &[]));
         assert_eq!(PageRoute::at("/jobs").unwrap().0.home_of, Some("hypersdk-jobs"));
-        assert_eq!(at("/d/a%20b"), Some((PageKind::Dashboard, vec!["a%20b"])));
-        assert_eq!(at("/kiosk/hypersdk-jobs"), Some((PageKind::Kiosk, vec!["hypersdk-jobs"])));
-        assert_eq!(at("/jobs/d%2F1/export-7"), Some((PageKind::Job, vec!["d%2F1", "export-7"])));
-        assert_eq!(at("/settings"), Some((PageKind::Settings, vec![])));
+        assert_eq!(at("/d/a%20b"), is(PageKind::Dashboard, &["a b"]));
+        assert_eq!(at("/kiosk/hypersdk-jobs"), is(PageKind::Kiosk, &["hypersdk-jobs"]));
+        assert_eq!(at("/jobs/d%2F1/export%252F7"), is(PageKind::Job, &["d/1", "export%2F7"]));
+        assert_eq!(at("/settings"), is(PageKind::Settings, &[]));
         for path in ["", "/api/jobs", "/jobs/one", "/d", "/d/", "/jobs//7", "/settings/more", "/alerts/", "/login"] {
             assert_eq!(at(path), None, "{path}");
         }
@@ -161,5 +181,10 @@ mod tests {
         assert_eq!(PageRoute::path_of(PageKind::Alerts), "/alerts");
         assert_eq!(PageRoute::path_of(PageKind::Explore), "/explore");
         assert_eq!(PageRoute::path_of(PageKind::Job), "/");
+        assert_eq!(PageRoute::path_to(PageKind::Kiosk, &["wall"]), "/kiosk/wall");
+        assert_eq!(PageRoute::path_to(PageKind::Dashboard, &["a"]), "/d/a");
+        assert_eq!(PageRoute::path_to(PageKind::Job, &["d%2F1", "7"]), "/jobs/d%2F1/7");
+        assert_eq!(PageRoute::path_to(PageKind::Alerts, &[]), "/alerts");
+        assert_eq!(PageRoute::path_to(PageKind::Job, &["one"]), "/");
     }
 }

@@ -61,16 +61,7 @@ struct DeliveryWorker {
 
 /// Delivers until `stop` is cancelled.
 pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
-    let rates = RateLimiter::keyed(quota(shared.options.rate));
-    let mut worker = DeliveryWorker {
-        shared,
-        lanes: HashMap::new(),
-        gates: HashMap::new(),
-        rates,
-        last_seq: 0,
-        running: JoinSet::new(),
-        lanes_of_tasks: HashMap::new(),
-    };
+    let mut worker = DeliveryWorker::new(shared);
     let mut prune = tokio::time::interval(PRUNING);
     loop {
         if let Err(error) = worker.take_in().await {
@@ -113,6 +104,18 @@ async fn sleep_until(wake_ms: Option<i64>) {
 }
 
 impl DeliveryWorker {
+    fn new(shared: Arc<Shared>) -> Self {
+        DeliveryWorker {
+            rates: RateLimiter::keyed(quota(shared.options.rate)),
+            shared,
+            lanes: HashMap::new(),
+            gates: HashMap::new(),
+            last_seq: 0,
+            running: JoinSet::new(),
+            lanes_of_tasks: HashMap::new(),
+        }
+    }
+
     /// Loads messages that were added to the outbox since the last call.
     async fn take_in(&mut self) -> Result<(), sqlx::Error> {
         for ticket in self.shared.outbox.pending_after(self.last_seq).await? {
@@ -276,9 +279,10 @@ fn judged(
 
 #[cfg(test)]
 mod tests {
-    use governor::clock::FakeRelativeClock;
+    use tempfile::TempDir;
 
     use super::*;
+    use crate::{Notifier, Options};
 
     fn ticket(attempts: u32) -> QueuedDelivery {
         QueuedDelivery {
@@ -306,17 +310,34 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_quarter_of_a_minutes_messages_may_go_at_once() {
-        let clock = FakeRelativeClock::default();
-        let rates = RateLimiter::direct_with_clock(quota(8), clock.clone());
-        assert!(rates.check().is_ok());
-        assert!(rates.check().is_ok());
-        let limited = rates.check().unwrap_err();
-        assert_eq!(limited.wait_time_from(clock.now()), Duration::from_millis(7_500));
-        clock.advance(Duration::from_millis(7_500));
-        assert!(rates.check().is_ok());
-        assert!(rates.check().is_err());
+    /// A worker of a notifier without receivers, which sends at most 8 messages a minute to each.
+    async fn worker(data_dir: &TempDir) -> DeliveryWorker {
+        let pool = database::open(data_dir.path()).await.unwrap();
+        let options = Options { rate: 8, concurrency: 100, ..Options::default() };
+        let opened = Notifier::open(pool, options, &[], "http://h", Default::default(), None).await;
+        let (Notifier(shared), _inbox) = opened.unwrap();
+        DeliveryWorker::new(shared)
+    }
+
+    #[tokio::test]
+    async fn a_quarter_of_a_minutes_messages_to_a_receiver_starts_at_once() {
+        let data_dir = tempfile::tempdir().unwrap();
+        let mut worker = worker(&data_dir).await;
+        let mut enqueue = |receiver: &str, lane: usize| {
+            let lane = format!("{receiver} {lane}");
+            let ticket = QueuedDelivery { receiver: receiver.into(), lane: lane.clone(), ..ticket(0) };
+            worker.lanes.entry(lane).or_default().queue.push_back(ticket);
+        };
+        (0..8).for_each(|lane| enqueue("loud", lane));
+        enqueue("quiet", 0);
+        let wake = worker.start_due(1_000).unwrap();
+        let busy = |receiver: &str| {
+            worker.lanes.iter().filter(|(name, lane)| name.starts_with(receiver) && lane.is_busy).count()
+        };
+        assert_eq!((busy("loud"), busy("quiet")), (2, 1));
+        // The next one may go an eighth of a minute after the first.
+        assert!((8_000..=8_501).contains(&wake), "{wake}");
+        assert_eq!(worker.gates.values().map(|gate| gate.running).sum::<usize>(), 3);
     }
 
     #[test]

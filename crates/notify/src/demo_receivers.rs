@@ -1,6 +1,6 @@
 //! The receivers of a demo: messages are not sent, but stored for the notifications page.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use alertmanager::{
     config::Secret,
@@ -12,10 +12,10 @@ use model::clock::now_ms;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::{Notifier, Options as NotifyConfig, outbox::QueuedDelivery};
+use crate::{Notifier, Options, Transport, outbox::QueuedDelivery};
 
 /// The demo's Alertmanager configuration.
-pub(crate) const FILE: &str = include_str!("demo.yml");
+const FILE: &str = include_str!("demo.yml");
 /// Number of messages to retain per integration, so that no integration crowds out the others.
 const KEPT: usize = 20;
 /// Matchers of the demo's silence.
@@ -36,9 +36,9 @@ pub struct ShownMessage {
     pub message: Outgoing,
 }
 
-/// The messages, newest first.
-#[derive(Debug, Default)]
-pub(crate) struct DemoReceivers(Mutex<VecDeque<ShownMessage>>);
+/// The messages, newest first. A cheap handle.
+#[derive(Debug, Clone, Default)]
+pub struct DemoReceivers(Arc<Mutex<VecDeque<ShownMessage>>>);
 
 impl DemoReceivers {
     pub(crate) fn take(&self, ticket: &QueuedDelivery, message: Outgoing) {
@@ -58,13 +58,14 @@ impl DemoReceivers {
     }
 }
 
-/// Whether a demo with these settings shows messages rather than sends them: no receivers are configured.
-pub(crate) fn is_wanted(options: &NotifyConfig) -> bool {
-    options.config.is_none() && options.hooks.is_empty()
-}
-
-/// The settings of a demo that shows messages: the receivers of [`FILE`], and webhooks in each format.
-pub(crate) fn options(mut options: NotifyConfig) -> NotifyConfig {
+/// `options` for a demo: without receivers of its own it has those of a file, and webhooks in each format, and shows their messages.
+#[must_use]
+pub fn demo_options(mut options: Options) -> Options {
+    if options.config.is_some() || !options.hooks.is_empty() {
+        return options;
+    }
+    options.built_in = FILE;
+    options.transport = Transport::Shown(DemoReceivers::default());
     let webhook = |name: &str, url: &str, events: &[&str]| HookFile {
         name: name.to_owned(),
         url: Some(Secret::new(url)),
@@ -91,8 +92,10 @@ impl Notifier {
     /// The messages that would have been sent, newest first; `None` if messages are really sent.
     #[must_use]
     pub fn shown(&self) -> Option<Vec<ShownMessage>> {
-        let showcase = self.0.showcase.as_ref()?;
-        Some(showcase.0.lock().iter().cloned().collect())
+        match &self.0.options.transport {
+            Transport::Shown(receivers) => Some(receivers.0.lock().iter().cloned().collect()),
+            Transport::Network => None,
+        }
     }
 
     /// Creates the demo's silence unless it exists.
@@ -134,12 +137,12 @@ mod tests {
             created_at: 0,
             next_at: 0,
         };
-        let showcase = DemoReceivers::default();
-        showcase.take(&ticket("quiet"), Outgoing::Json(0.into()));
+        let receivers = DemoReceivers::default();
+        receivers.take(&ticket("quiet"), Outgoing::Json(0.into()));
         for number in 1..100 {
-            showcase.take(&ticket("loud"), Outgoing::Json(number.into()));
+            receivers.take(&ticket("loud"), Outgoing::Json(number.into()));
         }
-        let kept = showcase.0.lock();
+        let kept = receivers.0.lock();
         assert_eq!(kept.len(), 1 + KEPT);
         assert_eq!(kept.front().unwrap().message, Outgoing::Json(99.into()), "the newest first");
         assert_eq!(kept.back().unwrap().receiver, "quiet");

@@ -242,17 +242,10 @@ mod tests {
     async fn a_restart_ends_no_acknowledgement_of_what_goes_on() {
         let directory = tempfile::tempdir().unwrap();
         let pool = database::open(directory.path()).await.unwrap();
-        let (notifier, _) = Notifier::open(
-            pool.clone(),
-            Options::default(),
-            &[],
-            "http://localhost",
-            Telemetry::default(),
-            None,
-            false,
-        )
-        .await
-        .unwrap();
+        let (notifier, _) =
+            Notifier::open(pool.clone(), Options::default(), &[], "http://localhost", Telemetry::default(), None)
+                .await
+                .unwrap();
         // Stored half an hour ago with an end four minutes later, and posted since without changes.
         let begun_ms = now_ms() - 30 * 60_000;
         let labels = [("alertname".to_owned(), "A".to_owned())].into();
@@ -268,7 +261,7 @@ mod tests {
         notifier.acknowledge(alert.fingerprint, "ops", "").await.unwrap();
 
         let (restarted, _) =
-            Notifier::open(pool, Options::default(), &[], "http://localhost", Telemetry::default(), None, false)
+            Notifier::open(pool, Options::default(), &[], "http://localhost", Telemetry::default(), None)
                 .await
                 .unwrap();
         let entry = restarted.0.decide();

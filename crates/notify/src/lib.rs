@@ -6,14 +6,17 @@
 //! them instead. Short-form webhooks get jobs and alerts in both cases.
 
 mod alert_image;
+mod alert_status;
 mod alertmanager_client;
 pub mod config_file;
+mod delivery_list;
 mod delivery_worker;
 mod demo_receivers;
 mod dispatch_loop;
 mod egress_policy;
 mod given_up;
 mod groups;
+mod http_client;
 mod mail;
 mod muting;
 mod options;
@@ -37,12 +40,10 @@ use std::{
     time::Duration,
 };
 
-use access::{Restricted, Scope};
 use alertmanager::{
-    alert::{Alert, Labels, PostableAlert},
+    alert::{Labels, PostableAlert},
     config::Config as AlertmanagerFile,
-    dispatch::{Dispatcher, Status},
-    matcher::Matchers,
+    dispatch::Dispatcher,
 };
 use labels::Fingerprint;
 use model::{clock::now_ms, live::Event, upstream::UpstreamStatus};
@@ -59,23 +60,23 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     alertmanager_client::AlertmanagerClient,
     config_file::{LoadError, Loaded},
-    demo_receivers::DemoReceivers,
     egress_policy::EgressPolicy,
     given_up::GivenUpMessages,
+    http_client::HttpClient,
     muting::MutingChanges,
     outbox::{GivenUp, Outbox, State},
     quiet::Quiet,
     refused::Refusals,
-    send::Sender,
 };
 
 pub use crate::{
     alert_image::{AlertSubject, ImageRenderer},
+    alert_status::Routed,
     alertmanager_client::wire::time,
-    demo_receivers::ShownMessage,
+    delivery_list::{DeliveryFilter, DeliveryInfo},
+    demo_receivers::{DemoReceivers, ShownMessage, demo_options},
     groups::AlertGroup,
-    options::{AlertmanagerConfig, AlertmanagerLogin, Options},
-    outbox::{DeliveryFilter, DeliveryInfo},
+    options::{AlertmanagerConfig, AlertmanagerLogin, Options, Transport},
 };
 
 /// Maximum number of batches in the queue of the dispatch loop.
@@ -92,7 +93,7 @@ pub struct Notifier(Arc<Shared>);
 
 struct Shared {
     outbox: Outbox,
-    sender: Sender,
+    http: HttpClient,
     options: Options,
     external_url: String,
     loaded: Mutex<Loaded>,
@@ -110,19 +111,8 @@ struct Shared {
     worker_wake: Notify,
     started_ms: i64,
     telemetry: Telemetry,
-    /// Stores messages instead of sending them.
-    showcase: Option<DemoReceivers>,
     /// Draws the images of messages.
     images: Option<Arc<dyn ImageRenderer>>,
-}
-
-/// The routing of an alert.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Routed {
-    /// Its receivers, including those that a time interval mutes.
-    pub receivers: Vec<String>,
-    /// Time intervals that mute it on one of its routes.
-    pub muted_by: Vec<String>,
 }
 
 /// Receiving ends of a notifier's queues, for its tasks.
@@ -211,7 +201,7 @@ impl Shared {
 
 impl Notifier {
     /// Loads the configuration file and restores the state from before a restart. Links in messages start with
-    /// `external_url`. A demo without configured receivers shows messages instead of sending them.
+    /// `external_url`.
     ///
     /// # Errors
     ///
@@ -223,14 +213,10 @@ impl Notifier {
         external_url: &str,
         telemetry: Telemetry,
         images: Option<Arc<dyn ImageRenderer>>,
-        is_demo: bool,
     ) -> anyhow::Result<(Self, Inbox)> {
-        let is_showcase = is_demo && alertmanagers.is_empty() && demo_receivers::is_wanted(&options);
-        let options = if is_showcase { demo_receivers::options(options) } else { options };
         let loaded = match &options.config {
             Some(file) => config_file::load(file, external_url)?,
-            None if is_showcase => config_file::built_in(demo_receivers::FILE, external_url)?,
-            None => config_file::built_in(config_file::NOBODY, external_url)?,
+            None => config_file::built_in(options.built_in, external_url)?,
         };
         let outbox = Outbox { pool };
         let now_ms = now_ms();
@@ -252,7 +238,7 @@ impl Notifier {
         let (posts, received) = mpsc::channel(POST_QUEUE);
         let notifier = Notifier(Arc::new(Shared {
             outbox,
-            sender: Sender::new(EgressPolicy { allows_private: options.allow_private }),
+            http: HttpClient::new(EgressPolicy { allows_private: options.allow_private }),
             options,
             external_url: external_url.trim_end_matches('/').to_owned(),
             loaded: Mutex::new(loaded),
@@ -268,12 +254,8 @@ impl Notifier {
             worker_wake: Notify::new(),
             started_ms: now_ms,
             telemetry,
-            showcase: is_showcase.then(DemoReceivers::default),
             images,
         }));
-        if is_showcase {
-            notifier.begin_demo_silence().await;
-        }
         Ok((notifier, Inbox { posts: received }))
     }
 
@@ -376,119 +358,6 @@ impl Notifier {
     #[must_use]
     pub fn uptime_ms(&self) -> i64 {
         now_ms().saturating_sub(self.0.started_ms)
-    }
-
-    /// Firing alerts ordered by labels: our own, and those that only an Alertmanager knows.
-    #[must_use]
-    pub fn alerts(&self) -> Restricted<Vec<Arc<Alert>>> {
-        Restricted::new(self.all_alerts())
-    }
-
-    pub(crate) fn all_alerts(&self) -> Vec<Arc<Alert>> {
-        let now_ms = now_ms();
-        let mut alerts = self.0.dispatcher().firing(now_ms);
-        if let Some(alertmanagers) = &self.0.alertmanagers {
-            let own: HashSet<Fingerprint> = alerts.iter().map(|alert| alert.fingerprint).collect();
-            alerts.extend(alertmanagers.alerts(now_ms).into_iter().filter(|alert| !own.contains(&alert.fingerprint)));
-            alerts.sort_by(|one, other| one.labels.cmp(&other.labels));
-        }
-        alerts
-    }
-
-    /// Firing alerts that match `matchers`.
-    #[must_use]
-    pub fn preview(&self, matchers: &Matchers) -> Restricted<Vec<Arc<Alert>>> {
-        let mut alerts = self.all_alerts();
-        alerts.retain(|alert| matchers.matches(&alert.labels));
-        Restricted::new(alerts)
-    }
-
-    /// The receivers of an alert with these labels, and what mutes it.
-    #[must_use]
-    pub fn status(&self, labels: &Labels) -> Status {
-        let now_ms = now_ms();
-        let own = self.0.dispatcher().status(labels, now_ms);
-        let Some(alertmanagers) = &self.0.alertmanagers else { return own };
-        let fingerprint = Fingerprint::of(labels);
-        let muting = alertmanagers.muting(fingerprint, labels, now_ms);
-        Status {
-            state: if muting.is_empty() { "active" } else { "suppressed" },
-            silenced_by: muting.silenced_by,
-            inhibited_by: muting.inhibited_by,
-            receivers: alertmanagers.receivers(fingerprint).unwrap_or(own.receivers),
-            muted_by: Vec::new(),
-        }
-    }
-
-    /// The receivers of an alert with these labels, and the time intervals that mute them at `now_ms`.
-    #[must_use]
-    pub fn routed(&self, fingerprint: Fingerprint, labels: &Labels, now_ms: i64) -> Routed {
-        let config = self.0.config();
-        let routes = || config.routes_of(labels).into_iter().filter_map(|id| config.routes.get(id));
-        let own = || routes().map(|route| route.receiver.clone()).collect();
-        match &self.0.alertmanagers {
-            Some(alertmanagers) => {
-                Routed { receivers: alertmanagers.receivers(fingerprint).unwrap_or_else(own), muted_by: Vec::new() }
-            }
-            None => Routed {
-                receivers: own(),
-                muted_by: routes().flat_map(|route| config.muted_by(route, now_ms)).collect(),
-            },
-        }
-    }
-
-    /// Name of an alert that we or an Alertmanager know.
-    #[must_use]
-    pub fn name_of(&self, fingerprint: Fingerprint) -> Option<String> {
-        let own = self.0.dispatcher().alert(fingerprint).map(Arc::clone);
-        let known = own.or_else(|| self.0.alertmanagers.as_ref()?.alert(fingerprint))?;
-        Some(known.name().to_owned())
-    }
-
-    /// Names of the receivers of the configuration.
-    #[must_use]
-    pub fn receivers(&self) -> Vec<String> {
-        self.0.config().receivers.keys().cloned().collect()
-    }
-
-    /// The latest deliveries about an alert that `scope` may see. A delivery is about all alerts of its group, so a
-    /// token that sees only some alerts sees no deliveries.
-    ///
-    /// # Errors
-    ///
-    /// The database fails.
-    pub async fn told_of(
-        &self,
-        scope: &Scope,
-        alert: Fingerprint,
-        limit: i64,
-    ) -> Result<Vec<DeliveryInfo>, sqlx::Error> {
-        if !scope.is_all() {
-            return Ok(Vec::new());
-        }
-        self.deliveries(&DeliveryFilter { alert: Some(alert), limit, ..DeliveryFilter::default() }).await
-    }
-
-    /// Lists deliveries, newest first.
-    ///
-    /// # Errors
-    ///
-    /// The database fails.
-    pub async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryInfo>, sqlx::Error> {
-        self.0.outbox.list(filter).await
-    }
-
-    /// Sends a message that was given up once more, under a new ID, which is returned; `None` if no such message
-    /// exists.
-    ///
-    /// # Errors
-    ///
-    /// The database fails.
-    pub async fn send_again(&self, id: &str) -> Result<Option<String>, sqlx::Error> {
-        let new_id = new_id();
-        let is_there = self.0.outbox.send_again(id, &new_id, now_ms()).await?;
-        self.0.worker_wake.notify_one();
-        Ok(is_there.then_some(new_id))
     }
 
     /// Keeps the dispatch loop from working, as long as what is returned lives.

@@ -5,6 +5,17 @@ use std::{path::PathBuf, time::Duration};
 use redact::Secret;
 use reqwest::Url;
 
+use crate::{config_file::NOBODY, demo_receivers::DemoReceivers};
+
+/// How messages reach their receivers.
+#[derive(Debug, Clone)]
+pub enum Transport {
+    /// They are sent.
+    Network,
+    /// They are shown on a page and go nowhere.
+    Shown(DemoReceivers),
+}
+
 /// An Alertmanager.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlertmanagerConfig {
@@ -28,6 +39,10 @@ pub enum AlertmanagerLogin {
 pub struct Options {
     /// Path of Alertmanager's configuration file, if any.
     pub config: Option<PathBuf>,
+    /// The configuration where there is no file.
+    pub built_in: &'static str,
+    /// How messages reach their receivers.
+    pub transport: Transport,
     /// Short-form webhooks.
     pub hooks: Vec<alertmanager::hook::Hook>,
     /// Whether to deliver to private, loopback and link-local addresses.
@@ -53,6 +68,8 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             config: None,
+            built_in: NOBODY,
+            transport: Transport::Network,
             hooks: Vec::new(),
             allow_private: false,
             timeout: Duration::from_secs(10),

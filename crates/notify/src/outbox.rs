@@ -91,48 +91,6 @@ pub(crate) enum State {
     Dead,
 }
 
-/// A message as in the API.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct DeliveryInfo {
-    /// ID; JSON receivers get it in a header.
-    pub id: String,
-    /// Name of the receiver.
-    pub receiver: String,
-    /// `webhook`, `slack`, `discord`, `pagerduty`, `email`, or `hook` for the short form.
-    pub kind: String,
-    /// Subject, on one line.
-    pub subject: String,
-    /// `pending`, `delivered` or `dead`.
-    pub state: String,
-    /// Number of attempts.
-    pub attempts: i64,
-    /// When it was created.
-    pub created_at: i64,
-    /// Time of the next attempt, while it is pending.
-    pub next_at: Option<i64>,
-    /// When it was delivered or given up.
-    pub done_at: Option<i64>,
-    /// HTTP status of the last attempt.
-    pub status: Option<i64>,
-    /// Error of the last attempt.
-    pub error: Option<String>,
-    /// The alerts it is about.
-    pub alerts: Vec<String>,
-}
-
-/// Filter for the list of messages.
-#[derive(Debug, Clone, Default)]
-pub struct DeliveryFilter {
-    /// Only messages in this state.
-    pub state: Option<String>,
-    /// Only messages for this receiver.
-    pub receiver: Option<String>,
-    /// Only messages about this alert.
-    pub alert: Option<Fingerprint>,
-    /// Maximum number of messages.
-    pub limit: i64,
-}
-
 /// The tables. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Outbox {
@@ -285,54 +243,6 @@ impl Outbox {
         Ok(taken_back)
     }
 
-    /// Lists messages, newest first.
-    pub(crate) async fn list(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryInfo>, sqlx::Error> {
-        let rows = sqlx::query(
-            "SELECT *, (SELECT group_concat(fingerprint) FROM (SELECT fingerprint FROM delivery_alerts a
-                        WHERE a.seq = deliveries.seq LIMIT 100)) AS alerts
-             FROM deliveries WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR receiver = ?2)
-             AND (?3 IS NULL OR seq IN (SELECT seq FROM delivery_alerts WHERE fingerprint = ?3))
-             ORDER BY seq DESC LIMIT ?4",
-        )
-        .bind(&filter.state)
-        .bind(&filter.receiver)
-        .bind(filter.alert.map(|alert| alert.to_string()))
-        .bind(filter.limit)
-        .fetch_all(&self.pool)
-        .await?;
-        rows.iter().map(info).collect()
-    }
-
-    /// Appends a message that was given up to its lane again, under a new ID. False if there is no such message.
-    pub(crate) async fn send_again(&self, id: &str, new_id: &str, now_ms: i64) -> Result<bool, sqlx::Error> {
-        let mut write = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        let copied = sqlx::query(
-            "INSERT INTO deliveries (id, receiver, kind, place, lane, subject, body, state, created_at, next_at)
-             SELECT ?, receiver, kind, place, lane, subject, body, 'pending', ?, ? FROM deliveries
-             WHERE id = ? AND state = 'dead' AND body IS NOT NULL",
-        )
-        .bind(new_id)
-        .bind(now_ms)
-        .bind(now_ms)
-        .bind(id)
-        .execute(&mut *write)
-        .await?;
-        if copied.rows_affected() == 0 {
-            return Ok(false);
-        }
-        sqlx::query(
-            "INSERT INTO delivery_alerts (fingerprint, seq) SELECT fingerprint, ? FROM delivery_alerts
-             WHERE seq = (SELECT seq FROM deliveries WHERE id = ?)",
-        )
-        .bind(copied.last_insert_rowid())
-        .bind(id)
-        .execute(&mut *write)
-        .await?;
-        sqlx::query("DELETE FROM deliveries WHERE id = ?").bind(id).execute(&mut *write).await?;
-        write.commit().await?;
-        Ok(true)
-    }
-
     /// Removes old rows.
     pub(crate) async fn prune(&self, now_ms: i64) -> Result<(), sqlx::Error> {
         for (delete, before) in [
@@ -432,26 +342,6 @@ fn ticket(row: &SqliteRow) -> Result<QueuedDelivery, sqlx::Error> {
     })
 }
 
-fn info(row: &SqliteRow) -> Result<DeliveryInfo, sqlx::Error> {
-    let state: String = row.try_get("state")?;
-    let alerts: Option<String> = row.try_get("alerts")?;
-    let next_at: i64 = row.try_get("next_at")?;
-    Ok(DeliveryInfo {
-        id: row.try_get("id")?,
-        receiver: row.try_get("receiver")?,
-        kind: row.try_get("kind")?,
-        subject: row.try_get("subject")?,
-        attempts: row.try_get("attempts")?,
-        created_at: row.try_get("created_at")?,
-        next_at: (state == "pending").then_some(next_at),
-        done_at: row.try_get("done_at")?,
-        status: row.try_get("status")?,
-        error: row.try_get("error")?,
-        alerts: alerts.map(|alerts| alerts.split(',').map(str::to_owned).collect()).unwrap_or_default(),
-        state,
-    })
-}
-
 fn json<T: Serialize>(value: &T) -> Result<String, sqlx::Error> {
     serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
 }
@@ -463,6 +353,7 @@ fn from_json<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: &str) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::DeliveryFilter;
 
     #[tokio::test]
     async fn what_is_given_up_counts_as_told_no_more_unless_something_newer_was_told() {

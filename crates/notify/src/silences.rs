@@ -333,7 +333,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let pool = database::open(directory.path()).await.unwrap();
         let (notifier, _) =
-            Notifier::open(pool, Options::default(), &[], "http://localhost", Telemetry::default(), None, false)
+            Notifier::open(pool, Options::default(), &[], "http://localhost", Telemetry::default(), None)
                 .await
                 .unwrap();
         let labels = [("alertname".to_owned(), "A".to_owned())].into();

@@ -113,7 +113,7 @@ async fn list(store: &TokenStore) -> anyhow::Result<()> {
     let now_ms = now_ms();
     let head = ["ID", "NAME", "ROLE", "STATE", "CREATED", "EXPIRES", "DASHBOARDS", "MATCH"].map(str::to_owned);
     let rows: Vec<_> =
-        std::iter::once(head).chain(store.list().await?.iter().map(|token| row(token, now_ms))).collect();
+        std::iter::once(head).chain(store.list(now_ms).await?.iter().map(|token| row(token, now_ms))).collect();
     let widths: [usize; 8] = std::array::from_fn(|column| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
     });

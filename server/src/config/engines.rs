@@ -9,8 +9,10 @@ use reqwest::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use super::{
-    ConfigError, Period, options,
-    resolve::{secret, url, wrong},
+    ConfigError, Period,
+    file::secret,
+    options,
+    resolve::{url, wrong},
 };
 
 /// Name of the only engine if it has none.

@@ -4,6 +4,8 @@
 //! their files.
 
 mod engines;
+mod file;
+mod limits;
 mod options;
 mod resolve;
 #[cfg(test)]
@@ -12,13 +14,13 @@ pub(crate) mod value;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use budget::machine;
 use datasource::{EngineConfig, EngineSettings};
 use redact::Secret;
 use reqwest::Url;
 
 pub(crate) use self::{
     engines::EngineEntry,
+    limits::Limits,
     options::{AlertmanagerEntry, DaemonEntry, DaemonSim, Demo, Dialect, Options, Tls},
     resolve::{ConfigError, default_data_dir},
     value::{ByteSize, Listen, LogFormat, Network, Period},
@@ -124,96 +126,6 @@ pub struct ScrapeConfig {
     pub interval: Duration,
     /// Scrape timeout; at most the interval.
     pub timeout: Duration,
-}
-
-/// Limits per request, socket and address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Maximum memory of the process, in bytes, from which the budgets for viewers are derived.
-    pub memory: u64,
-    /// Maximum number of concurrent queries and other reads.
-    pub reads: usize,
-    /// Maximum time that a read waits for its turn.
-    pub read_wait: Duration,
-    /// Maximum number of live queries that a token starts per minute.
-    pub query_starts: u32,
-    /// Query timeout.
-    pub query_time: Duration,
-    /// Maximum number of points per series in a response.
-    pub points: usize,
-    /// Maximum number of series in a query.
-    pub series: usize,
-    /// Maximum size of a query's response, in bytes.
-    pub response_bytes: usize,
-    /// Maximum size of a request body, in bytes.
-    pub body_bytes: usize,
-    /// Maximum size of a remote write body, in bytes.
-    pub write_body_bytes: usize,
-    /// Maximum size of a decompressed remote write body, in bytes.
-    pub write_unpacked_bytes: usize,
-    /// Maximum number of exemplars in memory.
-    pub exemplars: usize,
-    /// Maximum number of live sockets.
-    pub sockets: usize,
-    /// Maximum number of live sockets per token, except for kiosks and admins.
-    pub token_sockets: usize,
-    /// Maximum number of live sockets per kiosk token, which many displays may share.
-    pub kiosk_sockets: usize,
-    /// Maximum number of subscriptions per socket.
-    pub subscriptions: usize,
-    /// Maximum number of failed logins per minute and address.
-    pub wrong_logins: u32,
-    /// Maximum size of a request head, in bytes.
-    pub header_bytes: usize,
-    /// Maximum time until a request head is received, or a socket is upgraded.
-    pub upgrade_time: Duration,
-    /// Maximum number of connections.
-    pub connections: usize,
-    /// Maximum number of connections per address.
-    pub address_connections: usize,
-    /// Maximum time from the start of a connection to its first request.
-    pub first_request_time: Duration,
-    /// Maximum time of a connection without a request.
-    pub idle_time: Duration,
-    /// Maximum time in which a client reads nothing of what is sent.
-    pub stalled_write_time: Duration,
-    /// Maximum number of images drawn concurrently.
-    pub pictures: usize,
-    /// Maximum number of pixels per image.
-    pub picture_pixels: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            memory: machine::default_limit(),
-            reads: std::thread::available_parallelism().map_or(2, usize::from).saturating_mul(2),
-            read_wait: Duration::from_secs(10),
-            query_starts: 600,
-            query_time: Duration::from_secs(30),
-            points: 11_000,
-            series: 50_000,
-            response_bytes: 64 << 20,
-            body_bytes: 1 << 20,
-            write_body_bytes: 16 << 20,
-            write_unpacked_bytes: 64 << 20,
-            exemplars: 100_000,
-            sockets: 20_000,
-            token_sockets: 50,
-            kiosk_sockets: 500,
-            subscriptions: 256,
-            wrong_logins: 10,
-            header_bytes: 64 << 10,
-            upgrade_time: Duration::from_secs(10),
-            connections: 30_000,
-            address_connections: 1_000,
-            first_request_time: Duration::from_secs(10),
-            idle_time: Duration::from_secs(60),
-            stalled_write_time: Duration::from_secs(30),
-            pictures: 2,
-            picture_pixels: 16_000_000,
-        }
-    }
 }
 
 /// The simulation of `demo`.

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::{
     EngineEntry,
+    limits::GivenLimits,
     value::{ByteSize, Listen, LogFormat, Network, Period},
 };
 
@@ -31,6 +32,8 @@ macro_rules! options {
         }
     };
 }
+
+pub(super) use options;
 
 options! {
     /// Settings of `serve` and `demo`.
@@ -165,7 +168,7 @@ options! {
         pub engine: Engine,
         #[command(flatten)]
         #[allow(missing_docs, reason = "a doc comment here would become the help's heading")]
-        pub limits: Limits,
+        pub limits: GivenLimits,
         /// Settings of `demo`; its command line reads the flags.
         #[arg(skip)]
         pub demo: Demo,
@@ -334,92 +337,6 @@ fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<O
         OneOrSeveral::One(one) => vec![one],
         OneOrSeveral::Several(several) => several,
     }))
-}
-
-options! {
-    /// Settings under `limits`.
-    #[command(next_help_heading = "Limits")]
-    pub struct Limits {
-        /// Memory limit of the process, from which the budgets for viewers are derived [default: three quarters of the
-        /// machine's or the container's]
-        #[arg(long = "memory-limit", env = "HYPERSCOPE_MEMORY_LIMIT", value_name = "SIZE")]
-        pub memory: Option<ByteSize>,
-        /// Maximum concurrent queries and other reads [default: two per CPU]
-        #[arg(long = "limit-reads", env = "HYPERSCOPE_LIMIT_READS", value_name = "N")]
-        pub reads: Option<usize>,
-        /// Maximum time that a query waits for its turn [default: 10s]
-        #[arg(long = "limit-read-wait", env = "HYPERSCOPE_LIMIT_READ_WAIT", value_name = "DURATION")]
-        pub read_wait: Option<Period>,
-        /// Maximum live queries that a token starts per minute [default: 600]
-        #[arg(long = "limit-query-starts", env = "HYPERSCOPE_LIMIT_QUERY_STARTS", value_name = "N")]
-        pub query_starts: Option<u32>,
-        /// Query timeout [default: 30s]
-        #[arg(long = "limit-query-time", env = "HYPERSCOPE_LIMIT_QUERY_TIME", value_name = "DURATION")]
-        pub query_time: Option<Period>,
-        /// Maximum points per series in a response [default: 11000]
-        #[arg(long = "limit-points", env = "HYPERSCOPE_LIMIT_POINTS", value_name = "N")]
-        pub points: Option<usize>,
-        /// Maximum series in a query [default: 50000]
-        #[arg(long = "limit-series", env = "HYPERSCOPE_LIMIT_SERIES", value_name = "N")]
-        pub series: Option<usize>,
-        /// Maximum size of a query's response [default: 64MiB]
-        #[arg(long = "limit-response", env = "HYPERSCOPE_LIMIT_RESPONSE", value_name = "SIZE")]
-        pub response: Option<ByteSize>,
-        /// Maximum size of a request body [default: 1MiB]
-        #[arg(long = "limit-body", env = "HYPERSCOPE_LIMIT_BODY", value_name = "SIZE")]
-        pub body: Option<ByteSize>,
-        /// Maximum size of a remote write body [default: 16MiB]
-        #[arg(long = "limit-write-body", env = "HYPERSCOPE_LIMIT_WRITE_BODY", value_name = "SIZE")]
-        pub write_body: Option<ByteSize>,
-        /// Maximum size of a decompressed remote write body [default: 64MiB]
-        #[arg(long = "limit-write-unpacked", env = "HYPERSCOPE_LIMIT_WRITE_UNPACKED", value_name = "SIZE")]
-        pub write_unpacked: Option<ByteSize>,
-        /// Maximum exemplars in memory; 0 disables them [default: 100000]
-        #[arg(long = "limit-exemplars", env = "HYPERSCOPE_LIMIT_EXEMPLARS", value_name = "N")]
-        pub exemplars: Option<usize>,
-        /// Maximum live sockets [default: 20000]
-        #[arg(long = "limit-sockets", env = "HYPERSCOPE_LIMIT_SOCKETS", value_name = "N")]
-        pub sockets: Option<usize>,
-        /// Maximum live sockets per token; admins have no such limit [default: 50]
-        #[arg(long = "limit-token-sockets", env = "HYPERSCOPE_LIMIT_TOKEN_SOCKETS", value_name = "N")]
-        pub token_sockets: Option<usize>,
-        /// Maximum live sockets per kiosk token, which many displays may share [default: 500]
-        #[arg(long = "limit-kiosk-sockets", env = "HYPERSCOPE_LIMIT_KIOSK_SOCKETS", value_name = "N")]
-        pub kiosk_sockets: Option<usize>,
-        /// Maximum subscriptions per socket [default: 256]
-        #[arg(long = "limit-subscriptions", env = "HYPERSCOPE_LIMIT_SUBSCRIPTIONS", value_name = "N")]
-        pub subscriptions: Option<usize>,
-        /// Maximum failed logins per minute and address [default: 10]
-        #[arg(long = "limit-wrong-logins", env = "HYPERSCOPE_LIMIT_WRONG_LOGINS", value_name = "N")]
-        pub wrong_logins: Option<u32>,
-        /// Maximum size of a request head: request line and header fields, including cookies [default: 64KiB]
-        #[arg(long = "limit-header", env = "HYPERSCOPE_LIMIT_HEADER", value_name = "SIZE")]
-        pub header: Option<ByteSize>,
-        /// Maximum time until a request head is received, or a socket is upgraded [default: 10s]
-        #[arg(long = "limit-upgrade-time", env = "HYPERSCOPE_LIMIT_UPGRADE_TIME", value_name = "DURATION")]
-        pub upgrade_time: Option<Period>,
-        /// Maximum connections; fewer if the system allows fewer open files [default: 30000]
-        #[arg(long = "limit-connections", env = "HYPERSCOPE_LIMIT_CONNECTIONS", value_name = "N")]
-        pub connections: Option<usize>,
-        /// Maximum connections per address; loopback and trusted proxies have no such limit [default: 1000]
-        #[arg(long = "limit-address-connections", env = "HYPERSCOPE_LIMIT_ADDRESS_CONNECTIONS", value_name = "N")]
-        pub address_connections: Option<usize>,
-        /// Maximum time from the start of a connection to its first request [default: 10s]
-        #[arg(long = "limit-first-request-time", env = "HYPERSCOPE_LIMIT_FIRST_REQUEST_TIME", value_name = "DURATION")]
-        pub first_request_time: Option<Period>,
-        /// Maximum time of a connection without a request [default: 60s]
-        #[arg(long = "limit-idle-time", env = "HYPERSCOPE_LIMIT_IDLE_TIME", value_name = "DURATION")]
-        pub idle_time: Option<Period>,
-        /// Maximum time in which a client reads nothing of what is sent to it [default: 30s]
-        #[arg(long = "limit-stalled-write-time", env = "HYPERSCOPE_LIMIT_STALLED_WRITE_TIME", value_name = "DURATION")]
-        pub stalled_write_time: Option<Period>,
-        /// Maximum images drawn concurrently [default: 2]
-        #[arg(id = "limit_pictures", long = "limit-pictures", env = "HYPERSCOPE_LIMIT_PICTURES", value_name = "N")]
-        pub pictures: Option<usize>,
-        /// Maximum pixels per image, width times height [default: 16000000]
-        #[arg(id = "limit_picture_pixels", long = "limit-picture-pixels", env = "HYPERSCOPE_LIMIT_PICTURE_PIXELS", value_name = "N")]
-        pub picture_pixels: Option<usize>,
-    }
 }
 
 options! {

@@ -1,9 +1,9 @@
-//! Resolves the given settings: reads secret files, fills in defaults, rejects contradictions.
+//! Resolves the given settings: fills in defaults, rejects contradictions.
 
 use std::{
     collections::HashSet,
     net::{Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -15,8 +15,8 @@ use reqwest::Url;
 use yaml::YamlError;
 
 use super::{
-    AlertmanagerEntry, ByteSize, Config, DaemonConfig, DaemonEntry, DemoConfig, EngineEntry, Limits, Options, Period,
-    ScrapeConfig, TlsConfig, engines, options, value::WrongValue,
+    AlertmanagerEntry, ByteSize, Config, DaemonConfig, DaemonEntry, DemoConfig, Options, Period, ScrapeConfig,
+    TlsConfig, engines, limits::limits, options, value::WrongValue,
 };
 use crate::http::reached;
 
@@ -37,11 +37,6 @@ const DEFAULT_NOTIFY_GIVE_UP: Duration = Duration::from_secs(6 * 3_600);
 const DEFAULT_NOTIFY_CONCURRENCY: usize = 4;
 const DEFAULT_NOTIFY_RATE: u32 = 240;
 const DEFAULT_NOTIFY_PICTURE_TIME: Duration = Duration::from_secs(3);
-
-/// Minimum memory limit, in bytes.
-const MIN_MEMORY_BYTES: usize = 256 << 20;
-/// Minimum limit of a request head, in bytes.
-const MIN_HEADER_BYTES: usize = 8 << 10;
 
 /// Allowed lengths of a chosen first token, in characters.
 const ADMIN_TOKEN_LENGTHS: std::ops::RangeInclusive<usize> = 32..=128;
@@ -76,105 +71,6 @@ pub(crate) fn default_data_dir() -> PathBuf {
         .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
         .unwrap_or_else(|| PathBuf::from("/var/lib"))
         .join("hyperscope")
-}
-
-impl Options {
-    /// Reads a configuration file and its secrets. Paths in it are relative to its directory.
-    ///
-    /// # Errors
-    ///
-    /// The file or one of its secret files is unreadable or invalid.
-    pub fn from_file(file: &Path) -> Result<Self, ConfigError> {
-        Options::read(file)?.with_secrets()
-    }
-
-    /// Reads a configuration file without its secret files.
-    ///
-    /// # Errors
-    ///
-    /// The file is unreadable or invalid.
-    pub fn read(file: &Path) -> Result<Self, ConfigError> {
-        let mut options: Options = yaml::read(file)?;
-        let directory = file.parent().unwrap_or(Path::new(""));
-        let paths = [
-            &mut options.data_dir,
-            &mut options.admin_token_file,
-            &mut options.daemon_key_file,
-            &mut options.dashboards_dir,
-            &mut options.notify.config,
-            &mut options.tls.cert,
-            &mut options.tls.key,
-            &mut options.engine.ca,
-            &mut options.engine.cert,
-            &mut options.engine.key,
-        ];
-        let rules = options.rules.iter_mut().flatten();
-        for path in options.engines.iter_mut().flatten().flat_map(EngineEntry::paths) {
-            *path = directory.join(&path);
-        }
-        let key_files = options.daemons.iter_mut().flatten().map(|daemon| &mut daemon.key_file);
-        let login_files = options
-            .alertmanagers
-            .iter_mut()
-            .flatten()
-            .flat_map(|entry| [&mut entry.password_file, &mut entry.bearer_token_file]);
-        let hook_files =
-            options.webhooks.iter_mut().flatten().flat_map(|hook| [&mut hook.url_file, &mut hook.secret_file]);
-        let files = key_files.chain(login_files).chain(hook_files);
-        for path in paths.into_iter().chain(files).flatten().chain(rules) {
-            *path = directory.join(&path);
-        }
-        Ok(options)
-    }
-
-    /// The secret files that it names, before they are read.
-    #[must_use]
-    pub fn secret_files(&self) -> Vec<PathBuf> {
-        let own = [&self.admin_token_file, &self.daemon_key_file, &self.tls.key, &self.engine.key, &self.notify.config];
-        let daemons = self.daemons.iter().flatten().map(|daemon| &daemon.key_file);
-        let alertmanagers =
-            self.alertmanagers.iter().flatten().flat_map(|entry| [&entry.password_file, &entry.bearer_token_file]);
-        let hooks = self.webhooks.iter().flatten().flat_map(|hook| [&hook.url_file, &hook.secret_file]);
-        let engines = self.engines.iter().flatten().flat_map(|entry| [&entry.bearer_token_file, &entry.tls.key]);
-        own.into_iter().chain(daemons).chain(alertmanagers).chain(hooks).chain(engines).flatten().cloned().collect()
-    }
-
-    /// Reads secrets from their files, so that a secret given by flag overrides a secret file given by another source.
-    ///
-    /// # Errors
-    ///
-    /// A file is unreadable, or a secret is given both ways by one source.
-    pub fn with_secrets(mut self) -> Result<Self, ConfigError> {
-        self.admin_token = secret("admin_token", self.admin_token.take(), self.admin_token_file.take())?;
-        self.daemon_key = secret("daemon_key", self.daemon_key.take(), self.daemon_key_file.take())?;
-        for daemon in self.daemons.iter_mut().flatten() {
-            daemon.key = secret("daemons.key", daemon.key.take(), daemon.key_file.take())?;
-        }
-        for entry in self.alertmanagers.iter_mut().flatten() {
-            entry.password = secret("alertmanagers.password", entry.password.take(), entry.password_file.take())?;
-            entry.bearer_token =
-                secret("alertmanagers.bearer_token", entry.bearer_token.take(), entry.bearer_token_file.take())?;
-        }
-        Ok(self)
-    }
-}
-
-/// A secret given as text or as a file.
-pub(super) fn secret(
-    setting: &'static str,
-    given: Option<Secret>,
-    file: Option<PathBuf>,
-) -> Result<Option<Secret>, ConfigError> {
-    let Some(file) = file else { return Ok(given) };
-    if given.is_some() {
-        return Err(wrong(setting, "given both as it is and as a file: leave one out"));
-    }
-    let text =
-        std::fs::read_to_string(&file).map_err(|error| wrong(setting, format!("{}: {error}", file.display())))?;
-    match text.trim() {
-        "" => Err(wrong(setting, format!("{} is empty", file.display()))),
-        text => Ok(Some(Secret::new(text))),
-    }
 }
 
 impl Config {
@@ -299,7 +195,11 @@ fn public_url(text: Option<&str>) -> Result<Option<Url>, ConfigError> {
 }
 
 /// The given period, which must be positive, or the default.
-fn positive(setting: &'static str, given: Option<Period>, default: Duration) -> Result<Duration, ConfigError> {
+pub(super) fn positive(
+    setting: &'static str,
+    given: Option<Period>,
+    default: Duration,
+) -> Result<Duration, ConfigError> {
     match given {
         Some(Period(Duration::ZERO)) => Err(wrong(setting, "must be longer than 0s")),
         Some(Period(period)) => Ok(period),
@@ -447,6 +347,7 @@ fn notify(
         pictures: given.pictures.unwrap_or(true),
         picture_time: positive("notify.picture_time", given.picture_time, DEFAULT_NOTIFY_PICTURE_TIME)?,
         picture_links: given.picture_links.map(|life| life.0).filter(|life| !life.is_zero()),
+        ..NotifyConfig::default()
     })
 }
 
@@ -483,67 +384,6 @@ fn engine(given: &options::Engine) -> Result<EngineSettings, ConfigError> {
         concurrency: given.concurrency.unwrap_or(default.concurrency),
         retries: given.retries.unwrap_or(default.retries),
         failures: given.failures.unwrap_or(default.failures),
-    })
-}
-
-fn limits(given: &options::Limits) -> Result<Limits, ConfigError> {
-    let default = Limits::default();
-    if given.wrong_logins == Some(0) {
-        return Err(wrong("limits.wrong_logins", "0 would let nobody log in: use at least 1"));
-    }
-    if given.pictures == Some(0) {
-        return Err(wrong("limits.pictures", "0 would draw none: use at least 1"));
-    }
-    if given.connections == Some(0) || given.address_connections == Some(0) {
-        return Err(wrong("limits.connections", "0 would reject every connection: use at least 1"));
-    }
-    if given.header.is_some_and(|header| header.0 < MIN_HEADER_BYTES) {
-        return Err(wrong("limits.header", "a browser's own headers need 8KiB: use at least that"));
-    }
-    if given.memory.is_some_and(|memory| memory.0 < MIN_MEMORY_BYTES) {
-        return Err(wrong("limits.memory", "the server needs 256MiB: use at least that"));
-    }
-    if given.reads.is_some_and(|reads| reads < 2) {
-        return Err(wrong("limits.reads", "one token alone could stop all others: use at least 2"));
-    }
-    if given.query_starts == Some(0) {
-        return Err(wrong("limits.query_starts", "0 would start no live query: use at least 1"));
-    }
-    Ok(Limits {
-        memory: given.memory.map_or(default.memory, |size| u64::try_from(size.0).unwrap_or(u64::MAX)),
-        reads: given.reads.unwrap_or(default.reads),
-        read_wait: positive("limits.read_wait", given.read_wait, default.read_wait)?,
-        query_starts: given.query_starts.unwrap_or(default.query_starts),
-        query_time: positive("limits.query_time", given.query_time, default.query_time)?,
-        points: given.points.unwrap_or(default.points),
-        series: given.series.unwrap_or(default.series),
-        response_bytes: given.response.map_or(default.response_bytes, |size| size.0),
-        body_bytes: given.body.map_or(default.body_bytes, |size| size.0),
-        write_body_bytes: given.write_body.map_or(default.write_body_bytes, |size| size.0),
-        write_unpacked_bytes: given.write_unpacked.map_or(default.write_unpacked_bytes, |size| size.0),
-        exemplars: given.exemplars.unwrap_or(default.exemplars),
-        sockets: given.sockets.unwrap_or(default.sockets),
-        token_sockets: given.token_sockets.unwrap_or(default.token_sockets),
-        kiosk_sockets: given.kiosk_sockets.unwrap_or(default.kiosk_sockets),
-        subscriptions: given.subscriptions.unwrap_or(default.subscriptions),
-        wrong_logins: given.wrong_logins.unwrap_or(default.wrong_logins),
-        header_bytes: given.header.map_or(default.header_bytes, |size| size.0),
-        upgrade_time: positive("limits.upgrade_time", given.upgrade_time, default.upgrade_time)?,
-        connections: given.connections.unwrap_or(default.connections),
-        address_connections: given.address_connections.unwrap_or(default.address_connections),
-        first_request_time: positive(
-            "limits.first_request_time",
-            given.first_request_time,
-            default.first_request_time,
-        )?,
-        idle_time: positive("limits.idle_time", given.idle_time, default.idle_time)?,
-        stalled_write_time: positive(
-            "limits.stalled_write_time",
-            given.stalled_write_time,
-            default.stalled_write_time,
-        )?,
-        pictures: given.pictures.unwrap_or(default.pictures),
-        picture_pixels: given.picture_pixels.unwrap_or(default.picture_pixels),
     })
 }
 

@@ -10,7 +10,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use bytes::Bytes;
-use model::route::Entry;
+use model::route::Program;
 use std::ops::RangeInclusive;
 
 /// Length of a name's hash: Trunk writes 64 bits in hexadecimal, without leading zeros.
@@ -71,16 +71,16 @@ impl Assets {
         Self { source: source::Source::open() }
     }
 
-    /// The hashed names that pages of `entry` refer to, or `None` if this build has no bundle.
-    pub fn names(&self, entry: Entry) -> Option<BundleNames> {
+    /// The hashed names that pages of `program` refer to, or `None` if this build has no bundle.
+    pub fn names(&self, program: Program) -> Option<BundleNames> {
         let paths = self.paths();
-        let program = match entry {
-            Entry::Viewer => "viewer-",
-            Entry::Workbench => "workbench-",
+        let start = match program {
+            Program::Viewer => "viewer-",
+            Program::Workbench => "workbench-",
         };
         let find =
             |start: &str, end: &str| paths.iter().find(|path| path.starts_with(start) && path.ends_with(end)).cloned();
-        Some(BundleNames { js: find(program, ".js")?, wasm: find(program, "_bg.wasm")?, css: find("main-", ".css")? })
+        Some(BundleNames { js: find(start, ".js")?, wasm: find(start, "_bg.wasm")?, css: find("main-", ".css")? })
     }
 
     /// The paths of all files, relative to the bundle's root, sorted, without compressed variants.
@@ -320,13 +320,13 @@ mod tests {
     #[test]
     fn finds_the_names_the_page_refers_to() {
         let (dir, assets) = bundle();
-        let names = assets.names(Entry::Viewer).unwrap();
+        let names = assets.names(Program::Viewer).unwrap();
         assert_eq!(names.js, "viewer-3b482273ee77be56.js");
         assert_eq!(names.wasm, "viewer-3b482273ee77be56_bg.wasm");
         assert_eq!(names.css, "main-81db85d7ba80aafc.css");
-        assert_eq!(assets.names(Entry::Workbench).unwrap().js, "workbench-4d836112f346c94.js");
+        assert_eq!(assets.names(Program::Workbench).unwrap().js, "workbench-4d836112f346c94.js");
         drop(dir);
-        assert_eq!(assets.names(Entry::Viewer), None);
+        assert_eq!(assets.names(Program::Viewer), None);
     }
 
     #[test]

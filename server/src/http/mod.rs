@@ -38,7 +38,10 @@ use axum::{
     response::{Redirect, Response},
     routing::{MethodRouter, get},
 };
-use model::{role::Role, route::PAGES};
+use model::{
+    role::Role,
+    route::{PAGES, PageKind, PageRoute},
+};
 use tower_http::{
     compression::{
         CompressionLayer, CompressionLevel, Predicate,
@@ -52,6 +55,7 @@ use tracing::debug_span;
 
 use self::{
     assets::Assets,
+    auth::Denied,
     csp::secure_headers,
     heads::HeadLimit,
     remote_write::{Ingest, IngestLimits},
@@ -75,7 +79,7 @@ pub(crate) fn table(state: &AppState) -> Vec<Route> {
         PAGES.into_iter().map(|page| Route::get(page.path, Rights::PAGES, pages::page)).collect();
     routes.extend([
         // Links of alerts lead here; they have Prometheus' format.
-        Route::get("/graph", Rights::PAGES, async || Redirect::to("/alerts")),
+        Route::get("/graph", Rights::PAGES, async || Redirect::to(PageRoute::path_of(PageKind::Alerts))),
         Route::get("/fragments/{part}", Rights::PAGES, pages::fragment),
         Route::get("/demo/receivers", Rights::OF_ALL, api::demo_receivers::page),
         Route::get("/health", Rights::OPEN, health::health),
@@ -89,6 +93,7 @@ pub(crate) fn table(state: &AppState) -> Vec<Route> {
     routes.extend(["/metrics", "/api/v1/metrics"].map(|path| Route::get(path, metrics, metrics::own)));
     routes.extend(pages::functions::routes());
     routes.extend(api::routes());
+    routes.extend(alertmanager::routes());
     routes.extend(prometheus::routes());
     routes.extend(render::routes());
     routes.extend(auth::routes(&state.auth));
@@ -157,7 +162,7 @@ pub(crate) fn router(state: &AppState) -> Router {
         .layer(middleware::from_fn_with_state(heads.clone(), heads::limit))
         .layer(in_time())
         .layer(RequestBodyLimitLayer::new(state.limits.body_bytes))
-        .layer(middleware::from_fn(enveloped_limit))
+        .layer(middleware::from_fn(worded_limit))
         .layer(middleware::from_fn(reached::finish))
         .layer(middleware::from_fn_with_state(state.budgets.answers.clone(), answers::layer))
         // Assets are already compressed, and responses with a content encoding are not changed.
@@ -183,14 +188,18 @@ pub(crate) fn router(state: &AppState) -> Router {
     reached::below_base(secured, &state.config)
 }
 
-/// Reports a body above the limit in Prometheus' envelope, for paths of its API.
-async fn enveloped_limit(request: Request, next: Next) -> Response {
-    let is_prometheus = request.uri().path().starts_with("/api/v1/");
+/// Says of a body above the limit what is wrong, in the form that the path's clients expect.
+async fn worded_limit(request: Request, next: Next) -> Response {
+    let uri = request.uri().clone();
     let response = next.run(request).await;
     let is_plain =
         || response.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/plain"));
-    if is_prometheus && response.status() == StatusCode::PAYLOAD_TOO_LARGE && is_plain() {
-        return prometheus::params::too_long();
+    if response.status() == StatusCode::PAYLOAD_TOO_LARGE && is_plain() {
+        if uri.path().starts_with("/api/v1/") {
+            return prometheus::params::too_long();
+        }
+        let message = "the request's body is over the limit: send less at a time";
+        return Denied::new(StatusCode::PAYLOAD_TOO_LARGE, "bad_request", message).for_path(&uri);
     }
     response
 }

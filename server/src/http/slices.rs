@@ -127,8 +127,8 @@ impl FromRef<AppState> for PanelState {
 pub(crate) struct PageState {
     /// Panels.
     pub(crate) panels: PanelState,
-    /// Alerts.
-    pub(crate) alerts: AlertState,
+    /// What their forms change.
+    pub(crate) changes: ChangeState,
     /// The dashboards.
     pub(crate) library: DashboardRegistry,
     /// The bundle.
@@ -137,23 +137,17 @@ pub(crate) struct PageState {
     pub(crate) page_drawing: ReadScheduler,
     /// Counts pages.
     pub(crate) telemetry: Telemetry,
-    /// Sessions and tokens.
-    pub(crate) auth: Auth,
-    /// Secrets of tokens that were just made.
-    pub(crate) made_tokens: MadeTokens,
 }
 
 impl FromRef<AppState> for PageState {
     fn from_ref(state: &AppState) -> Self {
         PageState {
             panels: PanelState::from_ref(state),
-            alerts: AlertState::from_ref(state),
+            changes: ChangeState::from_ref(state),
             library: state.library.clone(),
             assets: state.assets.clone(),
             page_drawing: state.page_drawing.clone(),
             telemetry: state.telemetry.clone(),
-            auth: state.auth.clone(),
-            made_tokens: state.made_tokens.clone(),
         }
     }
 }

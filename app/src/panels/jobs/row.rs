@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use model::{
     dashboard::Color,
     job::{Job, JobStatus},
+    route::{PageKind, PageRoute},
     unit::{self, Unit},
 };
 
@@ -64,7 +65,7 @@ pub(crate) fn state_of(job: &Job) -> (&'static str, &'static str, Color) {
 
 /// Where a job's page is.
 pub(crate) fn path(daemon: &str, id: &str) -> String {
-    format!("/jobs/{}/{}", segment(daemon), segment(id))
+    PageRoute::path_to(PageKind::Job, &[&segment(daemon), &segment(id)])
 }
 
 /// Text as one segment of a path.

@@ -11,7 +11,10 @@ use serde::Deserialize;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::{AlertmanagerClient, ClientError, FAULTS_OF_ALERTS, Member};
+use super::{
+    AlertmanagerClient, ClientError,
+    member::{FAULTS_OF_ALERTS, Member},
+};
 
 /// Interval between health checks.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);

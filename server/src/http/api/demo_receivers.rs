@@ -6,6 +6,7 @@ use axum::{
     extract::State,
     response::{Html, IntoResponse, Response},
 };
+use model::route::{PageKind, PageRoute};
 use notify::{Notifier, ShownMessage, time};
 use serde_json::{Value, json};
 
@@ -38,8 +39,9 @@ pub(crate) async fn page(State(notifier): State<Notifier>) -> Response {
         Ok(messages) => messages,
         Err(error) => return error.into_response(),
     };
-    let mut body = String::from(
-        "<h1>What receivers would have got</h1><p>Nothing leaves this demo. With receivers of your own, messages are sent. <a href=\"/alerts\">Alerts</a></p>",
+    let mut body = format!(
+        "<h1>What receivers would have got</h1><p>Nothing leaves this demo. With receivers of your own, messages are sent. <a href=\"{}\">Alerts</a></p>",
+        PageRoute::path_of(PageKind::Alerts)
     );
     if messages.is_empty() {
         body.push_str("<p>Nothing yet: the first messages come within half a minute.</p>");

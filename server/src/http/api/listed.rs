@@ -15,6 +15,8 @@ const JOB_BYTES: usize = 2 << 10;
 const RULE_BYTES: usize = 4 << 10;
 /// What all targets take: there are few, and each has one series.
 const TARGETS_BYTES: u64 = 1 << 20;
+/// What a token takes, with its matchers and dashboards.
+const TOKEN_BYTES: usize = 4 << 10;
 /// What is said about a metric family.
 const FAMILY_BYTES: usize = 1 << 10;
 /// Copies of an alert in a list: as a value, as a tree of JSON, as its text.
@@ -32,6 +34,8 @@ pub(crate) enum Listed<'a> {
     RulesWithAlerts(usize, &'a CurrentAlerts),
     /// So many metric families.
     Families(usize),
+    /// At most so many tokens.
+    Tokens(u32),
     /// Daemons with their newest samples.
     Targets,
     /// So many changes of alerts.
@@ -49,6 +53,7 @@ impl Listed<'_> {
                 alerts.weight().saturating_mul(COPIES).saturating_add(of(*count, RULE_BYTES))
             }
             Listed::Families(count) => of(*count, FAMILY_BYTES),
+            Listed::Tokens(count) => of(usize::try_from(*count).unwrap_or(usize::MAX), TOKEN_BYTES),
             Listed::Targets => TARGETS_BYTES,
             Listed::Changes(count) | Listed::Rules(count) => of(*count, RULE_BYTES),
         }

@@ -1,5 +1,6 @@
 //! The JSON API beside Prometheus': jobs, sources, dashboards. Described by `/api/openapi.json`.
 
+pub(crate) mod alert_details;
 mod alerts;
 mod dashboards;
 pub(crate) mod demo_receivers;
@@ -21,7 +22,7 @@ pub(crate) const ACTS_ON_ALL: Rights = Rights::OF_ALL.of(Who::Operators);
 /// What is done to one job or alert that the token sees.
 pub(crate) const ACTS: Rights = Rights::LISTS.of(Who::Operators);
 /// What this program is, and not what it watches.
-const ABOUT: Rights = Rights { within_matchers: WithinMatchers::Whole, ..Rights::LISTS };
+pub(super) const ABOUT: Rights = Rights { within_matchers: WithinMatchers::Whole, ..Rights::LISTS };
 
 /// The routes under `/api` that are not Prometheus'.
 pub(crate) fn routes() -> Vec<Route<AppState>> {
@@ -32,10 +33,10 @@ pub(crate) fn routes() -> Vec<Route<AppState>> {
         Route::get("/api/alerts", Rights::LISTS, alerts::list),
         Route::get("/api/alerts/history", Rights::LISTS, alerts::history),
         Route::get("/api/alerts/past", Rights::LISTS, alerts::past),
-        Route::get("/api/alerts/status", Rights::LISTS, silences::statuses),
-        Route::get("/api/alerts/{fingerprint}", Rights::LISTS, silences::alert),
-        Route::post("/api/alerts/{fingerprint}/ack", ACTS, silences::acknowledge),
-        Route::delete("/api/alerts/{fingerprint}/ack", ACTS, silences::unacknowledge),
+        Route::get("/api/alerts/status", Rights::LISTS, alert_details::statuses),
+        Route::get("/api/alerts/{fingerprint}", Rights::LISTS, alert_details::alert),
+        Route::post("/api/alerts/{fingerprint}/ack", ACTS, alert_details::acknowledge),
+        Route::delete("/api/alerts/{fingerprint}/ack", ACTS, alert_details::unacknowledge),
         Route::get("/api/silences", Rights::OF_ALL, silences::list),
         Route::post("/api/silences", ACTS_ON_ALL, silences::create),
         Route::get("/api/silences/preview", Rights::LISTS, silences::preview),
@@ -45,15 +46,6 @@ pub(crate) fn routes() -> Vec<Route<AppState>> {
         Route::get("/api/notifications", Rights::OF_ALL, notifications::list),
         Route::post("/api/notifications/{id}/resend", ACTS_ON_ALL, notifications::resend),
         Route::get("/api/demo/receivers", Rights::OF_ALL, demo_receivers::list),
-        Route::get("/api/v2/status", ABOUT, super::alertmanager::status),
-        Route::get("/api/v2/receivers", Rights::LISTS, super::alertmanager::receivers),
-        Route::get("/api/v2/alerts", Rights::LISTS, super::alertmanager::alerts),
-        Route::post("/api/v2/alerts", Rights::LISTS.of(Who::AlertSenders), super::alertmanager::post_alerts),
-        Route::get("/api/v2/alerts/groups", Rights::LISTS, super::alertmanager::groups),
-        Route::get("/api/v2/silences", Rights::OF_ALL, super::alertmanager::silences),
-        Route::post("/api/v2/silences", ACTS_ON_ALL, super::alertmanager::post_silence),
-        Route::get("/api/v2/silence/{id}", Rights::OF_ALL, super::alertmanager::silence),
-        Route::delete("/api/v2/silence/{id}", ACTS_ON_ALL, super::alertmanager::expire),
         Route::get("/api/upstreams", Rights::LISTS, upstreams::list),
         // Which topics a limited session may follow, the poll itself looks at.
         Route::get("/api/live", Rights::PAGES, super::live::long_poll::poll),

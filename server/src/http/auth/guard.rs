@@ -16,7 +16,7 @@ use super::{
     Auth, client,
     credentials::{self, Look},
     form_token::FormToken,
-    login, origin,
+    local_path, origin,
     rejection::Denied,
     sockets::SocketAdmission,
 };
@@ -54,7 +54,7 @@ pub(crate) fn admit_sockets<S: Clone + Send + Sync + 'static>(
 async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let auth = &guard.auth;
-    if let Some((token, rest)) = login::token_of_kiosk_link(&parts.uri) {
+    if let Some((token, rest)) = local_path::token_of_kiosk_link(&parts.uri) {
         let from = client::address_of(&parts, &auth.shared.options.trusted_proxies);
         if let Some(asked) = auth.ask_before_login(&parts, token.expose(), Some(&rest)).await {
             return asked;
@@ -138,7 +138,7 @@ impl Auth {
         form_token: Option<&FormToken>,
     ) -> (bool, Request) {
         let (parts, body) = request.into_parts();
-        let sender = origin::sender(&parts, &self.shared.options);
+        let sender = origin::sending_page(&parts, &self.shared.options);
         let request = Request::from_parts(parts, body);
         // The form is read only where it decides.
         let decides = origin::may_change(principal, sender, true) && !origin::may_change(principal, sender, false);
@@ -173,11 +173,11 @@ impl Auth {
     /// Whether a request may open a live socket, decided before it is upgraded.
     async fn admit(&self, parts: &Parts) -> Result<SocketAdmission, Denied> {
         let principal = self.permit(parts, Look::Upgrade, Role::reads).await?;
-        let sender = origin::sender(parts, &self.shared.options);
+        let sender = origin::sending_page(parts, &self.shared.options);
         let has_origin = parts.headers.contains_key(header::ORIGIN);
         // A page of elsewhere could open a socket with the visitor's cookie: browsers do not ask us first.
         let is_ours = match (has_origin, principal.carrier()) {
-            (true, _) => sender == origin::Sender::Ours,
+            (true, _) => sender == origin::SendingPage::Ours,
             (false, carrier) => carrier != Carrier::Cookie,
         };
         if !is_ours {

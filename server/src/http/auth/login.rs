@@ -2,44 +2,35 @@
 
 use std::time::{Duration, Instant};
 
-use access::{Action, Actor, Carrier, ClientAddress, Hash, Principal, SessionOrigin, StoreError, Verdict};
+use access::{Action, Actor, ClientAddress, Hash, SessionOrigin, StoreError, Verdict};
 use axum::{
     body::Bytes,
     extract::{Form, Query, State},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     response::{Html, IntoResponse, Redirect, Response},
 };
-use model::{clock::now_ms, role::Role};
+use model::{
+    clock::now_ms,
+    role::Role,
+    route::{PageKind, PageRoute},
+};
 use redact::Secret;
-use reqwest::Url;
 use serde::Deserialize;
 
 use super::{
     Auth, browser,
-    credentials::{self, COOKIE, HOST_COOKIE, Look},
+    credentials::{self, Look},
     form_token::FormToken,
     html::{self, Theme},
-    origin::{self, Sender},
+    local_path::{AGAIN, here, local_path, login_path, path_and_query},
+    login_cookie::{FETCH_DEST, is_frame},
+    origin::{self, SendingPage},
     rejection::Denied,
 };
 use crate::http::reached::Reached;
 
 /// Longest form that is read.
 pub(super) const BODY_BYTES: usize = 8 << 10;
-
-/// The longest that browsers keep a cookie, 400 days, in seconds. A kiosk's is set again with every page.
-const LONGEST_COOKIE_SECS: i64 = 400 * 86_400;
-
-/// What the browser does with the answer: show it as a `document`, in an `iframe`, and so on.
-const FETCH_DEST: &str = "sec-fetch-dest";
-
-/// Whether it is shown inside of another page.
-fn is_frame(what: &HeaderValue) -> bool {
-    ["iframe", "frame", "embed", "object"].iter().any(|frame| what == frame)
-}
-
-/// Parameter of a login link that a page of ours follows once more.
-const AGAIN: &str = "again";
 
 /// What a login link or form says.
 #[derive(Deserialize)]
@@ -76,7 +67,7 @@ pub(super) async fn page_or_link(
     }
     // Without Fetch Metadata it is one as well: nothing but a navigation has a use for this page.
     let is_navigation = parts.headers.get("sec-fetch-mode").is_none_or(|mode| mode == "navigate");
-    if is_navigation && origin::sender(&parts, &auth.shared.options) == Sender::Foreign {
+    if is_navigation && origin::sending_page(&parts, &auth.shared.options) == SendingPage::Foreign {
         return page(StatusCode::OK, html::come_again(&login_path(next.as_deref().unwrap_or("/"))));
     }
     page(StatusCode::OK, auth.login_page(&parts, next.as_deref(), None))
@@ -94,10 +85,10 @@ pub(super) async fn form(
         let form_token = auth.form_token(&parts.headers);
         given.form_token.as_ref().is_some_and(|given| form_token.is_some_and(|ours| ours.is(given)))
     };
-    let is_refused = match origin::sender(&parts, &auth.shared.options) {
-        Sender::Ours | Sender::Unsaid => false,
-        Sender::Foreign => true,
-        Sender::Hidden => !has_form_token(),
+    let is_refused = match origin::sending_page(&parts, &auth.shared.options) {
+        SendingPage::Ours | SendingPage::Unsaid => false,
+        SendingPage::Foreign => true,
+        SendingPage::Hidden => !has_form_token(),
     };
     if is_refused {
         let sent_by =
@@ -120,14 +111,14 @@ pub(super) async fn logout(State(auth): State<Auth>, from: ClientAddress, parts:
         .collect();
     let form_token = sessions.first().map(|(secret, _)| FormToken::of(secret));
     let has_form_token = || form_token.as_ref().is_some_and(|token| token.is_in(&parts.headers, &form));
-    let is_refused = match origin::sender(&parts, &auth.shared.options) {
-        Sender::Ours => false,
+    let is_refused = match origin::sending_page(&parts, &auth.shared.options) {
+        SendingPage::Ours => false,
         // A link or a picture in a page of elsewhere, which hides where it is.
-        Sender::Unsaid if origin::is_reading(&parts.method) => !sessions.is_empty(),
-        Sender::Unsaid => false,
+        SendingPage::Unsaid if origin::is_reading(&parts.method) => !sessions.is_empty(),
+        SendingPage::Unsaid => false,
         // It may be logged in all the same: a strict cookie does not come along from elsewhere.
-        Sender::Foreign => true,
-        Sender::Hidden => !sessions.is_empty() && !has_form_token(),
+        SendingPage::Foreign => true,
+        SendingPage::Hidden => !sessions.is_empty() && !has_form_token(),
     };
     if is_refused {
         auth.audit_refusal(&parts, None, "a logout from another site");
@@ -183,7 +174,7 @@ impl Auth {
             return Err(Denied::new(StatusCode::FORBIDDEN, "forbidden", message));
         }
         let home = match token.session.dashboards.first() {
-            Some(uid) => format!("/kiosk/{uid}"),
+            Some(uid) => PageRoute::path_to(PageKind::Kiosk, &[uid]),
             None => "/".to_owned(),
         };
         let before: Vec<_> = credentials::by_cookie(&parts.headers)
@@ -231,7 +222,9 @@ impl Auth {
     /// such as a picture in a page of elsewhere, logs nobody in: it would do so unseen, and with the cookie where that page is of the same
     /// site, as one on another port of this host.
     pub(super) async fn ask_before_login(&self, parts: &Parts, secret: &str, next: Option<&str>) -> Option<Response> {
-        if origin::sender(parts, &self.shared.options) == Sender::Foreign && !self.is_in_frame_of_its_own(parts) {
+        if origin::sending_page(parts, &self.shared.options) == SendingPage::Foreign
+            && !self.is_in_frame_of_its_own(parts)
+        {
             let is_page = parts.headers.get(FETCH_DEST).is_none_or(|what| what == "document" || is_frame(what));
             if !is_page {
                 self.audit_refusal(parts, None, "a login from within a page of another site");
@@ -281,46 +274,6 @@ impl Auth {
         }
     }
 
-    /// The cookie of a kiosk once more, so that a screen that is visited stays logged in for as long as its token holds.
-    pub(super) fn renewed_cookie(&self, parts: &Parts, principal: &Principal) -> Option<HeaderValue> {
-        let is_due = principal.role() == Role::Kiosk
-            && principal.carrier() == Carrier::Cookie
-            && principal.session.expires_at.is_none()
-            && parts.uri.path().starts_with("/kiosk/");
-        let secret = credentials::by_cookie(&parts.headers).find(|secret| self.shared.cache.session(secret).is_some());
-        secret.filter(|_| is_due).map(|secret| self.cookie(parts, secret, None))
-    }
-
-    /// The session cookie, for so many seconds, or as long as browsers keep any.
-    fn cookie(&self, parts: &Parts, secret: &str, max_age_secs: Option<i64>) -> HeaderValue {
-        let reached = Reached::of(parts, self.shared.options.https);
-        let path = if reached.base().is_empty() { "/" } else { reached.base() };
-        let (same_site, secure) = match (self.is_in_foreign_frame(parts), reached.is_https()) {
-            // Within a page of another site no other cookie comes along. Partitioned: it is that site's frames' alone (CHIPS).
-            (true, true) => ("None", "; Secure; Partitioned"),
-            (false, true) => ("Strict", "; Secure"),
-            (_, false) => ("Strict", ""),
-        };
-        let name = if reached.is_https() && path == "/" { HOST_COOKIE } else { COOKIE };
-        let max_age = max_age_secs.unwrap_or(LONGEST_COOKIE_SECS).clamp(0, LONGEST_COOKIE_SECS);
-        let cookie = format!("{name}={secret}; Path={path}; HttpOnly; SameSite={same_site}; Max-Age={max_age}{secure}");
-        // Secrets that come from a request came in a header, and ours are base64url: this never fails.
-        HeaderValue::from_str(&cookie).unwrap_or(HeaderValue::from_static("hyperscope_session=; Path=/; Max-Age=0"))
-    }
-
-    /// Whether it is asked for in a frame of another site that may show it: the cookies there are that site's frames' alone, so that no
-    /// other login is touched, and there is nobody to ask.
-    fn is_in_frame_of_its_own(&self, parts: &Parts) -> bool {
-        self.shared.options.has_foreign_frames
-            && parts.headers.get(FETCH_DEST).is_some_and(is_frame)
-            && parts.headers.get(origin::FETCH_SITE).is_some_and(|site| site == "cross-site")
-    }
-
-    /// Whether a page of another site may show what is asked for in a frame, and the browser does not say that it is no frame.
-    fn is_in_foreign_frame(&self, parts: &Parts) -> bool {
-        self.shared.options.has_foreign_frames && parts.headers.get(FETCH_DEST).is_none_or(|what| what != "document")
-    }
-
     /// The login page, which says so where no login can hold.
     fn login_page(&self, parts: &Parts, next: Option<&str>, error: Option<&str>) -> String {
         let is_https = Reached::of(parts, self.shared.options.https).is_https();
@@ -334,50 +287,6 @@ impl Auth {
     fn attempts(&self) -> parking_lot::MutexGuard<'_, access::LoginThrottle> {
         self.shared.wrong_logins.lock()
     }
-}
-
-/// The token in the URL of a kiosk, and the same URL without it.
-pub(super) fn token_of_kiosk_link(uri: &Uri) -> Option<(Secret, String)> {
-    let path = uri.path().strip_prefix("/kiosk/").map(|_| uri.path())?;
-    let with_token = here(uri.path_and_query()?.as_str())?;
-    let token = with_token.query_pairs().find(|(name, _)| name == "token").map(|(_, token)| Secret::new(token))?;
-    let mut bare = here(path)?;
-    bare.query_pairs_mut().extend_pairs(with_token.query_pairs().filter(|(name, _)| name != "token" && name != AGAIN));
-    Some((token, local_path(Some(path_and_query(&bare).trim_end_matches('?')), "")?))
-}
-
-/// The server functions of pages have paths below this one.
-const FUNCTIONS: &str = "/do/";
-
-/// The path of the login, from where it goes on to `next`.
-pub(super) fn login_path(next: &str) -> String {
-    let Some(mut login) = here("/login") else { return "/login".to_owned() };
-    login.query_pairs_mut().append_pair("next", next);
-    path_and_query(&login)
-}
-
-/// `path` as a URL on this server, joined as a browser would, so that what it would take for another host is seen as one.
-fn here(path: &str) -> Option<Url> {
-    let here = Url::parse("http://here.invalid/").ok()?;
-    here.join(path).ok().filter(|joined| joined.origin() == here.origin())
-}
-
-fn path_and_query(url: &Url) -> String {
-    url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
-}
-
-/// `next` as path and query on this server, or `None` if it leads elsewhere or back to the login.
-fn local_path(next: Option<&str>, base: &str) -> Option<String> {
-    // Whoever names it as browsers see it means the same.
-    let next = next.map(|next| next.strip_prefix(base).filter(|rest| rest.starts_with('/')).unwrap_or(next));
-    let next = next.filter(|next| {
-        next.starts_with('/') && !next.chars().any(|character| character == '\\' || character.is_control())
-    })?;
-    let url = here(next)?;
-    // Only forms send to the server functions: a GET there is a 405.
-    let is_page = !["//", FUNCTIONS].iter().any(|start| url.path().starts_with(start))
-        && !["/login", "/logout"].contains(&url.path());
-    is_page.then(|| path_and_query(&url))
 }
 
 fn page(status: StatusCode, html: String) -> Response {
@@ -396,56 +305,4 @@ fn theme(headers: &HeaderMap) -> Theme {
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_paths_of_this_server_are_gone_on_to() {
-        for (next, expected) in [
-            ("/jobs?from=now-6h", Some("/jobs?from=now-6h")),
-            ("/", Some("/")),
-            ("/d/a/../b", Some("/d/b")),
-            ("//evil.example", None),
-            ("/..//evil.example", None),
-            ("/.//evil.example", None),
-            ("/\\evil.example", None),
-            ("/\t/evil.example", None),
-            ("https://evil.example/", None),
-            ("javascript:alert(1)", None),
-            ("jobs", None),
-            ("", None),
-            ("/login?next=/login", None),
-            ("/do/create-token", None),
-            ("/logout", None),
-        ] {
-            assert_eq!(local_path(Some(next), "").as_deref(), expected, "{next:?}");
-        }
-    }
-
-    #[test]
-    fn a_path_may_be_named_as_browsers_see_it() {
-        for (next, expected) in [
-            ("/scope/jobs", Some("/jobs")),
-            ("/jobs", Some("/jobs")),
-            ("/scopes", Some("/scopes")),
-            ("/scope//evil.example", None),
-            ("/scope/login", None),
-        ] {
-            assert_eq!(local_path(Some(next), "/scope").as_deref(), expected, "{next:?}");
-        }
-    }
-
-    #[test]
-    fn a_kiosk_link_loses_its_token_alone() {
-        let link = |uri: &str| {
-            token_of_kiosk_link(&uri.parse().unwrap()).map(|(token, rest)| (token.expose().to_owned(), rest))
-        };
-        assert_eq!(link("/kiosk/a?token=t"), Some(("t".into(), "/kiosk/a".into())));
-        assert_eq!(link("/kiosk/a?from=now-1h&token=t%2B&x=1"), Some(("t+".into(), "/kiosk/a?from=now-1h&x=1".into())));
-        assert_eq!(link("/kiosk/a?from=now-1h"), None);
-        assert_eq!(link("/d/a?token=t"), None);
-    }
 }

@@ -13,7 +13,7 @@ pub(super) const FETCH_SITE: &str = "sec-fetch-site";
 
 /// What a request says about the page that sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sender {
+pub(super) enum SendingPage {
     /// One of our pages.
     Ours,
     /// A page of elsewhere.
@@ -29,17 +29,18 @@ pub(super) enum Sender {
 ///
 /// Ours is the host that the request names, so that forms work by every name of this server. A page of elsewhere whose name
 /// was pointed at this machine (DNS rebinding) passes too: it is another host to the browser, which has no cookie of ours for it.
-pub(super) fn sender(parts: &Parts, options: &AuthOptions) -> Sender {
+pub(super) fn sending_page(parts: &Parts, options: &AuthOptions) -> SendingPage {
     let header = |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let by_origin = |origin: &str| if is_ours(origin, parts, options) { Sender::Ours } else { Sender::Foreign };
+    let by_origin =
+        |origin: &str| if is_ours(origin, parts, options) { SendingPage::Ours } else { SendingPage::Foreign };
     match (header(header::ORIGIN.as_str()), header(FETCH_SITE)) {
         // The browser knows best, by whatever name a proxy asks us. A page of elsewhere is never `same-origin`.
-        (Some(_), Some("same-origin")) => Sender::Ours,
-        (Some("null"), None) => Sender::Hidden,
+        (Some(_), Some("same-origin")) => SendingPage::Ours,
+        (Some("null"), None) => SendingPage::Hidden,
         (Some(origin), _) => by_origin(origin),
-        (None, Some("same-origin" | "none")) => Sender::Ours,
-        (None, Some(_)) => Sender::Foreign,
-        (None, None) => header(header::REFERER.as_str()).map_or(Sender::Unsaid, by_origin),
+        (None, Some("same-origin" | "none")) => SendingPage::Ours,
+        (None, Some(_)) => SendingPage::Foreign,
+        (None, None) => header(header::REFERER.as_str()).map_or(SendingPage::Unsaid, by_origin),
     }
 }
 
@@ -50,12 +51,12 @@ pub(super) fn is_reading(method: &Method) -> bool {
 
 /// Whether a change is wanted by whoever is named: what a browser sends by itself only counts when it comes from our own page.
 /// `has_form_token` is whether the page showed that it was written for this session.
-pub(super) fn may_change(principal: &Principal, sender: Sender, has_form_token: bool) -> bool {
+pub(super) fn may_change(principal: &Principal, sender: SendingPage, has_form_token: bool) -> bool {
     match (principal.carrier(), sender) {
-        (Carrier::Header, _) | (_, Sender::Ours) => true,
+        (Carrier::Header, _) | (_, SendingPage::Ours) => true,
         // Every browser of today says where it comes from when it changes something; programs have no reason to.
-        (Carrier::None, Sender::Unsaid) => true,
-        (Carrier::Cookie, Sender::Hidden | Sender::Unsaid) => has_form_token,
+        (Carrier::None, SendingPage::Unsaid) => true,
+        (Carrier::Cookie, SendingPage::Hidden | SendingPage::Unsaid) => has_form_token,
         _ => false,
     }
 }
@@ -120,32 +121,32 @@ mod tests {
         AuthOptions::from(&crate::config::Config::resolve(flags.options, "/nonexistent".into()).unwrap())
     }
 
-    fn sent(headers: &[(&str, &str)]) -> Sender {
-        sender(&parts(headers), &options(&[]))
+    fn sent(headers: &[(&str, &str)]) -> SendingPage {
+        sending_page(&parts(headers), &options(&[]))
     }
 
     #[test]
     fn an_origin_is_ours_by_host_and_port() {
         for (host, origin, expected) in [
-            ("h:3030", "http://h:3030", Sender::Ours),
-            ("H:3030", "https://h:3030", Sender::Ours),
-            ("h", "https://h", Sender::Ours),
-            ("h:443", "https://h", Sender::Ours),
-            ("[::1]:1", "http://[::1]:1", Sender::Ours),
-            ("h:3030", "http://h:3031", Sender::Foreign),
-            ("h:3030", "http://h", Sender::Foreign),
-            ("h", "http://h.evil.example", Sender::Foreign),
-            ("h", "null", Sender::Hidden),
-            ("h", "", Sender::Foreign),
-            ("h", "file://h", Sender::Foreign),
-            ("h", "http://h@evil.example", Sender::Foreign),
+            ("h:3030", "http://h:3030", SendingPage::Ours),
+            ("H:3030", "https://h:3030", SendingPage::Ours),
+            ("h", "https://h", SendingPage::Ours),
+            ("h:443", "https://h", SendingPage::Ours),
+            ("[::1]:1", "http://[::1]:1", SendingPage::Ours),
+            ("h:3030", "http://h:3031", SendingPage::Foreign),
+            ("h:3030", "http://h", SendingPage::Foreign),
+            ("h", "http://h.evil.example", SendingPage::Foreign),
+            ("h", "null", SendingPage::Hidden),
+            ("h", "", SendingPage::Foreign),
+            ("h", "file://h", SendingPage::Foreign),
+            ("h", "http://h@evil.example", SendingPage::Foreign),
         ] {
             assert_eq!(sent(&[("host", host), ("origin", origin)]), expected, "{host} {origin}");
         }
         let asked = parts(&[("host", "internal:1"), ("origin", "https://scope.example.org")]);
         let public = options(&["--public-url", "https://scope.example.org/x"]);
-        assert_eq!(sender(&asked, &public), Sender::Ours);
-        assert_eq!(sender(&asked, &options(&[])), Sender::Foreign);
+        assert_eq!(sending_page(&asked, &public), SendingPage::Ours);
+        assert_eq!(sending_page(&asked, &options(&[])), SendingPage::Foreign);
     }
 
     #[test]
@@ -158,33 +159,44 @@ mod tests {
             let mut asked = parts(&[("host", "127.0.0.1:3030"), ("origin", "http://scope.test:8080"), (name, value)]);
             let peer: std::net::SocketAddr = "10.0.0.1:1".parse().unwrap();
             asked.extensions.insert(axum::extract::ConnectInfo(peer));
-            assert_eq!(sender(&asked, &options(&["--trusted-proxies", "10.0.0.0/8"])), Sender::Ours, "{name}");
-            assert_eq!(sender(&asked, &options(&["--trusted-proxies", "10.0.0.2"])), Sender::Foreign, "{name}");
+            assert_eq!(
+                sending_page(&asked, &options(&["--trusted-proxies", "10.0.0.0/8"])),
+                SendingPage::Ours,
+                "{name}"
+            );
+            assert_eq!(
+                sending_page(&asked, &options(&["--trusted-proxies", "10.0.0.2"])),
+                SendingPage::Foreign,
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn without_an_origin_the_fetch_metadata_decides_and_then_the_referer() {
-        assert_eq!(sent(&[("host", "h"), ("sec-fetch-site", "same-origin")]), Sender::Ours);
-        assert_eq!(sent(&[("host", "h"), ("sec-fetch-site", "same-site")]), Sender::Foreign);
-        assert_eq!(sent(&[("host", "h"), ("referer", "http://h/alerts?x=1")]), Sender::Ours);
-        assert_eq!(sent(&[("host", "h"), ("referer", "http://evil.example/")]), Sender::Foreign);
-        assert_eq!(sent(&[("host", "h"), ("referer", "http://h/"), ("sec-fetch-site", "cross-site")]), Sender::Foreign);
-        assert_eq!(sent(&[("host", "h"), ("referer", "http://h/"), ("origin", "null")]), Sender::Hidden);
-        assert_eq!(sent(&[("host", "h"), ("referer", "")]), Sender::Foreign);
-        assert_eq!(sent(&[("host", "h")]), Sender::Unsaid);
+        assert_eq!(sent(&[("host", "h"), ("sec-fetch-site", "same-origin")]), SendingPage::Ours);
+        assert_eq!(sent(&[("host", "h"), ("sec-fetch-site", "same-site")]), SendingPage::Foreign);
+        assert_eq!(sent(&[("host", "h"), ("referer", "http://h/alerts?x=1")]), SendingPage::Ours);
+        assert_eq!(sent(&[("host", "h"), ("referer", "http://evil.example/")]), SendingPage::Foreign);
+        assert_eq!(
+            sent(&[("host", "h"), ("referer", "http://h/"), ("sec-fetch-site", "cross-site")]),
+            SendingPage::Foreign
+        );
+        assert_eq!(sent(&[("host", "h"), ("referer", "http://h/"), ("origin", "null")]), SendingPage::Hidden);
+        assert_eq!(sent(&[("host", "h"), ("referer", "")]), SendingPage::Foreign);
+        assert_eq!(sent(&[("host", "h")]), SendingPage::Unsaid);
     }
 
     #[test]
     fn a_form_that_hides_its_origin_is_ours_if_the_browser_says_so() {
         let form = |site| sent(&[("host", "h"), ("origin", "null"), ("sec-fetch-site", site)]);
-        assert_eq!(form("same-origin"), Sender::Ours);
-        assert_eq!(form("cross-site"), Sender::Foreign);
-        assert_eq!(form("none"), Sender::Foreign);
+        assert_eq!(form("same-origin"), SendingPage::Ours);
+        assert_eq!(form("cross-site"), SendingPage::Foreign);
+        assert_eq!(form("none"), SendingPage::Foreign);
         // A proxy that asks us under another name.
         let named =
             |site| sent(&[("host", "127.0.0.1:3030"), ("origin", "https://scope.test"), ("sec-fetch-site", site)]);
-        assert_eq!((named("same-origin"), named("same-site")), (Sender::Ours, Sender::Foreign));
+        assert_eq!((named("same-origin"), named("same-site")), (SendingPage::Ours, SendingPage::Foreign));
     }
 
     #[test]

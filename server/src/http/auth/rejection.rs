@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{html, login};
+use super::{html, local_path};
 
 /// A request that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl Denied {
         let audience = Audience::of(uri.path());
         if audience == Audience::People && self.status == StatusCode::UNAUTHORIZED {
             let next = uri.path_and_query().map_or("/", |path| path.as_str());
-            let mut response = Redirect::to(&login::login_path(next)).into_response();
+            let mut response = Redirect::to(&local_path::login_path(next)).into_response();
             self.set_headers(response.headers_mut());
             return response;
         }
@@ -116,7 +116,9 @@ impl Denied {
     /// What heads the page.
     fn title(&self) -> &'static str {
         match self.status {
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG => "This request is too large",
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG | StatusCode::PAYLOAD_TOO_LARGE => {
+                "This request is too large"
+            }
             StatusCode::TOO_MANY_REQUESTS => "Too many requests",
             status if status.is_server_error() => "Not now",
             StatusCode::METHOD_NOT_ALLOWED => "Nothing to see here",

@@ -55,9 +55,9 @@ struct Made<'a> {
 }
 
 impl Auth {
-    /// All tokens, the newest last.
-    pub(crate) async fn tokens(&self) -> Result<Vec<TokenInfo>, StoreError> {
-        self.shared.store.list().await
+    /// The newest tokens that hold, at most `most`, and how many hold in all.
+    pub(crate) async fn newest_tokens(&self, now_ms: i64, most: u32) -> Result<(Vec<TokenInfo>, u64), StoreError> {
+        self.shared.store.newest(now_ms, most).await
     }
 
     /// Makes a token, which holds at once, and says so in the audit log.
@@ -72,12 +72,18 @@ impl Auth {
         Ok((token, secret))
     }
 
-    /// Revokes a token, which ends at once, and says so in the audit log.
-    pub(crate) async fn revoke_audited(&self, principal: &Principal, id: &str) -> Result<(), StoreError> {
-        self.shared.store.revoke(id).await?;
-        principal.actor().did(Action::RevokeToken, id, "");
-        self.shared.cache.reload().await?;
-        Ok(())
+    /// Revokes a token, which ends at once, and says so in the audit log. Nobody revokes the token that they use: they could lock everybody out.
+    pub(crate) async fn revoke_audited(&self, principal: &Principal, id: &str) -> Result<(), Denied> {
+        if principal.token_id() == id {
+            let message = "this is the token that you use: revoke it with another admin's token, or by `hyperscope token revoke` on the server";
+            return Err(Denied::new(StatusCode::CONFLICT, "conflict", message));
+        }
+        let revoked = async {
+            self.shared.store.revoke(id).await?;
+            principal.actor().did(Action::RevokeToken, id, "");
+            self.shared.cache.reload().await
+        };
+        revoked.await.map_err(|error| Denied::from(&error))
     }
 }
 
@@ -88,7 +94,7 @@ pub(crate) fn end_of(Period(period): Period) -> i64 {
 
 /// `GET /api/tokens`
 pub(super) async fn list(State(auth): State<Auth>, uri: Uri) -> Response {
-    match auth.tokens().await {
+    match auth.shared.store.list(now_ms()).await {
         Ok(tokens) => Json(tokens).into_response(),
         Err(error) => Denied::from(&error).for_path(&uri),
     }
@@ -128,6 +134,6 @@ pub(super) async fn revoke(
 ) -> Response {
     match auth.revoke_audited(&principal, &id).await {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => Denied::from(&error).for_path(&uri),
+        Err(denied) => denied.for_path(&uri),
     }
 }

@@ -57,18 +57,18 @@ pub(super) async fn gather(
     zone: Zone,
 ) -> AlertsView {
     let address = ViewAddress::read(|name| super::parameter(query, name));
-    let current = state.alerts.alerting.current().await;
+    let current = state.changes.alerts.alerting.current().await;
     let firing = current.firing(principal.scope());
     let is_whole = principal.scope().is_all();
     let content = match address.tab {
         Tab::Alerts => shown_alerts(state, principal, &address, &current, now_ms).await,
         Tab::Rules => rules(state, principal).await,
-        Tab::History => history(&state.alerts, principal, now_ms).await,
+        Tab::History => history(&state.changes.alerts, principal, now_ms).await,
         Tab::Silences | Tab::Deliveries if !is_whole => Content::Unavailable(SOME_ONLY.to_owned()),
-        Tab::Silences => silence_list(&state.alerts, &current, &address).await,
+        Tab::Silences => silence_list(&state.changes.alerts, &current, &address).await,
         Tab::Deliveries => {
             let filter = DeliveryFilter { limit: DELIVERIES, ..DeliveryFilter::default() };
-            match state.alerts.notifier.deliveries(&filter).await {
+            match state.changes.alerts.notifier.deliveries(&filter).await {
                 Ok(deliveries) => Content::Deliveries(deliveries.into_iter().map(delivery).collect()),
                 Err(error) => {
                     tracing::error!(%error, "notifications could not be listed");
@@ -79,7 +79,7 @@ pub(super) async fn gather(
     };
     let may_operate = principal.session.role.operates() && is_whole;
     // It names alerts, which a token with matchers may not see.
-    let troubles = if is_whole { state.alerts.notifier.troubles() } else { None };
+    let troubles = if is_whole { state.changes.alerts.notifier.troubles() } else { None };
     AlertsView { address, now_ms, zone, may_operate, firing, troubles, content }
 }
 
@@ -98,8 +98,8 @@ async fn shown_alerts(
         open: address.open.clone(),
         now_ms,
     };
-    let notifier = state.alerts.notifier.clone();
-    let listed = state.alerts.lists.list(Listed::Alerts(current), move || selection.listed(&notifier)).await;
+    let notifier = state.changes.alerts.notifier.clone();
+    let listed = state.changes.alerts.lists.list(Listed::Alerts(current), move || selection.listed(&notifier)).await;
     let mut listed = match listed {
         Ok(listed) => listed,
         Err(error) => return Content::Unavailable(error.message),
@@ -194,10 +194,11 @@ async fn detail(
     fingerprint: Fingerprint,
     now_ms: i64,
 ) -> Detail {
-    let told = state.alerts.notifier.told_of(principal.scope(), fingerprint, TOLD).await.unwrap_or_else(|error| {
-        tracing::error!(%error, "notifications could not be listed");
-        Vec::new()
-    });
+    let told =
+        state.changes.alerts.notifier.told_of(principal.scope(), fingerprint, TOLD).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "notifications could not be listed");
+            Vec::new()
+        });
     let expr = alert.threshold.as_ref().map_or_else(|| alert.expr.clone(), |threshold| threshold.expr.clone());
     let chart = if expr.is_empty() {
         None
@@ -346,7 +347,7 @@ struct RuleJson {
 async fn rules(state: &PageState, principal: &Principal) -> Content {
     // The alerts of the rules are not shown, but tell the state of a rule to those who see some only.
     let params = if principal.scope().is_all() { Params::one("exclude_alerts", "true") } else { Params::none() };
-    let groups = async { rule_groups(&state.alerts, state.panels.engines.first()?, principal, &params).await };
+    let groups = async { rule_groups(&state.changes.alerts, state.panels.engines.first()?, principal, &params).await };
     let groups = match groups.await {
         Ok((groups, _)) => groups,
         Err(error) => return Content::Unavailable(error.message),

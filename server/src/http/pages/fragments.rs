@@ -20,8 +20,15 @@ use model::{
 use super::{View, alerts, charge, explore, refused};
 use crate::{
     http::slices::PageState,
-    http::{answers, api::error::ApiError, auth::TOKENS},
+    http::{
+        answers,
+        api::{error::ApiError, listed::Listed},
+        auth::TOKENS,
+    },
 };
+
+/// Tokens that the settings page lists.
+const MOST_TOKENS: u32 = 100;
 
 /// What such a page shows.
 pub(super) enum Gathered {
@@ -51,7 +58,6 @@ pub(super) async fn gather(
             session: principal.session.clone(),
             logins: logins(state, principal),
             tokens: tokens(state, principal, query, now_ms).await,
-            problem: super::parameter(query, "problem"),
             now_ms,
             theme: view.theme.clone(),
             zone: view.zone,
@@ -71,48 +77,52 @@ fn logins(state: &PageState, principal: &Principal) -> Vec<Login> {
         browser: session.browser,
         is_this: session.current,
     };
-    state.auth.sessions(principal).into_iter().map(login).collect()
+    state.changes.auth.sessions(principal).into_iter().map(login).collect()
 }
 
-/// The tokens that hold, for those who manage them.
+/// The newest tokens that hold, for those who manage them.
 async fn tokens(state: &PageState, principal: &Principal, query: &str, now_ms: i64) -> Option<TokenList> {
     if !TOKENS.who.allows()(principal.session.role) || TOKENS.beyond_matchers(principal.scope()).is_some() {
         return None;
     }
-    let holds =
-        |token: &TokenInfo| token.revoked_at.is_none() && token.expires_at.is_none_or(|expires_at| expires_at > now_ms);
-    let shown = |token: TokenInfo| ShownToken {
-        is_this: token.id == principal.token_id(),
-        id: token.id,
-        name: token.name,
-        role: token.role,
-        limits: token
-            .dashboards
-            .into_iter()
-            .chain(Some(token.matchers).filter(|text| !text.is_empty()))
-            .collect::<Vec<_>>()
-            .join(", "),
-        expires_at: token.expires_at,
-    };
-    let tokens = match state.auth.tokens().await {
-        Ok(tokens) => tokens,
-        Err(error) => {
-            tracing::error!(%error, "tokens could not be listed");
-            return None;
+    let found = state.changes.auth.newest_tokens(now_ms, MOST_TOKENS);
+    let listed = state.changes.alerts.lists.answer_after(Listed::Tokens(MOST_TOKENS), found, |found| found).await;
+    let (tokens, more): (Result<Vec<ShownToken>, String>, u64) = match listed {
+        Ok(Ok((tokens, count))) => {
+            let more = count.saturating_sub(u64::try_from(tokens.len()).unwrap_or(u64::MAX));
+            let shown = tokens.into_iter().map(|token| shown(token, principal)).collect();
+            (Ok(shown), more)
         }
+        Ok(Err(error)) => {
+            tracing::error!(%error, "tokens could not be listed");
+            (Err("The tokens cannot be read: the server's log says why.".to_owned()), 0)
+        }
+        Err(busy) => (Err(format!("The tokens cannot be read: {}", busy.message)), 0),
     };
-    let tokens: Vec<ShownToken> = tokens.into_iter().rev().filter(holds).map(shown).collect();
     // One that was revoked, by whatever way, is not to be copied any more.
-    let made = state.made_tokens.shown_to(principal, now_ms).and_then(|(id, secret)| {
-        let token = tokens.iter().find(|token| token.id == id)?;
+    let made = state.changes.made_tokens.shown_to(principal).and_then(|(id, secret)| {
+        let token = tokens.as_ref().ok()?.iter().find(|token| token.id == id)?;
         Some(MadeToken { name: token.name.clone(), secret: secret.expose().to_owned() })
     });
     Some(TokenList {
         tokens,
+        more,
         made,
         dashboards: state.library.links(&principal.session),
         draft: TokenRequest::read(|name| super::parameter(query, name)),
     })
+}
+
+fn shown(token: TokenInfo, principal: &Principal) -> ShownToken {
+    let matchers = Some(token.matchers).filter(|text| !text.is_empty());
+    ShownToken {
+        is_this: token.id == principal.token_id(),
+        id: token.id,
+        name: token.name,
+        role: token.role,
+        limits: token.dashboards.into_iter().chain(matchers).collect::<Vec<_>>().join(", "),
+        expires_at: token.expires_at,
+    }
 }
 
 impl Gathered {

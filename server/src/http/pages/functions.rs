@@ -5,12 +5,12 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use access::{NewToken, Principal, StoreError};
 use app::functions::{
     AcknowledgeAlert, BasePath, CancelJob, Change, ChooseTheme, CreateSilence, CreateToken, EndOtherSessions,
-    EndSession, ExpireSilence, ExtendSilence, Operations, Refusal, ResendNotification, RevokeToken, Sender,
+    EndSession, ExpireSilence, ExtendSilence, Operations, Refusal, ResendNotification, RevokeToken, SentBy,
     SilenceRequest, TokenRequest, UnacknowledgeAlert, path_of, with_problem,
 };
 use axum::{
-    body::to_bytes,
-    extract::{Request, State},
+    body::{Body, Bytes, to_bytes},
+    extract::{FromRequest, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
 };
@@ -25,7 +25,7 @@ use crate::{
     config::Period,
     http::{
         Rights, Route,
-        api::{ACTS, ACTS_ON_ALL, error::ApiError, jobs, notifications, silences},
+        api::{ACTS, ACTS_ON_ALL, alert_details, error::ApiError, jobs, notifications, silences},
         auth::{BODY_BYTES, Denied, TOKENS, end_of},
         reached::Reached,
         slices::ChangeState,
@@ -70,37 +70,58 @@ async fn answer(
     State(state): State<ChangeState>,
     principal: Principal,
     reached: Reached,
-    mut request: Request,
+    request: Request,
 ) -> Response {
-    let headers = request.headers_mut();
-    let sender = if has(headers, &header::ACCEPT, "text/html") { Sender::Form } else { Sender::Program };
-    if headers.contains_key(header::CONTENT_TYPE) && !has(headers, &header::CONTENT_TYPE, FORM) {
-        let message = format!("send the fields as {FORM}");
-        let error = ApiError { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, code: "bad_request", message };
-        return error.into_response();
-    }
-    // Else leptos_axum leads forms whose fields it cannot read to the `Referer`, whatever it is, with the error where no page looks.
-    headers.remove(header::REFERER);
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    let sent_by = if has(request.headers(), &header::ACCEPT, "text/html") { SentBy::Form } else { SentBy::Program };
     let page = page_of(request.uri().path());
     let operations: Arc<dyn Operations> = Arc::new(PageOperations { state, principal });
     let base = BasePath(reached.base().to_owned());
     let context = move || {
         provide_context(Arc::clone(&operations));
-        provide_context(sender);
+        provide_context(sent_by);
         provide_context(base.clone());
     };
-    let response = leptos_axum::handle_server_fns_with_context(context, request).await.into_response();
-    let response = if response.status().is_redirection() || response.status().is_success() {
-        response
-    } else {
-        let error = refusal_in(response).await;
-        match sender {
-            Sender::Form => Redirect::to(&with_problem(page, &error.message)).into_response(),
-            Sender::Program => error.into_response(),
-        }
+    let response = match received(request).await {
+        Ok(request) => run(context, request).await,
+        Err(error) => Err(error),
     };
+    let response = response.unwrap_or_else(|error| match sent_by {
+        SentBy::Form => Redirect::to(&with_problem(page, &error.message)).into_response(),
+        SentBy::Program => error.into_response(),
+    });
     ([(header::CACHE_CONTROL, "no-store")], response).into_response()
+}
+
+/// The request with its whole body, and without what leptos_axum would take for its own.
+async fn received(request: Request) -> Result<Request, ApiError> {
+    let (mut parts, body) = request.into_parts();
+    if parts.headers.contains_key(header::CONTENT_TYPE) && !has(&parts.headers, &header::CONTENT_TYPE, FORM) {
+        let message = format!("send the fields as {FORM}");
+        return Err(ApiError { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, ..ApiError::bad_request(message) });
+    }
+    // Else leptos_axum leads forms whose fields it cannot read to the `Referer`, whatever it is, with the error where no page looks.
+    parts.headers.remove(header::REFERER);
+    parts.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    // leptos_axum would answer 400 to a body that is too long.
+    let body = Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await.map_err(|rejection| {
+        let message = match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                format!("the form has more than {} KiB: shorten what its fields say", BODY_BYTES >> 10)
+            }
+            _ => rejection.body_text(),
+        };
+        ApiError { status: rejection.status(), ..ApiError::bad_request(message) }
+    })?;
+    Ok(Request::from_parts(parts, Body::from(body)))
+}
+
+/// What the server function at the path of the request answers, or why it does not.
+async fn run(context: impl Fn() + Clone + Send + 'static, request: Request) -> Result<Response, ApiError> {
+    let response = leptos_axum::handle_server_fns_with_context(context, request).await.into_response();
+    if response.status().is_redirection() || response.status().is_success() {
+        return Ok(response);
+    }
+    Err(refusal_in(response).await)
 }
 
 /// Whether a header is there and has `part` in it.
@@ -114,7 +135,7 @@ fn page_of(path: &str) -> &'static str {
     PageRoute::path_of(function.map_or(PageKind::Alerts, |(.., kind)| kind))
 }
 
-/// What a response says that is no success. leptos_axum puts the kind of error before its message, and answers 500 to fields that cannot be read.
+/// What a response that is no success says. leptos_axum puts the kind of error before its message, and answers 500 to fields that cannot be read.
 async fn refusal_in(response: Response) -> ApiError {
     let status = response.status();
     let body = to_bytes(response.into_body(), REFUSAL_BYTES).await.unwrap_or_default();
@@ -163,10 +184,10 @@ impl PageOperations {
                 silences::expire_one(alerts, principal, &id).await?;
             }
             Change::AcknowledgeAlert(fingerprint) => {
-                silences::acknowledge_one(alerts, principal, &fingerprint, "").await?;
+                alert_details::acknowledge_one(alerts, principal, &fingerprint, "").await?;
             }
             Change::UnacknowledgeAlert(fingerprint) => {
-                silences::unacknowledge_one(alerts, principal, &fingerprint).await?;
+                alert_details::unacknowledge_one(alerts, principal, &fingerprint).await?;
             }
             Change::ResendNotification(id) => {
                 notifications::resend_one(&alerts.notifier, principal, &id).await?;
@@ -188,7 +209,7 @@ impl PageOperations {
                 self.state.auth.end_audited(principal, is_other).await.map_err(refused)?;
             }
             Change::CreateToken(request) => self.create_token(request).await?,
-            Change::RevokeToken(id) => self.state.auth.revoke_audited(principal, &id).await.map_err(refused)?,
+            Change::RevokeToken(id) => self.state.auth.revoke_audited(principal, &id).await?,
         }
         Ok(())
     }
@@ -207,7 +228,7 @@ impl PageOperations {
             matchers: matchers.trim().to_owned(),
         };
         let (token, secret) = self.state.auth.create_audited(&self.principal, new).await.map_err(refused)?;
-        self.state.made_tokens.put(&self.principal, token, secret, now_ms());
+        self.state.made_tokens.put(&self.principal, token, secret);
         Ok(())
     }
 }
@@ -222,7 +243,26 @@ impl From<ApiError> for Refusal {
     }
 }
 
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        Refusal { status: denied.status(), message: denied.message().to_owned() }
+    }
+}
+
 fn refused(error: StoreError) -> Refusal {
-    let denied = Denied::from(&error);
-    Refusal { status: denied.status(), message: denied.message().to_owned() }
+    Denied::from(&error).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use model::route::FUNCTIONS;
+
+    use super::*;
+
+    #[test]
+    fn the_paths_of_server_functions_have_one_beginning() {
+        for (path, ..) in functions() {
+            assert!(path.starts_with(FUNCTIONS), "{path}");
+        }
+    }
 }

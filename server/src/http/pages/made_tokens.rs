@@ -1,52 +1,82 @@
-//! Secrets of tokens that were just made by a form: the settings page of the same session shows each for a moment.
+//! Secrets of tokens that were just made by a form: the settings page of the same session shows each for two minutes.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use access::{Principal, TokenInfo};
 use parking_lot::Mutex;
 use redact::Secret;
+use tokio_util::task::AbortOnDropHandle;
 
-/// How long a secret is shown, in milliseconds.
-const SHOWN_MS: i64 = 120_000;
+/// How long a secret is in memory.
+const SHOWN: Duration = Duration::from_secs(120);
 /// Most secrets at a time; one more takes the place of the oldest.
 const MOST: usize = 64;
 
 /// The newest secret of each session. A cheap handle.
-#[derive(Debug, Clone, Default)]
-pub struct MadeTokens(Arc<Mutex<HashMap<String, Made>>>);
+#[derive(Debug, Clone)]
+pub struct MadeTokens {
+    by_session: Arc<Mutex<HashMap<String, Made>>>,
+    shown: Duration,
+}
 
 #[derive(Debug)]
 struct Made {
     token_id: String,
     secret: Secret,
-    made_ms: i64,
+    made_at: Instant,
+    /// Removes it in time, and ends with it.
+    _removal: AbortOnDropHandle<()>,
+}
+
+impl Default for MadeTokens {
+    fn default() -> Self {
+        MadeTokens { by_session: Arc::default(), shown: SHOWN }
+    }
 }
 
 impl MadeTokens {
     /// Remembers the secret of a token for the session that made it.
-    pub(super) fn put(&self, principal: &Principal, token: TokenInfo, secret: Secret, now_ms: i64) {
-        self.put_for(key(principal), Made { token_id: token.id, secret, made_ms: now_ms });
+    pub(super) fn put(&self, principal: &Principal, token: TokenInfo, secret: Secret) {
+        self.put_for(key(principal), token.id, secret);
     }
 
     /// The id and the secret of the token that the session has just made.
-    pub(super) fn shown_to(&self, principal: &Principal, now_ms: i64) -> Option<(String, Secret)> {
-        self.shown_at(key(principal), now_ms)
+    pub(super) fn shown_to(&self, principal: &Principal) -> Option<(String, Secret)> {
+        self.shown_for(key(principal))
     }
 
-    fn put_for(&self, session: &str, made: Made) {
-        let mut all = self.0.lock();
-        all.retain(|_, other| made.made_ms.saturating_sub(other.made_ms) < SHOWN_MS);
-        if all.len() >= MOST {
-            let oldest = all.iter().min_by_key(|(_, other)| other.made_ms).map(|(session, _)| session.clone());
+    fn put_for(&self, session: &str, token_id: String, secret: Secret) {
+        let removal = AbortOnDropHandle::new(tokio::spawn(self.remove_in_time(session, &token_id)));
+        let made = Made { token_id, secret, made_at: Instant::now(), _removal: removal };
+        let mut all = self.by_session.lock();
+        if all.len() >= MOST && !all.contains_key(session) {
+            let oldest = all.iter().min_by_key(|(_, other)| other.made_at).map(|(session, _)| session.clone());
             oldest.and_then(|session| all.remove(&session));
         }
         all.insert(session.to_owned(), made);
     }
 
-    fn shown_at(&self, session: &str, now_ms: i64) -> Option<(String, Secret)> {
-        let mut all = self.0.lock();
-        all.retain(|_, made| now_ms.saturating_sub(made.made_ms) < SHOWN_MS);
-        all.get(session).map(|made| (made.token_id.clone(), made.secret.clone()))
+    /// Removes the secret of a token once its time is over, whether or not anybody asks for it.
+    fn remove_in_time(&self, session: &str, token_id: &str) -> impl Future<Output = ()> + Send + use<> {
+        let (all, shown) = (Arc::downgrade(&self.by_session), self.shown);
+        let (session, token_id) = (session.to_owned(), token_id.to_owned());
+        async move {
+            tokio::time::sleep(shown).await;
+            let Some(all) = all.upgrade() else { return };
+            let mut all = all.lock();
+            // The session may have made another token in this moment.
+            if all.get(&session).is_some_and(|made| made.token_id == token_id) {
+                all.remove(&session);
+            }
+        }
+    }
+
+    fn shown_for(&self, session: &str) -> Option<(String, Secret)> {
+        self.by_session.lock().get(session).map(|made| (made.token_id.clone(), made.secret.clone()))
     }
 }
 
@@ -59,27 +89,52 @@ fn key(principal: &Principal) -> &str {
 mod tests {
     use super::*;
 
-    fn made(token_id: &str, made_ms: i64) -> Made {
-        Made { token_id: token_id.to_owned(), secret: Secret::new("secret"), made_ms }
+    fn put(tokens: &MadeTokens, session: &str, token_id: &str) {
+        tokens.put_for(session, token_id.to_owned(), Secret::new(token_id));
     }
 
-    #[test]
-    fn a_secret_is_shown_to_its_session_for_two_minutes() {
+    fn shown(tokens: &MadeTokens, session: &str) -> Option<String> {
+        tokens.shown_for(session).map(|(_, secret)| secret.expose().to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_shown_to_its_session_alone() {
         let tokens = MadeTokens::default();
-        tokens.put_for("one", made("wall", 0));
-        assert_eq!(tokens.shown_at("one", 119_999).unwrap().1.expose(), "secret");
-        assert!(tokens.shown_at("other", 0).is_none());
-        assert!(tokens.shown_at("one", 120_000).is_none());
-        assert!(tokens.0.lock().is_empty());
+        put(&tokens, "one", "first");
+        put(&tokens, "one", "second");
+        assert_eq!(shown(&tokens, "one").as_deref(), Some("second"));
+        assert_eq!(shown(&tokens, "other"), None);
     }
 
-    #[test]
-    fn there_are_never_many() {
+    #[tokio::test]
+    async fn a_secret_leaves_memory_though_nobody_asks_for_it() {
+        let tokens = MadeTokens { shown: Duration::from_millis(20), ..MadeTokens::default() };
+        put(&tokens, "one", "wall");
+        tokio::time::timeout(Duration::from_secs(10), async {
+            while !tokens.by_session.lock().is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await
+        .unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_secret_is_not_that_of_the_next_one() {
+        let tokens = MadeTokens { shown: Duration::ZERO, ..MadeTokens::default() };
+        let removal = tokens.remove_in_time("one", "first");
+        put(&MadeTokens { shown: SHOWN, ..tokens.clone() }, "one", "second");
+        removal.await;
+        assert_eq!(shown(&tokens, "one").as_deref(), Some("second"));
+    }
+
+    #[tokio::test]
+    async fn there_are_never_many() {
         let tokens = MadeTokens::default();
         for number in 0..100 {
-            tokens.put_for(&number.to_string(), made("wall", number));
+            put(&tokens, &number.to_string(), "wall");
         }
-        assert_eq!(tokens.0.lock().len(), MOST);
-        assert!(tokens.shown_at("99", 100).is_some() && tokens.shown_at("0", 100).is_none());
+        assert_eq!(tokens.by_session.lock().len(), MOST);
+        assert!(shown(&tokens, "99").is_some() && shown(&tokens, "0").is_none());
     }
 }

@@ -26,10 +26,9 @@ use model::{
     frame::Frame,
     page::Boot,
     range::TimeRange,
-    route::{Entry, PageKind, PageRoute},
+    route::{PageKind, PageRoute, Program},
     zone::Zone,
 };
-use percent_encoding::percent_decode_str;
 use render::zones;
 use tokio::runtime::Handle;
 
@@ -122,8 +121,7 @@ pub(crate) async fn page(
     let open_kind = kind.filter(|kind| kind.is_for_limited_sessions() || !principal.is_limited());
     let job = match (open_kind, route.map(|(_, values)| values).as_deref()) {
         (Some(PageKind::Job), Some([daemon, id])) => {
-            let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
-            let detail = state.panels.watched.job_detail(&decoded(daemon), &decoded(id)).await;
+            let detail = state.panels.watched.job_detail(daemon, id).await;
             detail.visible_to(principal.scope()).into_inner()
         }
         _ => None,
@@ -141,7 +139,7 @@ pub(crate) async fn page(
             session: principal.session.clone(),
             dashboards: state.library.links(&principal.session),
             dashboard,
-            firing: state.alerts.alerting.current().await.firing(principal.scope()),
+            firing: state.changes.alerts.alerting.current().await.firing(principal.scope()),
             marks,
             range: view.range,
             kiosk: kind == Some(PageKind::Kiosk),
@@ -152,7 +150,7 @@ pub(crate) async fn page(
         drawn: None,
         job,
         base: reached.base().to_owned(),
-        assets: asset_paths(&state.assets, kind.map_or(Entry::Viewer, PageKind::entry)),
+        assets: asset_paths(&state.assets, kind.map_or(Program::Viewer, PageKind::program)),
         nonce: nonce.as_str().to_owned(),
         zone: view.zone,
     };
@@ -194,14 +192,15 @@ async fn marks(
     range: TimeRange,
     now_ms: i64,
 ) -> Result<Frame, QueryError> {
-    let current = state.alerts.alerting.current().await;
-    let (alerting, scope, dashboard) = (state.alerts.alerting.clone(), principal.scope().clone(), dashboard.clone());
+    let current = state.changes.alerts.alerting.current().await;
+    let (alerting, scope, dashboard) =
+        (state.changes.alerts.alerting.clone(), principal.scope().clone(), dashboard.clone());
     let (start_ms, end_ms) = range.resolve(now_ms);
     let nothing = Frame { end_ms, ..Frame::default() };
     if !may_have_marks(&dashboard) {
         return Ok(nothing);
     }
-    let history = state.alerts.alerting.history();
+    let history = state.changes.alerts.alerting.history();
     if let Some(firing) = history.firing_at_hand(start_ms) {
         let marks = move || alerting.marks(firing, &current, &scope, &dashboard, start_ms, end_ms);
         return state.page_drawing.read_charged(marks).await;
@@ -229,8 +228,8 @@ fn refused(error: QueryError, uri: &Uri) -> Response {
 }
 
 /// The bundle's files as URLs. A build without a bundle has pages that stand still: the names then lead nowhere.
-fn asset_paths(assets: &Assets, entry: Entry) -> app::AssetPaths {
-    let names = assets.names(entry);
+fn asset_paths(assets: &Assets, program: Program) -> app::AssetPaths {
+    let names = assets.names(program);
     let url = |name: Option<&String>| name.map_or_else(String::new, |name| format!("/{name}"));
     app::AssetPaths {
         js: url(names.as_ref().map(|names| &names.js)),

@@ -11,7 +11,7 @@ mod mail_server;
 mod muting;
 mod pictures;
 mod raised;
-mod receiver;
+pub(crate) mod receiver;
 mod silences;
 
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A directory with a configuration file of Alertmanager.
-fn file(text: &str) -> (TempDir, PathBuf) {
+pub(crate) fn file(text: &str) -> (TempDir, PathBuf) {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("alertmanager.yml");
     std::fs::write(&file, text).unwrap();
@@ -29,14 +29,14 @@ fn file(text: &str) -> (TempDir, PathBuf) {
 }
 
 /// Routes without waits, to receivers of these kinds.
-fn quick(receiver: &str) -> String {
+pub(crate) fn quick(receiver: &str) -> String {
     format!(
         "route: {{receiver: team, group_by: [alertname], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}}\nreceivers:\n- name: team\n{receiver}\n"
     )
 }
 
 /// A postable alert.
-fn alert(name: &str, further: &[(&str, &str)]) -> Value {
+pub(crate) fn alert(name: &str, further: &[(&str, &str)]) -> Value {
     let mut labels = json!({ "alertname": name });
     for (label, value) in further {
         labels[*label] = json!(value);
@@ -45,7 +45,7 @@ fn alert(name: &str, further: &[(&str, &str)]) -> Value {
 }
 
 /// Posts alerts to a server, as a Prometheus does.
-async fn post(server: &Server, alerts: &[Value]) {
+pub(crate) async fn post(server: &Server, alerts: &[Value]) {
     let answer = server.post("/api/v2/alerts").json(alerts).send().await.unwrap();
     assert_eq!(answer.status(), 200, "{}", answer.text().await.unwrap());
 }
@@ -58,13 +58,13 @@ async fn resolve(server: &Server, mut alert: Value) {
 }
 
 /// A server with this file, which may deliver to loopback.
-async fn serve(file: &std::path::Path, args: &[&str]) -> Server {
+pub(crate) async fn serve(file: &std::path::Path, args: &[&str]) -> Server {
     let file = file.to_str().unwrap();
     Server::serve(&[&["--alertmanager-config", file, "--notify-allow-private"], args].concat()).await
 }
 
 /// The deliveries with this state.
-async fn deliveries(server: &Server, state: &str) -> Vec<Value> {
+pub(crate) async fn deliveries(server: &Server, state: &str) -> Vec<Value> {
     let list = server.json(&format!("/api/notifications?state={state}")).await;
     list["notifications"].as_array().unwrap().clone()
 }

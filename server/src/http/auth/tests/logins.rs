@@ -205,8 +205,8 @@ async fn the_token_of_the_first_start_ends_after_a_day_unless_it_is_kept() {
     let server = Server::start().await;
     let made = server.auth.ensure_first_token(None, LoginLink::Once).await.unwrap().unwrap();
     let session = server.log_in(made.expose()).await;
-    let end = async || server.tokens.list().await.unwrap()[0].expires_at;
-    let lasts_ms = end().await.unwrap() - server.tokens.list().await.unwrap()[0].created_at;
+    let end = async || server.tokens.list(0).await.unwrap()[0].expires_at;
+    let lasts_ms = end().await.unwrap() - server.tokens.list(0).await.unwrap()[0].created_at;
     assert!((86_400_000 - 5_000..=86_400_000).contains(&lasts_ms), "{lasts_ms}");
     assert!(server.tokens.keep("unknown").await.is_err());
     server.tokens.keep("first-token-printed").await.unwrap();
@@ -214,7 +214,7 @@ async fn the_token_of_the_first_start_ends_after_a_day_unless_it_is_kept() {
     assert!(holds(&server, &session).await);
     let demo = Server::start().await;
     demo.auth.ensure_first_token(None, LoginLink::Always).await.unwrap().unwrap();
-    assert_eq!(demo.tokens.list().await.unwrap()[0].expires_at, None, "a demo's holds");
+    assert_eq!(demo.tokens.list(0).await.unwrap()[0].expires_at, None, "a demo's holds");
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! Tokens made and revoked beside a running server.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use access::NewToken;
 use axum::http::StatusCode;
@@ -97,7 +100,7 @@ async fn a_token_that_makes_no_sense_is_not_made() {
     ] {
         assert!(server.tokens.create(wrong.clone()).await.is_err(), "{wrong:?}");
     }
-    assert!(server.tokens.list().await.unwrap().is_empty());
+    assert!(server.tokens.list(0).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -125,4 +128,31 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
     let error = database::open(data_dir.path()).await.unwrap_err().to_string();
     assert!(error.contains("hyperscope.db") && error.contains("not a database"), "{error}");
     assert_eq!(std::fs::read(&file).unwrap(), before);
+}
+
+#[tokio::test]
+async fn lists_have_the_tokens_that_hold_and_a_limited_number_of_others() {
+    let server = Server::start().await;
+    let (first, _) = server.token(Role::Admin).await;
+    let (second, _) = server.token(Role::Viewer).await;
+    let pool = database::open(server.data_dir.path()).await.unwrap();
+    sqlx::query(
+        "WITH RECURSIVE numbers (number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM numbers WHERE number < 1200)
+         INSERT INTO tokens (id, name, role, hash, created_at, revoked_at)
+         SELECT 'old-' || number, 'old', 'viewer', randomblob(32), number, number FROM numbers",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    let listed: Vec<String> = server.tokens.list(now_ms()).await.unwrap().into_iter().map(|token| token.id).collect();
+    assert_eq!(listed.len(), 1_002);
+    assert_eq!((&*listed[0], &*listed[999]), ("old-201", "old-1200"), "those that ended last");
+    assert!(listed.contains(&first.id) && listed.contains(&second.id));
+
+    let newest = async |now_ms: i64, most: u32| {
+        let (tokens, count) = server.tokens.newest(now_ms, most).await.unwrap();
+        (tokens.into_iter().map(|token| token.id).collect::<BTreeSet<_>>(), count)
+    };
+    assert_eq!(newest(now_ms(), 100).await, (BTreeSet::from([first.id, second.id]), 2));
+    assert_eq!(newest(now_ms(), 1).await.1, 2);
 }

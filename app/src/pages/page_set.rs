@@ -1,33 +1,33 @@
-//! The programs of the bundle, each with the pages that it shows. What a program does not name is not in its download.
+//! The pages that a program of the bundle builds. What its set does not name is not in its download.
 
 use leptos::prelude::*;
-use model::route::{Entry, PageKind};
+use model::route::{PageKind, Program};
 
 use super::{DashboardPage, DrawnPage, JobAddress, JobPage};
 use crate::view::view;
 
-/// A program: which pages it builds, and how.
+/// Some pages, and how they are built.
 #[derive(Debug, Clone, Copy)]
-pub struct Program {
-    /// Which program it is; a link to a page of another one loads a document.
-    pub(crate) entry: Entry,
+pub struct PageSet {
+    /// Whether it has the pages of a kind; a link to another one loads a document.
+    pub(crate) shows: fn(PageKind) -> bool,
     /// Builds the page of a kind, given the values of its path's parameters.
     pub(crate) view_of: fn(PageKind, Vec<String>) -> Option<AnyView>,
 }
 
 /// Dashboards, jobs and walls.
-pub const VIEWER: Program = Program { entry: Entry::Viewer, view_of: viewer_page };
+pub const VIEWER: PageSet = PageSet { shows: |kind| kind.program() == Program::Viewer, view_of: viewer_page };
 
 /// Alerts, Explore and settings.
-pub const WORKBENCH: Program = Program { entry: Entry::Workbench, view_of: workbench_page };
+pub const WORKBENCH: PageSet = PageSet { shows: |kind| kind.program() == Program::Workbench, view_of: workbench_page };
 
 /// The server writes documents of all pages.
 #[cfg(feature = "ssr")]
-pub(crate) const SERVER: Program = Program {
-    entry: Entry::Viewer,
-    view_of: |kind, values| match kind.entry() {
-        Entry::Viewer => viewer_page(kind, values),
-        Entry::Workbench => workbench_page(kind, values),
+pub(crate) const SERVER: PageSet = PageSet {
+    shows: |_| true,
+    view_of: |kind, values| match kind.program() {
+        Program::Viewer => viewer_page(kind, values),
+        Program::Workbench => workbench_page(kind, values),
     },
 };
 
@@ -47,5 +47,5 @@ fn viewer_page(kind: PageKind, values: Vec<String>) -> Option<AnyView> {
 }
 
 fn workbench_page(kind: PageKind, _values: Vec<String>) -> Option<AnyView> {
-    (kind.entry() == Entry::Workbench).then(|| view! { <DrawnPage kind /> })
+    (WORKBENCH.shows)(kind).then(|| view! { <DrawnPage kind /> })
 }
