@@ -19,7 +19,7 @@ CARGO_TARGET_DIR=$root/target/wasm scripts/with-wasm.sh cargo clippy --quiet --l
     --package app --bins --features browser --target wasm32-unknown-unknown -- --deny warnings
 # What a page may come to know of the daemon by itself.
 CARGO_TARGET_DIR=$root/target/wasm scripts/with-wasm.sh cargo clippy --quiet --locked \
-    --package hypervisord --package promql --package tsdb --package exposition --package rules --target wasm32-unknown-unknown -- --deny warnings
+    --package hypervisord --package promql --package tsdb --package exposition --package scrape --package rules --target wasm32-unknown-unknown -- --deny warnings
 
 say "Checking licences and sources of the dependencies"
 cargo deny --log-level error check licenses bans sources

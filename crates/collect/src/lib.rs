@@ -1,10 +1,10 @@
 //! Connections to the sources: turns the data of daemons and scrape targets into jobs, events and samples.
 //!
-//! One [`Upstreams`] owns a few tasks for each daemon: `socket` reads the live feed, `poller` requests what the feed
-//! lacks, or everything while it is down, `daemon_scrape_loop` writes samples, and a ticker publishes delayed progress.
-//! They share `daemon_connection`, where a message becomes changes of the daemon's `jobs`, events for browsers and
-//! steps to count. All text of a source passes the [`Redactor`]; the typed structures in `wire` cannot hold the secrets
-//! that a daemon's feed contains.
+//! One [`Upstreams`] owns a few tasks for each daemon: `socket` reads the live feed, `poller` sends requests,
+//! `daemon_scrape_loop` writes samples, and a ticker passes the time. They share `daemon_connection`, which locks the
+//! daemon's state, [`hypervisord::daemon::Daemon`], and publishes its events. Plain Prometheus endpoints have one task
+//! each, `scrape_loop`. What a message, a response or a tick means is decided in the crates `hypervisord` and `scrape`;
+//! all text of a source passes the [`Redactor`] there.
 //!
 //! This crate knows no browser, session or query.
 
@@ -12,52 +12,39 @@ mod backoff;
 mod client;
 mod daemon_connection;
 mod daemon_scrape_loop;
-mod detect;
-mod liveness;
 mod metadata;
 mod poller;
-mod scrape;
 mod scrape_loop;
 mod scrape_ticker;
 mod socket;
-mod staleness_tracker;
-mod status;
 mod tls;
-mod unreported;
 
 use std::{sync::Arc, time::Duration};
 
+use hypervisord::{collector::target_labels, daemon, explain_unreported};
 use labels::TargetLabels;
 use model::{
-    clock::now_ms,
     job::{Job, JobDetail},
     live::Event,
     system::SystemMetrics,
-    upstream::{UpstreamKind, UpstreamStatus},
+    upstream::UpstreamStatus,
 };
 use redact::Redactor;
 use rustls::ClientConfig;
+use scrape::{PageLimits, PageReader};
 use timeseries::{SampleSink, SeriesSource};
 use tokio::sync::broadcast;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
-use crate::{
-    client::Client,
-    daemon_connection::DaemonConnection,
-    scrape::{ScrapeLimits, Scraper},
-    status::StatusCell,
-};
+use crate::{client::Client, daemon_connection::DaemonConnection, scrape_loop::Target};
 
 pub use crate::{
-    client::{ApiKey, CallError, ClientError},
+    client::{ApiKey, ClientError},
     metadata::MetadataSink,
 };
-
-/// Label `job` of a daemon's series, as in the HyperSDK documentation.
-const DAEMON_JOB: &str = "hypersdk";
-/// Interval between checks for delayed progress.
-const TICK: Duration = Duration::from_millis(100);
+pub use hypervisord::CancelAnswer;
+pub use scrape::CallError;
 
 /// A daemon to connect to.
 #[derive(Debug, Clone)]
@@ -132,6 +119,22 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    fn of_daemon(&self) -> daemon::Options {
+        daemon::Options {
+            stale_after: self.stale_after,
+            poll_interval: self.poll_interval,
+            list_bytes: self.message_limit,
+            page_bytes: self.scrape_body_limit,
+            most_ended_jobs: self.most_ended_jobs,
+        }
+    }
+
+    fn page_limits(&self) -> PageLimits {
+        PageLimits { body_bytes: self.scrape_body_limit, samples: self.scrape_sample_limit }
+    }
+}
+
 /// Where the data of sources goes.
 #[derive(Clone)]
 pub struct Sinks {
@@ -154,7 +157,7 @@ pub struct Upstreams {
 
 struct Shared {
     links: Vec<Arc<DaemonConnection>>,
-    targets: Vec<Arc<StatusCell>>,
+    targets: Vec<Arc<Target>>,
     tasks: TaskTracker,
 }
 
@@ -200,26 +203,27 @@ impl Upstreams {
     /// Number of jobs.
     #[must_use]
     pub fn job_count(&self) -> usize {
-        self.shared.links.iter().map(|connection| connection.job_count()).sum()
+        self.shared.links.iter().map(|connection| connection.read(|daemon| daemon.jobs().count())).sum()
     }
 
     /// One job.
     #[must_use]
     pub fn job(&self, daemon: &str, id: &str) -> Option<Job> {
-        self.connection(daemon)?.job(id).map(Job::as_shown)
+        self.connection(daemon)?.job(id)
     }
 
     /// Latest process state of each daemon that reported any, in the order of the configuration.
     #[must_use]
     pub fn system(&self) -> Vec<SystemMetrics> {
-        self.shared.links.iter().filter_map(|connection| connection.system()).collect()
+        let links = self.shared.links.iter();
+        links.filter_map(|connection| connection.read(|daemon| daemon.system().cloned())).collect()
     }
 
     /// Status of each source: daemons, then scrape targets, in the order of the configuration.
     #[must_use]
     pub fn statuses(&self) -> Vec<UpstreamStatus> {
-        let daemons = self.shared.links.iter().map(|connection| connection.status.get());
-        daemons.chain(self.shared.targets.iter().map(|status| status.get())).collect()
+        let daemons = self.shared.links.iter().map(|connection| connection.read(|daemon| daemon.status().clone()));
+        daemons.chain(self.shared.targets.iter().map(|target| target.status())).collect()
     }
 
     /// Why there are no series with a canonical name, in words, if the daemons cannot report it.
@@ -227,8 +231,8 @@ impl Upstreams {
     pub fn unreported(&self, series: &str) -> Option<String> {
         let links = self.shared.links.iter();
         let daemons: Vec<_> =
-            links.map(|connection| (&*connection.name, connection.profile.borrow().clone())).collect();
-        unreported::explain(series, &daemons)
+            links.map(|connection| (&*connection.name, connection.read(|daemon| daemon.profile().cloned()))).collect();
+        explain_unreported(series, &daemons)
     }
 
     /// Requests the cancellation of a job. If the daemon accepts it, the job gets the status `cancelling` at once; its
@@ -245,7 +249,7 @@ impl Upstreams {
     /// A job with its log entries at the daemon. `None` if there is no such job.
     pub async fn job_detail(&self, daemon: &str, id: &str) -> Option<JobDetail> {
         let connection = self.connection(daemon)?;
-        Some(poller::detail(connection, connection.job(id)?.as_shown()).await)
+        Some(poller::detail(connection, connection.job(id)?).await)
     }
 
     /// Waits until all tasks have ended, after the token given to [`Upstreams::start`] was cancelled.
@@ -256,15 +260,6 @@ impl Upstreams {
     fn connection(&self, daemon: &str) -> Option<&DaemonConnection> {
         self.shared.links.iter().find(|connection| connection.name == daemon).map(|connection| &**connection)
     }
-}
-
-/// A daemon's response to a cancellation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CancelAnswer {
-    /// Whether the daemon accepted it.
-    pub accepted: bool,
-    /// The daemon's reason for a rejection.
-    pub message: Option<String>,
 }
 
 /// Why a cancellation could not be requested.
@@ -326,20 +321,19 @@ impl Builder {
     fn daemon(&self, config: DaemonConfig) -> Result<Arc<DaemonConnection>, StartError> {
         let instance = instance(&config.name, &config.url)?;
         let client = self.client(&config.name, config.url.clone(), config.key.as_ref(), "a hypervisord")?;
-        let labels = TargetLabels::new([("job", DAEMON_JOB), ("instance", &*instance), ("daemon", &*config.name)]);
-        let scraper = self.scraper(client.clone(), labels);
+        let labels = target_labels(&instance, &config.name);
         let redactor = Arc::clone(&self.redactor);
         let connection =
             Arc::new(DaemonConnection::new(config, client, redactor, self.sinks.events.clone(), self.options));
         let stop = || self.stop.clone();
         self.tasks.spawn(socket::run(Arc::clone(&connection), Arc::clone(&self.tls), stop()));
         self.tasks.spawn(poller::run(Arc::clone(&connection), stop()));
-        self.tasks.spawn(daemon_scrape_loop::run(Arc::clone(&connection), scraper, self.sinks.clone(), stop()));
+        self.tasks.spawn(daemon_scrape_loop::run(Arc::clone(&connection), labels, self.sinks.clone(), stop()));
         self.tasks.spawn(tick(Arc::clone(&connection), stop()));
         Ok(connection)
     }
 
-    fn target(&self, target: ScrapeTarget) -> Result<Arc<StatusCell>, StartError> {
+    fn target(&self, target: ScrapeTarget) -> Result<Arc<Target>, StartError> {
         let instance = instance(&target.name, &target.url)?;
         let path = target.url.path().to_owned();
         let mut base = target.url.clone();
@@ -347,21 +341,13 @@ impl Builder {
         let client = self.client(&target.name, base, None, "a page of metrics")?;
         let own = [("job", &*target.name), ("instance", &*instance)];
         let more = target.labels.iter().map(|(name, value)| (&**name, &**value));
-        let scraper = self.scraper(client, TargetLabels::new(own.into_iter().chain(more)));
-        let events = self.sinks.events.clone();
-        let status = Arc::new(StatusCell::new(&target.name, UpstreamKind::Prometheus, now_ms(), events));
+        let labels = TargetLabels::new(own.into_iter().chain(more));
+        let reader = PageReader::new(labels, self.options.page_limits(), Arc::clone(&self.redactor));
         let interval = target.interval.unwrap_or(self.options.scrape_interval);
-        let collecting = scrape_loop::run_target(
-            target.name,
-            path,
-            scraper,
-            interval,
-            Arc::clone(&status),
-            self.sinks.clone(),
-            self.stop.clone(),
-        );
-        self.tasks.spawn(collecting);
-        Ok(status)
+        let target = Arc::new(Target::new(target.name, path, client, self.sinks.events.clone()));
+        let scraping = scrape_loop::run(Arc::clone(&target), reader, interval, self.sinks.clone(), self.stop.clone());
+        self.tasks.spawn(scraping);
+        Ok(target)
     }
 
     fn client(&self, name: &str, url: Url, key: Option<&ApiKey>, expected: &'static str) -> Result<Client, StartError> {
@@ -369,33 +355,18 @@ impl Builder {
         Client::new(url, key, &self.tls, &self.options, Arc::clone(&self.redactor), expected)
             .map_err(|error| StartError::Client { name: name.to_owned(), error })
     }
-
-    fn scraper(&self, client: Client, labels: TargetLabels) -> Scraper {
-        let limits =
-            ScrapeLimits { body_bytes: self.options.scrape_body_limit, samples: self.options.scrape_sample_limit };
-        Scraper::new(client, labels, limits, Arc::clone(&self.redactor))
-    }
 }
 
-/// Publishes delayed progress, and detects stale data.
+/// Passes the time to the daemon's state.
 async fn tick(connection: Arc<DaemonConnection>, stop: CancellationToken) {
-    /// Number of ticks between updates of the status, and between checks of cancelled jobs.
-    const STATE: u64 = 3;
-    const CANCELLED: u64 = 100;
-    let mut ticks = tokio::time::interval(TICK);
+    let mut ticks = tokio::time::interval(daemon::TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    for count in 0_u64.. {
+    loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        connection.tick();
-        if count % STATE == 0 {
-            connection.refresh();
-        }
-        if count % CANCELLED == 0 {
-            connection.settle_cancelled();
-        }
+        connection.change(|daemon, now| daemon.tick(now));
     }
 }
 
@@ -411,9 +382,5 @@ fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), StartErro
 
 /// Host and port of a URL.
 fn instance(name: &str, url: &Url) -> Result<String, StartError> {
-    let is_http = matches!(url.scheme(), "http" | "https");
-    match (url.host_str(), url.port_or_known_default()) {
-        (Some(host), Some(port)) if is_http => Ok(format!("{host}:{port}")),
-        _ => Err(StartError::Address { name: name.to_owned() }),
-    }
+    scrape::instance(url).ok_or_else(|| StartError::Address { name: name.to_owned() })
 }

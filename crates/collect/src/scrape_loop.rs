@@ -1,80 +1,106 @@
 //! Scrapes a plain Prometheus endpoint at each scrape interval and writes the samples, and how the scrape went.
-//! [`crate::daemon_scrape_loop`] uses the same parts for daemons.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use labels::TargetLabels;
-use model::upstream::UpstreamState;
+use model::{
+    clock::now_ms,
+    live::Event,
+    upstream::{UpstreamKind, UpstreamState, UpstreamStatus},
+};
+use parking_lot::Mutex;
+use scrape::{Answer, CallError, PageReader, Request, Scrape, StalenessTracker, TrackedStatus, report::with_report};
 use timeseries::{AppendOutcome, Point, SampleSink, SourceError};
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    Sinks,
-    scrape::{Scrape, Scraper},
-    scrape_ticker::ScrapeTicker,
-    staleness_tracker::StalenessTracker,
-    status::StatusCell,
-};
+use crate::{Sinks, client::Client, scrape_ticker::ScrapeTicker};
 
 /// Maximum number of points in one append.
 const MOST_POINTS: usize = 50_000;
 
+/// One plain Prometheus endpoint.
+pub(crate) struct Target {
+    pub name: String,
+    pub path: String,
+    pub client: Client,
+    status: Mutex<TrackedStatus>,
+    events: broadcast::Sender<Event>,
+}
+
+impl Target {
+    pub(crate) fn new(name: String, path: String, client: Client, events: broadcast::Sender<Event>) -> Self {
+        let status = Mutex::new(TrackedStatus::new(&name, UpstreamKind::Prometheus, now_ms()));
+        Target { name, path, client, status, events }
+    }
+
+    pub(crate) fn status(&self) -> UpstreamStatus {
+        self.status.lock().get().clone()
+    }
+
+    /// Changes the status by the result of a scrape.
+    fn scraped(&self, scrape: &Scrape, at_ms: i64) {
+        let mut status = self.status.lock();
+        let news = status.update(at_ms, |status| {
+            status.scrape_duration_seconds = Some(scrape.duration.as_secs_f64());
+            match &scrape.error {
+                None => {
+                    status.state = UpstreamState::Live;
+                    status.error = None;
+                    status.last_data_ms = Some(at_ms);
+                }
+                Some(error) => {
+                    status.state = UpstreamState::Down;
+                    status.error = Some(error.to_string());
+                }
+            }
+        });
+        // Sent while locked, so that events are published in order. Without receivers it is dropped.
+        if let Some(event) = news {
+            let _ = self.events.send(event);
+        }
+    }
+}
+
 /// Runs for a plain Prometheus endpoint until `stop` is cancelled.
-pub(crate) async fn run_target(
-    name: String,
-    path: String,
-    mut scraper: Scraper,
+pub(crate) async fn run(
+    target: Arc<Target>,
+    mut reader: PageReader,
     interval: Duration,
-    status: Arc<StatusCell>,
     sinks: Sinks,
     stop: CancellationToken,
 ) {
     let mut ticker = ScrapeTicker::new(interval);
     let mut staleness = StalenessTracker::default();
+    let request = reader.request(&target.path);
     loop {
         let at_ms = tokio::select! {
             () = stop.cancelled() => break,
             at_ms = ticker.tick() => at_ms,
         };
-        let scrape = tokio::select! {
+        let (answer, duration) = tokio::select! {
             () = stop.cancelled() => break,
-            scrape = scraper.scrape(&path, at_ms) => scrape,
+            fetched = fetch(&target.client, &request) => fetched,
         };
-        status.update(at_ms, |status| match &scrape.error {
-            None => {
-                status.state = UpstreamState::Live;
-                status.error = None;
-                status.last_data_ms = Some(at_ms);
-            }
-            Some(error) => {
-                status.state = UpstreamState::Down;
-                status.error = Some(error.to_string());
-            }
-        });
-        let mut points = settle(scrape, &scraper, &status, &sinks, at_ms);
+        let scrape = reader.read(target.client.endpoint(), &target.path, answer, duration, at_ms);
+        target.scraped(&scrape, at_ms);
+        if let Some(metadata) = &scrape.metadata {
+            sinks.metadata.describe(metadata);
+        }
+        let mut points = with_report(scrape, reader.labels(), at_ms);
         staleness.close_missing(&mut points, at_ms);
-        write(&sinks.samples, points, &name).await;
+        write(&sinks.samples, points, &target.name).await;
     }
 }
 
-/// Records the status and metadata of a scrape; returns its points with those about the scrape itself.
-pub(crate) fn settle(scrape: Scrape, scraper: &Scraper, status: &StatusCell, sinks: &Sinks, at_ms: i64) -> Vec<Point> {
-    let seconds = scrape.duration.as_secs_f64();
-    status.update(at_ms, |status| status.scrape_duration_seconds = Some(seconds));
-    if let Some(metadata) = &scrape.metadata {
-        sinks.metadata.describe(metadata);
-    }
-    let own = |name, value| own_point(scraper.labels(), name, value, at_ms);
-    #[allow(clippy::cast_precision_loss, reason = "limited to far less than 2^53")]
-    let samples = scrape.samples as f64;
-    let up = if scrape.error.is_none() { 1.0 } else { 0.0 };
-    let mut points = scrape.points;
-    points.extend([own("up", up), own("scrape_duration_seconds", seconds), own("scrape_samples_scraped", samples)]);
-    points
-}
-
-pub(crate) fn own_point(labels: &TargetLabels, name: &str, value: f64, at_ms: i64) -> Point {
-    Point { labels: labels.series(name, &[]), timestamp_ms: at_ms, value }
+/// Requests a page of metrics. The answer comes with the duration of the request.
+#[tracing::instrument(name = "scrape", level = "debug", skip_all, fields(path = request.path))]
+pub(crate) async fn fetch(client: &Client, request: &Request) -> (Result<Answer, CallError>, Duration) {
+    let start = Instant::now();
+    let answer = client.send(request).await;
+    (answer, start.elapsed())
 }
 
 /// Appends on a blocking thread, because the disk may be slow.

@@ -1,84 +1,26 @@
-//! Ticks on the wall clock.
+//! Waits for the ticks of scrapes.
 
 use std::time::Duration;
 
 use model::clock::now_ms;
+use scrape::Ticker;
 
-/// A duration in whole milliseconds.
-pub(crate) fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-/// Ticks at a fixed interval, the first one at once. Regular timestamps compress best in the store, so a tick has the
-/// time at which it was due, not the time of waking.
+/// A [`Ticker`] on the wall clock.
 #[derive(Debug)]
-pub(crate) struct ScrapeTicker {
-    interval: Duration,
-    /// Time of the current or last tick.
-    due_ms: Option<i64>,
-    is_waiting: bool,
-}
+pub(crate) struct ScrapeTicker(Ticker);
 
 impl ScrapeTicker {
     pub(crate) fn new(interval: Duration) -> Self {
-        ScrapeTicker { interval: interval.max(Duration::from_millis(1)), due_ms: None, is_waiting: false }
+        ScrapeTicker(Ticker::new(interval))
     }
 
-    /// Waits for the next tick and returns its time. Missed ticks are skipped; after a jump of the clock they start
-    /// again. A dropped wait continues with the next call.
+    /// Waits for the next tick and returns its time. A dropped wait continues with the next call.
     pub(crate) async fn tick(&mut self) -> i64 {
         let now = now_ms();
-        let due_ms = self.due(now);
+        let due_ms = self.0.due(now);
         let wait_ms = u64::try_from(due_ms - now).unwrap_or_default();
         tokio::time::sleep(Duration::from_millis(wait_ms)).await;
-        self.is_waiting = false;
+        self.0.done();
         due_ms
-    }
-
-    /// Time of the pending tick, or of the next one if none is pending or the clock was set back.
-    fn due(&mut self, now_ms: i64) -> i64 {
-        let latest_ms = now_ms.saturating_add(millis(self.interval));
-        let waited_for = self.due_ms.filter(|due_ms| self.is_waiting && *due_ms <= latest_ms);
-        self.is_waiting = true;
-        waited_for.unwrap_or_else(|| self.next(now_ms))
-    }
-
-    fn next(&mut self, now_ms: i64) -> i64 {
-        let interval_ms = millis(self.interval);
-        let due_ms = match self.due_ms {
-            None => now_ms,
-            Some(last_ms) => {
-                let due_ms = last_ms.saturating_add(interval_ms);
-                let is_missed = due_ms < now_ms.saturating_sub(interval_ms);
-                let is_far = due_ms > now_ms.saturating_add(interval_ms);
-                if is_missed || is_far { now_ms } else { due_ms }
-            }
-        };
-        self.due_ms = Some(due_ms);
-        due_ms
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wait_that_is_dropped_skips_no_tick() {
-        let mut ticker = ScrapeTicker::new(Duration::from_secs(5));
-        assert_eq!(ticker.due(1_000), 1_000);
-        ticker.is_waiting = false;
-        assert_eq!((ticker.due(1_100), ticker.due(2_000), ticker.due(6_100)), (6_000, 6_000, 6_000));
-        assert_eq!(ticker.due(500), 500, "the clock was set back");
-    }
-
-    #[test]
-    fn ticks_are_even_and_survive_jumps_of_the_clock() {
-        let mut ticker = ScrapeTicker::new(Duration::from_secs(5));
-        assert_eq!(ticker.next(1_000), 1_000);
-        assert_eq!(ticker.next(1_900), 6_000);
-        assert_eq!(ticker.next(6_020), 11_000);
-        assert_eq!(ticker.next(90_000), 90_000);
-        assert_eq!(ticker.next(20_000), 20_000);
     }
 }

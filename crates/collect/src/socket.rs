@@ -3,9 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
+use budget::json;
 use futures_util::StreamExt;
+use hypervisord::{
+    daemon::GOOD_SESSION,
+    feed::{FeedError, FeedReader, Incoming},
+};
 use rustls::ClientConfig;
-use tokio::{net::TcpStream, time::Instant};
+use tokio::net::TcpStream;
 use tokio_tungstenite::{
     Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
     tungstenite::{
@@ -21,17 +26,10 @@ use url::Url;
 
 use crate::{
     backoff::Backoff,
-    client::{KEY_HEADER, innermost, shown},
+    client::{KEY_HEADER, innermost},
     daemon_connection::DaemonConnection,
-    detect::detect,
 };
 
-/// After a session of at least this length the back-off is reset.
-const GOOD_SESSION: Duration = Duration::from_secs(10);
-/// How long the detected profile of a daemon is valid before its socket is opened.
-const PROFILE_LASTS: Duration = Duration::from_secs(60);
-/// A socket that is silent for this many times the stale threshold is closed.
-const SILENCE_FACTOR: u32 = 3;
 /// Larger messages are parsed on a blocking thread, so that they do not delay other daemons.
 const LARGE_MESSAGE: usize = 512 * 1024;
 
@@ -40,30 +38,29 @@ type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// Keeps a socket open for `connection` until `stop` is cancelled.
 pub(crate) async fn run(connection: Arc<DaemonConnection>, tls: Arc<ClientConfig>, stop: CancellationToken) {
     let mut backoff = Backoff::new(connection.options.first_retry, connection.options.longest_retry);
-    let mut recognised: Option<Instant> = None;
-    let mut was_open = false;
     loop {
         let opened = tokio::select! {
             () = stop.cancelled() => return,
-            opened = open(&connection, &tls, &mut recognised) => opened,
+            opened = open(&connection, &tls) => opened,
         };
         let failure = match opened {
             Ok(stream) => {
-                connection.socket_opened(was_open);
-                was_open = true;
-                let start = Instant::now();
+                let opened = connection.change(|daemon, now| {
+                    daemon.socket_opened(now);
+                    now.at
+                });
                 let failure = tokio::select! {
                     () = stop.cancelled() => return,
-                    failure = read(&connection, stream) => failure,
+                    failure = read(&connection, stream, opened) => failure,
                 };
-                if start.elapsed() >= GOOD_SESSION {
+                if connection.now().at.saturating_sub(opened) >= GOOD_SESSION {
                     backoff.reset();
                 }
                 failure
             }
             Err(failure) => failure,
         };
-        connection.socket_failed(&failure.reason, failure.is_reached);
+        connection.change(|daemon, now| daemon.socket_failed(&failure.reason, failure.is_reached, now));
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(backoff.next()) => {}
@@ -77,27 +74,21 @@ struct Failure {
     is_reached: bool,
 }
 
-async fn open(
-    connection: &DaemonConnection,
-    tls: &Arc<ClientConfig>,
-    recognised: &mut Option<Instant>,
-) -> Result<Stream, Failure> {
-    if recognised.is_none_or(|at| at.elapsed() > PROFILE_LASTS) {
-        let profile = detect(&connection.client, connection.options.scrape_body_limit)
-            .await
-            .map_err(|error| Failure { reason: error.to_string(), is_reached: error.is_reached() })?;
-        connection.recognised(profile);
-        *recognised = Some(Instant::now());
+async fn open(connection: &DaemonConnection, tls: &Arc<ClientConfig>) -> Result<Stream, Failure> {
+    if let Some(detection) = connection.read(|daemon| daemon.detection(connection.now())) {
+        let detected = connection.client.detect(detection).await;
+        let profile =
+            detected.map_err(|error| Failure { reason: error.to_string(), is_reached: error.is_reached() })?;
+        connection.change(|daemon, now| daemon.recognised(profile, now));
     }
-    connect(connection, tls).await.inspect_err(|_| *recognised = None)
+    connect(connection, tls).await
 }
 
 async fn connect(connection: &DaemonConnection, tls: &Arc<ClientConfig>) -> Result<Stream, Failure> {
-    let mut url = connection.config.url.clone();
+    let path = connection.read(hypervisord::daemon::Daemon::socket_path);
+    let mut url = connection.client.endpoint().url(&path);
     let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
-    let path = format!("{}{}/ws", url.path().trim_end_matches('/'), connection.prefix());
-    url.set_path(&path);
-    let shown_url = shown(&url);
+    let shown_url = connection.client.endpoint().shown(&path);
     let broken =
         |reason: String| Failure { reason: format!("the live socket at {shown_url} {reason}"), is_reached: false };
     url.set_scheme(scheme).map_err(|()| broken("has an address that is no URL of HTTP".to_owned()))?;
@@ -157,14 +148,14 @@ fn refusal(error: &tungstenite::Error) -> String {
     }
 }
 
-/// Reads messages until the socket ends or is silent for too long.
-async fn read(connection: &Arc<DaemonConnection>, mut stream: Stream) -> Failure {
-    let opened = Instant::now();
+/// Reads messages until the socket, opened at `opened` by the monotonic clock, ends or is silent for too long.
+async fn read(connection: &Arc<DaemonConnection>, mut stream: Stream, opened: Duration) -> Failure {
     let ended = |reason: String| Failure { reason: format!("the live socket {reason}"), is_reached: true };
+    let mut reader = FeedReader::new(Arc::clone(&connection.redactor));
     loop {
-        let silence = connection.stale_after() * SILENCE_FACTOR;
-        let last = connection.last_message().filter(|at| *at > opened).unwrap_or(opened);
-        let frame = match tokio::time::timeout_at(last + silence, stream.next()).await {
+        let (silence, silent_at) = connection.read(|daemon| (daemon.longest_silence(), daemon.silent_at(opened)));
+        let patience = silent_at.saturating_sub(connection.now().at);
+        let frame = match tokio::time::timeout(patience, stream.next()).await {
             Err(_) => return ended(format!("was silent for {} s", silence.as_secs())),
             Ok(None) => return ended("was closed".to_owned()),
             Ok(Some(Err(error))) => return ended(loss(&error, connection.options.message_limit)),
@@ -172,22 +163,33 @@ async fn read(connection: &Arc<DaemonConnection>, mut stream: Stream) -> Failure
         };
         match frame {
             Frame::Text(text) if text.len() > LARGE_MESSAGE => {
-                let connection = Arc::clone(connection);
+                let (connection, redactor) = (Arc::clone(connection), Arc::clone(&connection.redactor));
+                let taken = tokio::task::spawn_blocking(move || {
+                    take(&connection, &mut reader, &text);
+                    reader
+                });
                 // Only fails while the runtime shuts down.
-                let _ = tokio::task::spawn_blocking(move || take(&connection, &text)).await;
+                reader = taken.await.unwrap_or_else(|_| FeedReader::new(redactor));
             }
-            Frame::Text(text) => take(connection, &text),
+            Frame::Text(text) => take(connection, &mut reader, &text),
             Frame::Close(_) => return ended("was closed by the daemon".to_owned()),
             Frame::Binary(_) | Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_) => {}
         }
     }
 }
 
-fn take(connection: &DaemonConnection, text: &str) {
-    match connection.parse(text) {
-        Ok(incoming) => connection.receive(incoming),
-        Err(error) => connection.feed_issue(&format!("the live socket: {error}")),
-    }
+/// Parses a message, then applies it.
+fn take(connection: &DaemonConnection, reader: &mut FeedReader, text: &str) {
+    let parsed = parse(reader, text);
+    connection.change(|daemon, now| match parsed {
+        Ok(incoming) => daemon.receive(incoming, now),
+        Err(error) => daemon.feed_failed(&format!("the live socket: {error}"), now),
+    });
+}
+
+fn parse(reader: &mut FeedReader, text: &str) -> Result<Incoming, FeedError> {
+    json::check(text.as_bytes(), json::OF_DAEMONS).map_err(<serde_json::Error as serde::de::Error>::custom)?;
+    reader.read(text)
 }
 
 /// Why a socket was lost, to be appended to its name in a sentence.

@@ -21,18 +21,43 @@ use crate::{
     wire::{self, AlertWire, JobWire, JobsWire, MetricsWire, SystemWire},
 };
 
-/// A message, and when the daemon created it by its own clock.
+/// Parses the messages of one socket. A new socket needs a new one.
+#[derive(Debug)]
+pub struct FeedReader {
+    redactor: Arc<Redactor>,
+    repeats: Repeats,
+}
+
+impl FeedReader {
+    /// A reader whose messages have no secrets that the redactor knows or learns from them.
+    #[must_use]
+    pub fn new(redactor: Arc<Redactor>) -> Self {
+        FeedReader { redactor, repeats: Repeats::default() }
+    }
+
+    /// Parses one message, for [`Daemon::receive`](crate::daemon::Daemon::receive). This does not need the daemon, so
+    /// that a long message can be parsed on another thread.
+    ///
+    /// # Errors
+    ///
+    /// It is not JSON, or a known field has an unexpected structure.
+    pub fn read(&mut self, text: &str) -> Result<Incoming, FeedError> {
+        parse(text, &self.redactor, &mut self.repeats)
+    }
+}
+
+/// A parsed message, and when the daemon created it by its own clock.
 #[derive(Debug)]
 pub struct Incoming {
     /// Milliseconds since the Unix epoch.
-    pub at_ms: Option<i64>,
+    pub(crate) at_ms: Option<i64>,
     /// Content.
-    pub message: Message,
+    pub(crate) message: Message,
 }
 
 /// Content of a message.
 #[derive(Debug)]
-pub enum Message {
+pub(crate) enum Message {
     /// The daemon's complete list of jobs.
     AllJobs(Vec<JobUpdate>),
     /// Progress or a new status of one job.
@@ -54,7 +79,7 @@ pub enum Message {
 
 /// The jobs in a message of the constant feed. Nearly all of them have ended, and each message repeats them unchanged.
 #[derive(Debug, Default)]
-pub struct JobList {
+pub(crate) struct JobList {
     /// New or changed jobs.
     pub updates: Vec<JobUpdate>,
     /// IDs of ended jobs whose text is the same as in the last message.
@@ -63,17 +88,12 @@ pub struct JobList {
 
 /// The ended jobs of the last message of a constant feed, by a hash of their text.
 #[derive(Debug, Default)]
-pub struct Repeats {
+pub(crate) struct Repeats {
     hasher: RandomState,
     ids: HashMap<u64, Arc<str>>,
 }
 
 impl Repeats {
-    /// Clears the cache: the next list is parsed completely.
-    pub fn clear(&mut self) {
-        self.ids.clear();
-    }
-
     /// Parses a list of jobs, skipping unchanged ones. A job with an unexpected structure is left out.
     fn read(&mut self, jobs: &[&RawValue], redactor: &Redactor) -> JobList {
         let mut list = JobList::default();
@@ -110,7 +130,7 @@ impl Repeats {
 
 /// Counters and gauges of the constant feed. `None` means unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Numbers {
+pub(crate) struct Numbers {
     /// Total number of requests.
     pub http_requests: Option<f64>,
     /// Requests that failed.
@@ -125,7 +145,7 @@ pub struct Numbers {
 
 /// State of a daemon's process. `None` means unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct SystemReading {
+pub(crate) struct SystemReading {
     /// In percent of one CPU.
     pub cpu_percent: Option<f64>,
     /// Memory in use.
@@ -154,11 +174,7 @@ struct Envelope<'a> {
 }
 
 /// Parses one message. `repeats` caches the previous one.
-///
-/// # Errors
-///
-/// It is not JSON, or a known field has an unexpected structure.
-pub fn parse(text: &str, redactor: &Redactor, repeats: &mut Repeats) -> Result<Incoming, FeedError> {
+fn parse(text: &str, redactor: &Redactor, repeats: &mut Repeats) -> Result<Incoming, FeedError> {
     let envelope: Envelope = serde_json::from_str(text)?;
     let at_ms = envelope.timestamp.time_ms();
     let data = envelope.data.map_or("{}", RawValue::get);

@@ -1,14 +1,29 @@
 //! Understands HyperSDK's daemon: its messages, its jobs, and the series counted from them.
 //!
-//! [`feed`] and [`wire`] parse messages, with the field names of all versions of the daemon; [`knowledge`] merges them
-//! into [`jobs`] and numbers; [`derive`] turns those into samples. No sockets, no clocks, no store: the caller passes
-//! messages with their times, and publishes or stores the results.
+//! [`daemon::Daemon`] is the state of one daemon: messages of its feed ([`feed`]), answers to what is to be requested
+//! ([`detect`], [`poll`]) and time change it, and cause events to publish. [`collector::Collector`] turns it into samples.
+//! No sockets, no clocks, no store: the same code decides in the server and in a page that talks to the daemon directly.
+//! What a driver has to call, and when, is in the documentation of [`daemon`] and [`collector`].
 
-pub mod derive;
+mod cancel;
+mod clock;
+pub mod collector;
+pub mod daemon;
+mod derive;
+pub mod detect;
 pub mod feed;
-pub mod jobs;
-pub mod knowledge;
-pub mod scalar;
-mod skew;
-pub mod vitals;
-pub mod wire;
+mod job_log;
+mod jobs;
+pub mod poll;
+mod scalar;
+#[cfg(test)]
+mod script;
+mod stored;
+mod unreported;
+mod vitals;
+mod wire;
+
+pub use cancel::CancelAnswer;
+pub use clock::Now;
+pub use job_log::JobLog;
+pub use unreported::explain as explain_unreported;

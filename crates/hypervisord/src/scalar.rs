@@ -10,7 +10,7 @@ use serde::{
 
 /// A field that should be text, a number or a time. Objects and lists parse as [`Scalar::Nothing`].
 #[derive(Debug, Clone, PartialEq, Default)]
-pub enum Scalar {
+pub(crate) enum Scalar {
     /// Absent, `null`, or not a scalar.
     #[default]
     Nothing,
@@ -24,7 +24,7 @@ pub enum Scalar {
 
 impl Scalar {
     /// The text, unless it is empty.
-    pub fn text(self) -> Option<String> {
+    pub(crate) fn text(self) -> Option<String> {
         match self {
             Scalar::Text(text) if !text.is_empty() => Some(text),
             _ => None,
@@ -32,7 +32,7 @@ impl Scalar {
     }
 
     /// The text, unless it is empty.
-    pub fn as_text(&self) -> Option<&str> {
+    pub(crate) fn as_text(&self) -> Option<&str> {
         match self {
             Scalar::Text(text) if !text.is_empty() => Some(text),
             _ => None,
@@ -40,7 +40,7 @@ impl Scalar {
     }
 
     /// The number, if it is finite.
-    pub fn number(&self) -> Option<f64> {
+    pub(crate) fn number(&self) -> Option<f64> {
         match self {
             Scalar::Number(number) if number.is_finite() => Some(*number),
             _ => None,
@@ -48,7 +48,7 @@ impl Scalar {
     }
 
     /// The number, if it is a non-negative integer.
-    pub fn count(&self) -> Option<u64> {
+    pub(crate) fn count(&self) -> Option<u64> {
         /// Above this, floats cannot represent every integer.
         const EXACT: f64 = 9_007_199_254_740_992.0;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked against the range")]
@@ -56,19 +56,19 @@ impl Scalar {
     }
 
     /// The time in milliseconds since the Unix epoch. Go's zero time counts as none.
-    pub fn time_ms(&self) -> Option<i64> {
+    pub(crate) fn time_ms(&self) -> Option<i64> {
         self.as_text().and_then(parse_time_ms)
     }
 }
 
 /// An RFC 3339 time with any offset, in milliseconds since the Unix epoch. `None` for anything before 1970, such as Go's zero time.
-pub fn parse_time_ms(text: &str) -> Option<i64> {
+pub(crate) fn parse_time_ms(text: &str) -> Option<i64> {
     let time: jiff::Timestamp = text.parse().ok()?;
     Some(time.as_millisecond()).filter(|milliseconds| *milliseconds > 0)
 }
 
 /// Parses Go's format of a duration (`2h30m15.5s`, `950.1ms`) into seconds.
-pub fn parse_go_duration(text: &str) -> Option<f64> {
+pub(crate) fn parse_go_duration(text: &str) -> Option<f64> {
     let (sign, mut rest) = text.strip_prefix('-').map_or((1.0, text), |rest| (-1.0, rest));
     if rest == "0" {
         return Some(0.0);

@@ -14,7 +14,7 @@ const CONNECTIONS: &str = "hypersdk_connections";
 const LIMIT_KIND: &str = "pool_max";
 
 /// Reads the state from the points of one scrape. `None` if none of the metrics exist.
-pub fn read(points: &[Point]) -> Option<SystemReading> {
+pub(crate) fn read(points: &[Point]) -> Option<SystemReading> {
     // For memory, the series without the label `type` is the total.
     let first = |names: &[&str]| {
         names.iter().find_map(|name| {

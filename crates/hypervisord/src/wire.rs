@@ -16,7 +16,7 @@ use crate::{jobs::JobUpdate, scalar::Scalar};
 /// differ in the names of fields, not in their meaning.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct JobWire {
+pub(crate) struct JobWire {
     definition: Option<Definition>,
     id: Scalar,
     job_id: Scalar,
@@ -155,7 +155,7 @@ impl<'de> Visitor<'de> for ProgressVisitor {
 const LEARNED_AT_ONCE: usize = 64;
 
 /// Job updates without secrets; `None` for a job without an ID.
-pub fn updates(jobs: Vec<JobWire>, redactor: &Redactor) -> Vec<Option<JobUpdate>> {
+pub(crate) fn updates(jobs: Vec<JobWire>, redactor: &Redactor) -> Vec<Option<JobUpdate>> {
     let mut updates = Vec::with_capacity(jobs.len());
     let mut jobs = jobs.into_iter();
     while jobs.len() > 0 {
@@ -295,7 +295,7 @@ pub(crate) struct SystemWire {
 /// Response of `/status`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct StatusWire {
+pub(crate) struct StatusWire {
     /// Version of the daemon.
     pub version: Scalar,
     /// A Go duration.
@@ -307,7 +307,7 @@ pub struct StatusWire {
 /// Response of `/jobs/query`, and data of the message `jobs`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct JobsWire {
+pub(crate) struct JobsWire {
     /// `null` when there are none.
     pub jobs: Option<Vec<JobWire>>,
     /// When the response was created, by the daemon's clock.
@@ -317,7 +317,7 @@ pub struct JobsWire {
 /// Response of `/jobs/cancel`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct CancelWire {
+pub(crate) struct CancelWire {
     /// IDs of jobs whose cancellation was accepted.
     pub cancelled: Option<Vec<String>>,
     /// Errors of the others, by ID.
@@ -327,7 +327,7 @@ pub struct CancelWire {
 /// Response of `/jobs/logs/{id}`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct LogsWire {
+pub(crate) struct LogsWire {
     /// Entries of the log; `null` when there are none.
     pub logs: Option<Vec<LogWire>>,
 }
@@ -335,7 +335,7 @@ pub struct LogsWire {
 /// One entry of a job's log.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct LogWire {
+pub(crate) struct LogWire {
     /// Time by the daemon's clock.
     pub timestamp: Scalar,
     /// Level.

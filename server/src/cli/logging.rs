@@ -11,7 +11,7 @@ use crate::config::LogFormat;
 /// The default filter: our own events, and problems in libraries. Our crates are listed by name, because a target is a
 /// module path.
 const DEFAULT_FILTER: &str = "warn,hyperscope=info,audit=info,access=info,alerting=info,budget=info,collect=info,daemon_sim=info,dashboards=info,\
-    database=info,datasource=info,hypervisord=info,live=info,notify=info,redact=info,render=info,telemetry=info,tsdb=info";
+    database=info,datasource=info,hypervisord=info,live=info,notify=info,redact=info,render=info,scrape=info,telemetry=info,tsdb=info";
 
 /// The target at which the WebSocket library logs whole requests at `trace`, including the daemons' keys. Never logged,
 /// regardless of `RUST_LOG`.

@@ -3,7 +3,7 @@
 use exposition::{Metadata, page::Kind};
 
 /// Type and help text of each derived family.
-pub fn metadata() -> Vec<Metadata> {
+pub(crate) fn metadata() -> Vec<Metadata> {
     [
         ("hypersdk_jobs_active", Kind::Gauge, "Running jobs."),
         ("hypersdk_jobs_pending", Kind::Gauge, "Pending jobs."),

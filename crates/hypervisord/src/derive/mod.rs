@@ -18,12 +18,13 @@ use std::collections::{HashSet, VecDeque};
 use labels::{Labels, TargetLabels};
 use timeseries::Point;
 
+pub(crate) use self::families::metadata;
+pub use self::tracks::Stored;
 use self::{counts::Counts, tracks::Tracks};
-pub use self::{families::metadata, tracks::Stored};
 use crate::{
+    daemon::{News, Step},
     feed::Numbers,
     jobs::{Change, Levels},
-    knowledge::{News, Step},
 };
 
 /// Number of points after which a batch is returned, so that a long history needs little memory at a time.
@@ -53,7 +54,7 @@ impl SeriesKey {
 
 /// Which series to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Due {
+pub(crate) enum Due {
     /// All, because a scrape is due.
     All,
     /// Only those that changed.
@@ -61,7 +62,7 @@ pub enum Due {
 }
 
 /// Derives the series of one daemon, and tracks what is already written.
-pub struct Deriver {
+pub(crate) struct Deriver {
     counts: Counts,
     tracks: Tracks,
     /// Steps to count, in order.
@@ -76,7 +77,7 @@ pub struct Deriver {
 
 impl Deriver {
     /// Creates one for a target whose samples are stored for `stored_ms` milliseconds.
-    pub fn new(target: TargetLabels, stored_ms: i64) -> Self {
+    pub(crate) fn new(target: TargetLabels, stored_ms: i64) -> Self {
         Deriver {
             counts: Counts::default(),
             tracks: Tracks::new(target),
@@ -88,12 +89,12 @@ impl Deriver {
     }
 
     /// Continues from the stored samples.
-    pub fn resume(&mut self, stored: Vec<Stored>) {
+    pub(crate) fn resume(&mut self, stored: Vec<Stored>) {
         self.tracks.resume(stored);
     }
 
     /// Enqueues steps to count.
-    pub fn take(&mut self, news: &mut News, now_ms: i64) {
+    pub(crate) fn take(&mut self, news: &mut News, now_ms: i64) {
         let mut steps = std::mem::take(&mut news.steps);
         // Ordered by time within each run of the process.
         for life in steps.split_mut(|step| matches!(step, Step::NewLife { .. })) {
@@ -116,7 +117,7 @@ impl Deriver {
     }
 
     /// Counts the enqueued steps up to `now_ms`. True if there are more: write the points first, then call again.
-    pub fn count(&mut self, now_ms: i64, present: &HashSet<String>, points: &mut Vec<Point>) -> bool {
+    pub(crate) fn count(&mut self, now_ms: i64, present: &HashSet<String>, points: &mut Vec<Point>) -> bool {
         let oldest_ms = now_ms.saturating_sub(self.stored_ms);
         while let Some(step) = self.waiting.pop_front() {
             match step {
@@ -161,7 +162,14 @@ impl Deriver {
 
     /// Writes the values at `at_ms`, except series with names in `present`, which the daemon exposes itself. Ends the
     /// batch.
-    pub fn measure(&mut self, news: &News, at_ms: i64, due: Due, present: &HashSet<String>, points: &mut Vec<Point>) {
+    pub(crate) fn measure(
+        &mut self,
+        news: &News,
+        at_ms: i64,
+        due: Due,
+        present: &HashSet<String>,
+        points: &mut Vec<Point>,
+    ) {
         self.tracks.leave_out(present, points);
         for provider in news.levels.keys() {
             self.counts.provider(provider);
@@ -224,7 +232,7 @@ impl Deriver {
     }
 
     /// The daemon does not answer: writes stale markers right after the last known value of each series.
-    pub fn end(&mut self, points: &mut Vec<Point>) {
+    pub(crate) fn end(&mut self, points: &mut Vec<Point>) {
         self.tracks.end(points);
     }
 }

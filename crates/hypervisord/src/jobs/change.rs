@@ -4,7 +4,7 @@ use model::{job::JobStatus, live::Event};
 
 /// When a message was created and received, in milliseconds since the Unix epoch, by the server's clock.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
+pub(crate) struct Moment {
     /// When we received it.
     pub now_ms: i64,
     /// When the daemon created it.
@@ -13,7 +13,7 @@ pub struct Moment {
 
 /// How complete a list of jobs is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Listing {
+pub(crate) enum Listing {
     /// All jobs with all details.
     Full,
     /// All jobs without their start and end times: the first message of a constant feed.
@@ -22,7 +22,7 @@ pub enum Listing {
 
 /// Result of a message.
 #[derive(Debug, Default)]
-pub struct Outcome {
+pub(crate) struct Outcome {
     /// Events to publish.
     pub events: Vec<Event>,
     /// Changes to count.
@@ -33,7 +33,7 @@ pub struct Outcome {
 
 /// A change to count, and when it happened: milliseconds since the Unix epoch, by the server's clock.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Change {
+pub(crate) struct Change {
     /// When.
     pub at_ms: i64,
     /// Provider of the job.
@@ -44,7 +44,7 @@ pub struct Change {
 
 /// Kinds of changes.
 #[derive(Debug, Clone, PartialEq)]
-pub enum What {
+pub(crate) enum What {
     /// A new job.
     Submitted,
     /// A job ended or its cancellation became final. At most once per job.
@@ -65,7 +65,7 @@ pub enum What {
 
 /// Current jobs of a provider. A job whose cancellation was requested is active until it ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Levels {
+pub(crate) struct Levels {
     /// Number of running jobs.
     pub active: u32,
     /// Number of pending jobs.

@@ -7,6 +7,6 @@ mod table;
 mod tracked;
 mod update;
 
-pub use change::{Change, Levels, Listing, Moment, Outcome, What};
-pub use table::{JobTable, Rules};
-pub use update::JobUpdate;
+pub(crate) use change::{Change, Levels, Listing, Moment, Outcome, What};
+pub(crate) use table::{JobTable, Rules};
+pub(crate) use update::JobUpdate;

@@ -28,7 +28,7 @@ const ALL_FACTOR: usize = 4;
 
 /// Behaviour of this daemon's jobs, and limits.
 #[derive(Debug, Clone, Copy)]
-pub struct Rules {
+pub(crate) struct Rules {
     /// Whether a cancelled job has stopped. Some daemons continue an export after its cancellation.
     pub cancelled_is_final: bool,
     /// Maximum number of ended jobs; beyond it the oldest are dropped.
@@ -37,7 +37,7 @@ pub struct Rules {
 
 /// All jobs of one daemon.
 #[derive(Debug)]
-pub struct JobTable {
+pub(crate) struct JobTable {
     pub(super) daemon: String,
     rules: Rules,
     pub(super) jobs: HashMap<String, TrackedJob>,
@@ -53,7 +53,7 @@ pub struct JobTable {
 impl JobTable {
     /// The empty table of a daemon.
     #[must_use]
-    pub fn new(daemon: &str, rules: Rules) -> Self {
+    pub(crate) fn new(daemon: &str, rules: Rules) -> Self {
         JobTable {
             daemon: daemon.to_owned(),
             rules,
@@ -66,18 +66,18 @@ impl JobTable {
     }
 
     /// Set after the first connection, when the dialect is known.
-    pub fn set_cancelled_is_final(&mut self, is_final: bool) {
+    pub(crate) fn set_cancelled_is_final(&mut self, is_final: bool) {
         self.rules.cancelled_is_final = is_final;
     }
 
     /// True once the daemon has sent all its jobs with their times.
-    pub fn is_filled(&self) -> bool {
+    pub(crate) fn is_filled(&self) -> bool {
         self.is_filled
     }
 
     /// Applies a complete list; `unchanged` are jobs that are the same as in the last list. Missing jobs are removed,
     /// without delay if the daemon has `restarted`.
-    pub fn replace(
+    pub(crate) fn replace(
         &mut self,
         updates: Vec<JobUpdate>,
         unchanged: &[Arc<str>],
@@ -121,7 +121,7 @@ impl JobTable {
     }
 
     /// Applies updates of some jobs, for example their details.
-    pub fn update(&mut self, updates: Vec<JobUpdate>, moment: Moment) -> Outcome {
+    pub(crate) fn update(&mut self, updates: Vec<JobUpdate>, moment: Moment) -> Outcome {
         let mut batch = Batch::default();
         for update in updates {
             self.apply(update, moment, false, None, &mut batch);
@@ -130,7 +130,7 @@ impl JobTable {
     }
 
     /// Records that details of these jobs were requested, so that they are not requested again at once.
-    pub fn mark_detailed(&mut self, ids: &[String], now_ms: i64) {
+    pub(crate) fn mark_detailed(&mut self, ids: &[String], now_ms: i64) {
         for id in ids {
             if let Some(tracked) = self.jobs.get_mut(id) {
                 tracked.detailed_ms = Some(now_ms);
@@ -139,7 +139,7 @@ impl JobTable {
     }
 
     /// Records that the daemon accepted a cancellation.
-    pub fn cancel_accepted(&mut self, id: &str, moment: Moment) -> Outcome {
+    pub(crate) fn cancel_accepted(&mut self, id: &str, moment: Moment) -> Outcome {
         let Some(tracked) = self.jobs.get_mut(id) else { return Outcome::default() };
         let is_known = tracked.job.cancel_requested || tracked.job.status == JobStatus::Cancelled;
         if is_known || tracked.job.status.is_final() {
@@ -152,7 +152,7 @@ impl JobTable {
     }
 
     /// Publishes delayed progress. Call it several times a second.
-    pub fn tick(&mut self, now_ms: i64) -> Vec<Event> {
+    pub(crate) fn tick(&mut self, now_ms: i64) -> Vec<Event> {
         let mut events = Vec::new();
         self.waiting.retain(|id| {
             let Some(tracked) = self.jobs.get_mut(id) else { return false };
@@ -164,7 +164,7 @@ impl JobTable {
     }
 
     /// Considers cancelled jobs without progress for a long time as stopped. Call it regularly.
-    pub fn settle_cancelled(&mut self, moment: Moment) -> Outcome {
+    pub(crate) fn settle_cancelled(&mut self, moment: Moment) -> Outcome {
         let mut batch = Batch::default();
         for (id, tracked) in &mut self.jobs {
             if tracked.job.cancel_requested && tracked.has_stopped(moment.daemon_ms) {
@@ -177,18 +177,18 @@ impl JobTable {
     }
 
     /// All jobs, in any order.
-    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
+    pub(crate) fn jobs(&self) -> impl Iterator<Item = &Job> {
         self.jobs.values().map(|tracked| &tracked.job)
     }
 
     /// The job with this ID.
     #[must_use]
-    pub fn job(&self, id: &str) -> Option<&Job> {
+    pub(crate) fn job(&self, id: &str) -> Option<&Job> {
         self.jobs.get(id).map(|tracked| &tracked.job)
     }
 
     /// Up to `limit` jobs whose details should be requested: new and changed ones, and running ones every `refresh_ms`.
-    pub fn wanting_detail(&self, limit: usize, now_ms: i64, refresh_ms: Option<i64>) -> Vec<String> {
+    pub(crate) fn wanting_detail(&self, limit: usize, now_ms: i64, refresh_ms: Option<i64>) -> Vec<String> {
         let is_due = |tracked: &TrackedJob| match (tracked.detailed_ms, refresh_ms) {
             (None, _) => true,
             (Some(then), Some(refresh)) => {
@@ -201,7 +201,7 @@ impl JobTable {
     }
 
     /// Running and pending jobs by provider. A job that continues after its cancellation is running.
-    pub fn levels(&self) -> BTreeMap<String, Levels> {
+    pub(crate) fn levels(&self) -> BTreeMap<String, Levels> {
         let mut levels: BTreeMap<String, Levels> = BTreeMap::new();
         for job in self.jobs().filter(|job| !job.historic) {
             match job.status {

@@ -4,7 +4,7 @@ use model::job::JobStatus;
 
 /// Information about a job. `None` means that the message does not have it; the known value stays.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct JobUpdate {
+pub(crate) struct JobUpdate {
     /// ID at the daemon.
     pub id: String,
     /// Display name.
@@ -55,7 +55,7 @@ pub struct JobUpdate {
 
 impl JobUpdate {
     /// Shifts all times by `ms`, from the daemon's clock to ours.
-    pub fn shift(&mut self, ms: i64) {
+    pub(crate) fn shift(&mut self, ms: i64) {
         let times = [
             &mut self.created_at,
             &mut self.started_at,

@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use model::{live::Event, system::SystemMetrics};
 
+use super::skew::Skew;
 use crate::{
     feed::{Numbers, SystemReading},
     jobs::{Change, JobTable, JobUpdate, Levels, Listing, Moment, Outcome},
-    skew::Skew,
 };
 
 /// Minimum interval between `system.metrics` events of a daemon that reports more often.
@@ -20,7 +20,7 @@ const SAME_START_MS: u64 = 2_000;
 const START_SLACK: f64 = 10.0;
 
 /// The state of a daemon.
-pub struct Knowledge {
+pub(crate) struct Knowledge {
     /// Its jobs.
     pub jobs: JobTable,
     skew: Skew,
@@ -54,7 +54,7 @@ struct Process {
 
 /// A step for the counters.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Step {
+pub(crate) enum Step {
     /// The daemon restarted and lost its jobs: counters reset to zero. Milliseconds since the Unix epoch.
     NewLife {
         /// When the process started.
@@ -66,7 +66,7 @@ pub enum Step {
 
 /// What to write for a daemon.
 #[derive(Debug)]
-pub struct News {
+pub(crate) struct News {
     /// Steps since the last call, in order of arrival.
     pub steps: Vec<Step>,
     /// Running and pending jobs by provider.
@@ -79,7 +79,7 @@ pub struct News {
 
 impl Knowledge {
     /// The initial state of a daemon.
-    pub fn new(jobs: JobTable) -> Self {
+    pub(crate) fn new(jobs: JobTable) -> Self {
         Knowledge {
             jobs,
             skew: Skew::default(),
@@ -94,13 +94,13 @@ impl Knowledge {
     }
 
     /// The connection was lost.
-    pub fn await_list(&mut self) {
+    pub(crate) fn await_list(&mut self) {
         self.awaits_list = true;
     }
 
     /// Takes what to write, once the daemon has sent a list of jobs, and after a lost connection once it has sent one
     /// again: otherwise counters would advance past jobs that ended meanwhile.
-    pub fn take_news(&mut self) -> Option<News> {
+    pub(crate) fn take_news(&mut self) -> Option<News> {
         (self.jobs.is_filled() && !self.awaits_list).then(|| News {
             steps: std::mem::take(&mut self.steps),
             levels: self.jobs.levels(),
@@ -110,7 +110,7 @@ impl Knowledge {
     }
 
     /// Adds steps up to `now_ms`.
-    pub fn note_steps(&mut self, is_new_life: bool, changes: Vec<Change>, now_ms: i64) {
+    pub(crate) fn note_steps(&mut self, is_new_life: bool, changes: Vec<Change>, now_ms: i64) {
         if is_new_life {
             let start_ms = self.process.map_or(now_ms, |process| process.start_ms);
             self.steps.push(Step::NewLife { start_ms });
@@ -119,19 +119,19 @@ impl Knowledge {
     }
 
     /// The moment of a message that the daemon created at `daemon_ms` by its clock.
-    pub fn moment(&mut self, now_ms: i64, daemon_ms: Option<i64>) -> Moment {
+    pub(crate) fn moment(&mut self, now_ms: i64, daemon_ms: Option<i64>) -> Moment {
         let made_ms = daemon_ms.map(|daemon_ms| daemon_ms.saturating_add(self.skew.observe(now_ms, daemon_ms)));
         Moment { now_ms, daemon_ms: made_ms.unwrap_or(now_ms) }
     }
 
     /// Converts a time of the daemon's clock to ours.
     #[must_use]
-    pub fn our_time(&self, daemon_ms: i64) -> i64 {
+    pub(crate) fn our_time(&self, daemon_ms: i64) -> i64 {
         daemon_ms.saturating_add(self.skew.used_ms())
     }
 
     /// Converts the times of updates to our clock.
-    pub fn shifted(&self, mut updates: Vec<JobUpdate>) -> Vec<JobUpdate> {
+    pub(crate) fn shifted(&self, mut updates: Vec<JobUpdate>) -> Vec<JobUpdate> {
         let ms = self.skew.used_ms();
         if ms != 0 {
             updates.iter_mut().for_each(|update| update.shift(ms));
@@ -140,7 +140,7 @@ impl Knowledge {
     }
 
     /// Applies a complete list of jobs.
-    pub fn list(
+    pub(crate) fn list(
         &mut self,
         updates: Vec<JobUpdate>,
         unchanged: &[Arc<str>],
@@ -157,7 +157,7 @@ impl Knowledge {
     /// Records the uptime of the daemon's process in a message created at `message_ms` by the daemon's clock, if known,
     /// and detects a restart. A delayed message has an old uptime; that is not a restart. `at` is the current time of a
     /// monotonic clock.
-    pub fn note_uptime(&mut self, uptime: f64, message_ms: Option<i64>, now_ms: i64, at: Duration) {
+    pub(crate) fn note_uptime(&mut self, uptime: f64, message_ms: Option<i64>, now_ms: i64, at: Duration) {
         if !uptime.is_finite() {
             return;
         }
@@ -185,7 +185,13 @@ impl Knowledge {
     }
 
     /// Records the state of the process. `at` is the time of a monotonic clock. Returns an event if one is due.
-    pub fn note_system(&mut self, daemon: &str, reading: SystemReading, is_event: bool, at: Duration) -> Option<Event> {
+    pub(crate) fn note_system(
+        &mut self,
+        daemon: &str,
+        reading: SystemReading,
+        is_event: bool,
+        at: Duration,
+    ) -> Option<Event> {
         let system = SystemMetrics {
             daemon: daemon.to_owned(),
             cpu_percent: reading.cpu_percent,

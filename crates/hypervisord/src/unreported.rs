@@ -1,4 +1,4 @@
-//! Explains which series the connected daemons can never report, by the table of [`crate::detect::Dialect`].
+//! Explains which series the connected daemons can never report, by the table of [`Dialect`](crate::detect::Dialect).
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,8 @@ use crate::detect::Profile;
 
 /// Why there are no series with the name `series`. `None` if each daemon may report it.
 /// If only some daemons never report it, the text names the others too.
-pub(crate) fn explain(series: &str, daemons: &[(&str, Option<Profile>)]) -> Option<String> {
+#[must_use]
+pub fn explain(series: &str, daemons: &[(&str, Option<Profile>)]) -> Option<String> {
     let mut words = None;
     let mut unable: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let mut able = Vec::new();

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use labels::Labels;
 use timeseries::{Point, STALE_NAN};
 
-/// Series of one target.
+/// The series of one target that have no stale marker.
 #[derive(Debug, Default)]
-pub(crate) struct StalenessTracker {
+pub struct StalenessTracker {
     shown: HashSet<Labels>,
 }
 
@@ -15,7 +15,7 @@ impl StalenessTracker {
     /// `points` are all points of the target at `timestamp_ms`: adds a stale marker for each series that has
     /// disappeared. Points with their own timestamp are not tracked, as in Prometheus, because nobody knows when they
     /// end.
-    pub(crate) fn close_missing(&mut self, points: &mut Vec<Point>, timestamp_ms: i64) {
+    pub fn close_missing(&mut self, points: &mut Vec<Point>, timestamp_ms: i64) {
         let shows: HashSet<Labels> = points
             .iter()
             .filter(|point| point.timestamp_ms == timestamp_ms)
@@ -27,7 +27,7 @@ impl StalenessTracker {
     }
 
     /// Tracks more series of the target, which get stale markers too when they disappear.
-    pub(crate) fn add(&mut self, points: &[Point]) {
+    pub fn add(&mut self, points: &[Point]) {
         for point in points {
             if !self.shown.contains(&point.labels) {
                 self.shown.insert(point.labels.clone());

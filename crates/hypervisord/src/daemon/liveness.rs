@@ -1,9 +1,9 @@
-//! Tracks when and how data of a daemon last arrived, and what is wrong. The displayed state follows from it.
+//! Tracks when and how data of a daemon last arrived, and what is wrong. The displayed state follows from it. Times are
+//! those of a monotonic clock.
 
 use std::time::Duration;
 
 use model::upstream::UpstreamState;
-use tokio::time::Instant;
 
 /// How long each kind of data counts as fresh.
 #[derive(Debug, Clone, Copy)]
@@ -18,8 +18,8 @@ pub(crate) struct StalenessThresholds {
 #[derive(Debug, Default)]
 pub(crate) struct Liveness {
     socket_is_open: bool,
-    last_message: Option<Instant>,
-    last_poll: Option<Instant>,
+    last_message: Option<Duration>,
+    last_poll: Option<Duration>,
     /// Whether the last failed attempt reached the daemon.
     is_reached: bool,
     has_failed: bool,
@@ -53,8 +53,8 @@ impl Liveness {
     }
 
     /// A message with data arrived over the socket.
-    pub(crate) fn heard(&mut self, now: Instant) {
-        self.last_message = Some(now);
+    pub(crate) fn heard(&mut self, at: Duration) {
+        self.last_message = Some(at);
         self.issues.feed = None;
         self.issues.poll = None;
     }
@@ -70,8 +70,8 @@ impl Liveness {
     }
 
     /// A poll returned all jobs.
-    pub(crate) fn polled(&mut self, now: Instant) {
-        self.last_poll = Some(now);
+    pub(crate) fn polled(&mut self, at: Duration) {
+        self.last_poll = Some(at);
         self.issues.poll = None;
     }
 
@@ -101,19 +101,24 @@ impl Liveness {
         (!shown.is_empty()).then(|| shown.join("; "))
     }
 
+    /// Whether the socket is open.
+    pub(crate) fn socket_is_open(&self) -> bool {
+        self.socket_is_open
+    }
+
     /// Whether to request all jobs now; true once per request.
     pub(crate) fn take_wants_all(&mut self) -> bool {
         std::mem::take(&mut self.wants_all)
     }
 
     /// Time of the last message with data.
-    pub(crate) fn last_message(&self) -> Option<Instant> {
+    pub(crate) fn last_message(&self) -> Option<Duration> {
         self.last_message
     }
 
     /// Whether messages arrive over the socket.
-    pub(crate) fn feed_is_fresh(&self, now: Instant, thresholds: StalenessThresholds) -> bool {
-        self.socket_is_open && is_within(self.last_message, now, thresholds.message)
+    pub(crate) fn feed_is_fresh(&self, at: Duration, thresholds: StalenessThresholds) -> bool {
+        self.socket_is_open && is_within(self.last_message, at, thresholds.message)
     }
 
     /// The state that follows from `before`. `has_data` says whether there ever was any data.
@@ -121,15 +126,15 @@ impl Liveness {
         &self,
         before: UpstreamState,
         has_data: bool,
-        now: Instant,
+        at: Duration,
         thresholds: StalenessThresholds,
     ) -> UpstreamState {
-        let is_polling = self.last_poll > self.last_message && is_within(self.last_poll, now, thresholds.poll);
-        if self.feed_is_fresh(now, thresholds) {
+        let is_polling = self.last_poll > self.last_message && is_within(self.last_poll, at, thresholds.poll);
+        if self.feed_is_fresh(at, thresholds) {
             UpstreamState::Live
         } else if is_polling {
             UpstreamState::Polling
-        } else if is_within(self.last_message, now, thresholds.message) {
+        } else if is_within(self.last_message, at, thresholds.message) {
             // The socket has just closed; the displayed data is still good.
             before
         } else if before == UpstreamState::Connecting && !self.has_failed {
@@ -142,8 +147,8 @@ impl Liveness {
     }
 }
 
-fn is_within(at: Option<Instant>, now: Instant, limit: Duration) -> bool {
-    at.is_some_and(|at| now.saturating_duration_since(at) < limit)
+fn is_within(then: Option<Duration>, at: Duration, limit: Duration) -> bool {
+    then.is_some_and(|then| at.saturating_sub(then) < limit)
 }
 
 #[cfg(test)]
@@ -157,13 +162,12 @@ mod tests {
 
     #[test]
     fn states_follow_from_what_was_heard_and_when() {
-        let start = Instant::now();
-        let after = |seconds| start + Duration::from_secs(seconds);
+        let after = Duration::from_secs;
         let mut liveness = Liveness::default();
-        assert_eq!(liveness.state(Connecting, false, start, PATIENCE), Connecting);
+        assert_eq!(liveness.state(Connecting, false, after(0), PATIENCE), Connecting);
         liveness.opened();
-        assert_eq!(liveness.state(Connecting, false, start, PATIENCE), Connecting, "open, but nothing came");
-        liveness.heard(start);
+        assert_eq!(liveness.state(Connecting, false, after(0), PATIENCE), Connecting, "open, but nothing came");
+        liveness.heard(after(0));
         assert_eq!(liveness.state(Connecting, true, after(1), PATIENCE), Live);
         assert_eq!(liveness.state(Live, true, after(6), PATIENCE), Stale, "open, but silent");
         liveness.polled(after(7));
@@ -184,7 +188,7 @@ mod tests {
         liveness.poll_failed("poll".to_owned(), true);
         liveness.set_feed_trouble("feed".to_owned());
         assert_eq!(liveness.issues().as_deref(), Some("feed; page"), "one does not hide the other");
-        liveness.heard(Instant::now());
+        liveness.heard(Duration::ZERO);
         assert_eq!(liveness.issues().as_deref(), Some("page"));
         liveness.set_scrape_trouble(None);
         assert_eq!(liveness.issues(), None);
