@@ -15,122 +15,46 @@ mod daemon_scrape_loop;
 mod detect;
 mod liveness;
 mod metadata;
+mod options;
 mod poller;
 mod scrape;
 mod scrape_loop;
 mod scrape_ticker;
 mod socket;
 mod staleness_tracker;
+mod start;
 mod status;
 mod tls;
 mod unreported;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use labels::TargetLabels;
 use model::{
-    clock::now_ms,
     job::{Job, JobDetail},
     live::Event,
     system::SystemMetrics,
-    upstream::{UpstreamKind, UpstreamStatus},
+    upstream::UpstreamStatus,
 };
 use redact::Redactor;
-use rustls::ClientConfig;
 use timeseries::{SampleSink, SeriesSource};
 use tokio::sync::broadcast;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use url::Url;
 
 use crate::{
-    client::Client,
     daemon_connection::DaemonConnection,
-    scrape::{ScrapeLimits, Scraper},
+    start::{Builder, check_names},
     status::StatusCell,
 };
 
 pub use crate::{
     client::{ApiKey, CallError, ClientError},
     metadata::MetadataSink,
+    options::{DaemonConfig, Options, ScrapeTarget},
+    start::StartError,
 };
 
 /// Label `job` of a daemon's series, as in the HyperSDK documentation.
 const DAEMON_JOB: &str = "hypersdk";
-/// Interval between checks for delayed progress.
-const TICK: Duration = Duration::from_millis(100);
-
-/// A daemon to connect to.
-#[derive(Debug, Clone)]
-pub struct DaemonConfig {
-    /// Name in labels, events and paths; unique.
-    pub name: String,
-    /// URL, `http` or `https`, optionally with a path before its routes.
-    pub url: Url,
-    /// Sent as `X-API-Key`, if set.
-    pub key: Option<ApiKey>,
-}
-
-/// A plain Prometheus endpoint to scrape.
-#[derive(Debug, Clone)]
-pub struct ScrapeTarget {
-    /// Name; unique. It is also the label `job` of its series.
-    pub name: String,
-    /// URL with the path, for example `http://localhost:9100/metrics`.
-    pub url: Url,
-    /// Scrape interval; `None` uses the general one.
-    pub interval: Option<Duration>,
-    /// Labels added to its series.
-    pub labels: Vec<(String, String)>,
-}
-
-/// Intervals and limits for all sources.
-#[derive(Debug, Clone, Copy)]
-pub struct Options {
-    /// Scrape interval, and interval between samples of derived series.
-    pub scrape_interval: Duration,
-    /// Maximum uncompressed size of a `/metrics` response, in bytes.
-    pub scrape_body_limit: usize,
-    /// Maximum number of samples per scrape.
-    pub scrape_sample_limit: usize,
-    /// Timeout of HTTP requests.
-    pub call_timeout: Duration,
-    /// Whether requests use the proxy of the environment. It is opt-in, because a daemon's key is only for the daemon.
-    pub env_proxy: bool,
-    /// Maximum size of a socket message, and of a list of jobs, in bytes.
-    pub message_limit: usize,
-    /// A socket without data for this long is stale; for daemons that only send events, after twice that.
-    pub stale_after: Duration,
-    /// Interval of polls while the socket is down.
-    pub poll_interval: Duration,
-    /// Maximum delay before the first attempt to reopen a socket.
-    pub first_retry: Duration,
-    /// Maximum delay between attempts.
-    pub longest_retry: Duration,
-    /// Retention of samples: jobs that ended before it are part of a counter's first value.
-    pub stored: Duration,
-    /// Maximum number of ended jobs per daemon; the oldest are dropped. Running and pending jobs stay, up to four times
-    /// as many jobs in total.
-    pub most_ended_jobs: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Options {
-            scrape_interval: Duration::from_secs(15),
-            scrape_body_limit: 16 << 20,
-            scrape_sample_limit: 200_000,
-            call_timeout: Duration::from_secs(10),
-            env_proxy: false,
-            message_limit: 64 << 20,
-            stale_after: Duration::from_secs(5),
-            poll_interval: Duration::from_secs(2),
-            first_retry: Duration::from_millis(500),
-            longest_retry: Duration::from_secs(30),
-            stored: Duration::from_secs(15 * 24 * 3600),
-            most_ended_jobs: 5000,
-        }
-    }
-}
 
 /// Where the data of sources goes.
 #[derive(Clone)]
@@ -284,136 +208,4 @@ pub enum CancelError {
     /// The request failed.
     #[error(transparent)]
     Call(#[from] CallError),
-}
-
-/// Why the connections cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// Two sources have the same name.
-    #[error("two sources are named {0:?}: give each its own name")]
-    RepeatedName(String),
-    /// A URL that is not HTTP.
-    #[error("the address of {name:?} must begin with http:// or https:// and name a host")]
-    Address {
-        /// The source.
-        name: String,
-    },
-    /// The client of a source could not be created.
-    #[error("{name:?}: {error}")]
-    Client {
-        /// The source.
-        name: String,
-        /// What is wrong.
-        #[source]
-        error: ClientError,
-    },
-    /// TLS could not be set up.
-    #[error("TLS cannot be set up: {0}")]
-    Tls(String),
-}
-
-/// What all connections share at start.
-struct Builder {
-    tls: Arc<ClientConfig>,
-    redactor: Arc<Redactor>,
-    sinks: Sinks,
-    options: Options,
-    tasks: TaskTracker,
-    stop: CancellationToken,
-}
-
-impl Builder {
-    fn daemon(&self, config: DaemonConfig) -> Result<Arc<DaemonConnection>, StartError> {
-        let instance = instance(&config.name, &config.url)?;
-        let client = self.client(&config.name, config.url.clone(), config.key.as_ref(), "a hypervisord")?;
-        let labels = TargetLabels::new([("job", DAEMON_JOB), ("instance", &*instance), ("daemon", &*config.name)]);
-        let scraper = self.scraper(client.clone(), labels);
-        let redactor = Arc::clone(&self.redactor);
-        let connection =
-            Arc::new(DaemonConnection::new(config, client, redactor, self.sinks.events.clone(), self.options));
-        let stop = || self.stop.clone();
-        self.tasks.spawn(socket::run(Arc::clone(&connection), Arc::clone(&self.tls), stop()));
-        self.tasks.spawn(poller::run(Arc::clone(&connection), stop()));
-        self.tasks.spawn(daemon_scrape_loop::run(Arc::clone(&connection), scraper, self.sinks.clone(), stop()));
-        self.tasks.spawn(tick(Arc::clone(&connection), stop()));
-        Ok(connection)
-    }
-
-    fn target(&self, target: ScrapeTarget) -> Result<Arc<StatusCell>, StartError> {
-        let instance = instance(&target.name, &target.url)?;
-        let path = target.url.path().to_owned();
-        let mut base = target.url.clone();
-        base.set_path("");
-        let client = self.client(&target.name, base, None, "a page of metrics")?;
-        let own = [("job", &*target.name), ("instance", &*instance)];
-        let more = target.labels.iter().map(|(name, value)| (&**name, &**value));
-        let scraper = self.scraper(client, TargetLabels::new(own.into_iter().chain(more)));
-        let events = self.sinks.events.clone();
-        let status = Arc::new(StatusCell::new(&target.name, UpstreamKind::Prometheus, now_ms(), events));
-        let interval = target.interval.unwrap_or(self.options.scrape_interval);
-        let collecting = scrape_loop::run_target(
-            target.name,
-            path,
-            scraper,
-            interval,
-            Arc::clone(&status),
-            self.sinks.clone(),
-            self.stop.clone(),
-        );
-        self.tasks.spawn(collecting);
-        Ok(status)
-    }
-
-    fn client(&self, name: &str, url: Url, key: Option<&ApiKey>, expected: &'static str) -> Result<Client, StartError> {
-        self.redactor.learn_url(&url);
-        Client::new(url, key, &self.tls, &self.options, Arc::clone(&self.redactor), expected)
-            .map_err(|error| StartError::Client { name: name.to_owned(), error })
-    }
-
-    fn scraper(&self, client: Client, labels: TargetLabels) -> Scraper {
-        let limits =
-            ScrapeLimits { body_bytes: self.options.scrape_body_limit, samples: self.options.scrape_sample_limit };
-        Scraper::new(client, labels, limits, Arc::clone(&self.redactor))
-    }
-}
-
-/// Publishes delayed progress, and detects stale data.
-async fn tick(connection: Arc<DaemonConnection>, stop: CancellationToken) {
-    /// Number of ticks between updates of the status, and between checks of cancelled jobs.
-    const STATE: u64 = 3;
-    const CANCELLED: u64 = 100;
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    for count in 0_u64.. {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        connection.tick();
-        if count % STATE == 0 {
-            connection.refresh();
-        }
-        if count % CANCELLED == 0 {
-            connection.settle_cancelled();
-        }
-    }
-}
-
-fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), StartError> {
-    let mut known = std::collections::HashSet::new();
-    for name in names {
-        if !known.insert(name) {
-            return Err(StartError::RepeatedName(name.to_owned()));
-        }
-    }
-    Ok(())
-}
-
-/// Host and port of a URL.
-fn instance(name: &str, url: &Url) -> Result<String, StartError> {
-    let is_http = matches!(url.scheme(), "http" | "https");
-    match (url.host_str(), url.port_or_known_default()) {
-        (Some(host), Some(port)) if is_http => Ok(format!("{host}:{port}")),
-        _ => Err(StartError::Address { name: name.to_owned() }),
-    }
 }
