@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let panels = panels()?;
     let body = owner.with(|| {
         let viewport = Viewport { start_ms: NOW_MS - WINDOW_MS, end_ms: NOW_MS, step_ms: STEP_MS, zone: Zone::UTC };
-        PanelsContext::provide(Signal::stored(viewport), Signal::stored(NOW_MS + 4_000));
+        PanelsContext::provide(Signal::stored(viewport), Signal::stored(NOW_MS + 4_000), false);
         let panels =
             panels.into_iter().map(|(panel, data)| view! { <PanelView panel=panel data=Signal::stored(data)/> });
         view! { <main class="panels">{panels.collect_view()}</main> }.to_html()

@@ -23,7 +23,7 @@ use crate::{
     App,
     pages::{CANCEL, Drawn, SERVER},
     payload::{Evaluated, PAYLOAD_ELEMENT, Payload, Pictures},
-    shell::{Refresh, newest_ms},
+    shell::{RANGE, Refresh, newest_ms},
 };
 
 /// What the server knows when it answers with a page.
@@ -175,6 +175,7 @@ fn is_filled_in(uri: &Uri) -> bool {
         Some(PageKind::Explore | PageKind::Settings) => true,
         Some(PageKind::Alerts) => has("matchers"),
         Some(PageKind::Job) => has(CANCEL),
+        Some(PageKind::Dashboard) => has(RANGE),
         _ => false,
     }
 }
@@ -334,6 +335,8 @@ mod tests {
         assert!(!reloads("/explore?expr=up").await);
         assert!(!reloads("/settings").await && !reloads("/jobs/site/1?cancel=ask").await);
         assert!(reloads("/jobs/site/1").await);
+        assert!(!reloads("/?range=ask&from=now-6h&to=now").await);
+        assert!(reloads("/?from=now-6h&to=now").await);
     }
 
     #[tokio::test]

@@ -15,6 +15,19 @@ macro_rules! view {
 }
 pub(crate) use view;
 
+/// A view that only browsers without scripts show, as the `inner_html` of an element of the class `needs-no-script`. The programs do not have it:
+/// they take over what is in the element as it is.
+#[cfg_attr(not(feature = "ssr"), allow(clippy::needless_pass_by_value))] // there, it is not drawn
+pub(crate) fn without_scripts(draw: impl FnOnce() -> AnyView) -> String {
+    #[cfg(feature = "ssr")]
+    return draw().to_html();
+    #[cfg(not(feature = "ssr"))]
+    {
+        let _ = draw;
+        String::new()
+    }
+}
+
 /// What `view!` gives.
 pub(crate) struct Root<T>(pub(crate) T);
 

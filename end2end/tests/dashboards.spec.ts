@@ -51,6 +51,64 @@ test('the ways between dashboards keep the time range, and the range is in the a
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Overview');
 });
 
+test('the title of the window is that of the page, in both programs', async ({ board, page }) => {
+  const navigation = page.getByRole('navigation', { name: 'Dashboards' });
+  const title = (of: string) => expect(page).toHaveTitle(new RegExp(`^(\\(\\d+\\) )?${of} · hyperscope$`));
+  await board.open('/');
+  await title('Overview');
+  for (const name of ['Job performance', 'System resources', 'Job performance']) {
+    await navigation.getByRole('link', { name }).click();
+    await title(name);
+  }
+  await page.goBack();
+  await title('System resources');
+  await navigation.getByRole('link', { name: 'Overview' }).click();
+  const job = board.panel('Live jobs').locator('tbody tr.job a').first();
+  const name = await job.textContent();
+  await job.click();
+  await title(name!.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+
+  await navigation.getByRole('link', { name: /^Alerts/ }).click();
+  await board.connected('live');
+  await title('Alerts');
+  for (const of of ['Explore', 'Alerts', 'Explore']) {
+    await navigation.getByRole('link', { name: new RegExp(`^${of}`) }).click();
+    await title(of);
+  }
+  await page.goBack();
+  await title('Alerts');
+});
+
+test('going back over pages of both programs leads to where each was scrolled to', async ({ board, page }) => {
+  await page.setViewportSize({ width: 900, height: 500 });
+  const place = () => page.evaluate(() => Math.round(window.scrollY));
+  const scroll = async (to: number) => {
+    await page.evaluate((to) => window.scrollTo(0, to), to);
+    await expect.poll(() => page.evaluate(() => history.state as unknown)).toBe(to);
+  };
+  const navigation = page.getByRole('navigation', { name: 'Dashboards' });
+  await board.open('/');
+  await scroll(420);
+  await navigation.getByRole('link', { name: 'Job performance' }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Job performance');
+  expect(await place()).toBe(0);
+  await board.live();
+  await scroll(260);
+  await navigation.getByRole('link', { name: /^Alerts/ }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Alerts');
+  await board.connected('live');
+
+  await page.goBack();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Job performance');
+  await expect.poll(place).toBe(260);
+  await board.connected('live');
+  await page.goBack();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Overview');
+  await expect.poll(place).toBe(420);
+  await page.goForward();
+  await expect.poll(place).toBe(260);
+});
+
 test('the kiosk form is the panels alone', async ({ board, page }) => {
   await board.open('/kiosk/hypersdk-overview');
   await expect(page.getByRole('navigation', { name: 'Dashboards' })).toBeHidden();

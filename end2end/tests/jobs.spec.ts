@@ -38,6 +38,29 @@ test('a row opens the job, and an operator can cancel it after a question', asyn
   await expect(page.locator('.job-answer')).not.toBeEmpty();
 });
 
+test('the focus stays where it is on the page of a job while its job moves, and after the answer', async ({ board, page }) => {
+  await board.open('/');
+  await board.panel('Live jobs').getByLabel('Status').selectOption('running');
+  await board.panel('Live jobs').locator('tbody tr.job a').first().click();
+  const numbers = page.locator('.job-numbers');
+  const moves = async () => {
+    const before = await numbers.textContent();
+    await expect(numbers).not.toHaveText(before!, { timeout: 30_000 });
+  };
+  const cancel = page.getByRole('button', { name: 'Cancel job' }).first();
+  await cancel.focus();
+  await moves();
+  await expect(cancel).toBeFocused();
+  await cancel.press('Enter');
+  const keep = page.getByRole('button', { name: 'Keep it running' });
+  await keep.focus();
+  await moves();
+  await expect(keep).toBeFocused();
+  await page.getByRole('dialog').getByRole('button', { name: 'Cancel job' }).press('Enter');
+  await expect(page.locator('.job-answer')).not.toBeEmpty();
+  await expect(cancel).toBeFocused();
+});
+
 test.describe('a viewer', () => {
   test.use({ allowedInConsole: /status of 403/ });
 

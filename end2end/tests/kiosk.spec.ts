@@ -9,7 +9,7 @@ import { dashboards } from '../support/dashboards.ts';
 import { expect, test as base } from '../support/fixtures.ts';
 import { unreadable } from '../support/overlaps.ts';
 import { Proxy } from '../support/proxy.ts';
-import { type Running, start } from '../support/server.ts';
+import { createToken, type Running, start } from '../support/server.ts';
 
 const TOKEN = 'the-admin-of-these-tests_0123456789abcdef';
 const KIOSK = '/kiosk/hypersdk-overview';
@@ -76,6 +76,18 @@ const test = base.extend<Fixtures>({
   allowedInConsole: /ERR_|Failed to load resource|WebSocket connection/,
 });
 
+/** Counts the sounds of a page, whichever documents it loads. Those from this severity on are switched on, on walls too. */
+async function sounds(page: Page, severity: string): Promise<() => number> {
+  let count = 0;
+  await page.exposeFunction('countSound', () => (count += 1));
+  await page.addInitScript((severity) => {
+    OscillatorNode.prototype.start = () => (window as unknown as { countSound: () => void }).countSound();
+    localStorage.setItem('hyperscope-sound', severity);
+    localStorage.setItem('hyperscope-wall-sound', 'on');
+  }, severity);
+  return () => count;
+}
+
 const band = (page: Page) => page.locator('.wall-alarm');
 
 async function open(page: Page, origin: string, at = KIOSK): Promise<void> {
@@ -115,22 +127,11 @@ test.describe('an alarm on a wall', () => {
   });
 
   test('is not for what is silenced or acknowledged, and rings once for a firing', async ({ alerts, page, way }) => {
-    await page.addInitScript(() => {
-      const rung: string[] = [];
-      const start = OscillatorNode.prototype.start;
-      OscillatorNode.prototype.start = function (when?: number) {
-        rung.push('sound');
-        return start.call(this, when);
-      };
-      Object.assign(window, { rung });
-      localStorage.setItem('hyperscope-sound', 'critical');
-      localStorage.setItem('hyperscope-wall-sound', 'on');
-    });
-    const rung = () => page.evaluate(() => (window as unknown as { rung: string[] }).rung.length);
+    const rung = await sounds(page, 'critical');
     await alerts.fire('Before');
     await open(page, way.origin);
     await expect(band(page)).toBeVisible();
-    expect(await rung(), 'what fired before the page was there').toBe(0);
+    expect(rung(), 'what fired before the page was there').toBe(0);
 
     const before = await alerts.silence('Before');
     await expect(band(page)).toHaveCount(0);
@@ -143,7 +144,7 @@ test.describe('an alarm on a wall', () => {
     await alerts.fire('Low', 'warning');
     await expect(page.locator('.kiosk-bar .count.ink-yellow')).toHaveText('1 firing');
     await expect(band(page)).toHaveCount(0);
-    expect(await rung()).toBe(0);
+    expect(rung()).toBe(0);
 
     await alerts.expire(before);
     await expect(band(page)).toContainText('Before');
@@ -155,7 +156,7 @@ test.describe('an alarm on a wall', () => {
     way.cut();
     await alerts.fire('Low2', 'warning');
     await expect(page.locator('.kiosk-bar .count.ink-red')).toHaveText('4 firing', { timeout: 30_000 });
-    expect(await rung()).toBe(2);
+    expect(rung()).toBe(2);
 
     await alerts.acknowledge('Loud');
     await alerts.acknowledge('Before');
@@ -260,6 +261,48 @@ test.describe('an alarm on a wall', () => {
     await expect(band(page)).not.toHaveAttribute('data-stale', { timeout: 60_000 });
     await expect(band(page)).toContainText(/firing/);
   });
+});
+
+test('what begins to fire while the other program loads rings once', async ({ alerts, page }) => {
+  const rung = await sounds(page, 'all');
+  const held: (() => void)[] = [];
+  await page.route('**/*.wasm', async (route) => {
+    if (route.request().url().includes('workbench')) await new Promise<void>((go) => held.push(go));
+    await route.continue();
+  });
+  await open(page, alerts.origin, '/');
+  await alerts.fire('First');
+  await expect.poll(rung).toBe(1);
+
+  await page.getByRole('link', { name: /^Alerts/ }).click();
+  await expect(page.locator('.alert-line')).toHaveCount(1);
+  await expect.poll(() => held.length).toBe(1);
+  await alerts.fire('Meanwhile', 'warning');
+  held.pop()!();
+  await expect(page.locator('.alert-line')).toHaveCount(2);
+  await expect.poll(rung).toBe(2);
+
+  await page.getByRole('link', { name: 'Overview', exact: true }).click();
+  await expect(page.locator('.connection')).toHaveAttribute('data-state', 'live', { timeout: 30_000 });
+  await alerts.fire('Last');
+  await expect.poll(rung, { message: 'the last one, and none a second time' }).toBe(3);
+});
+
+test('a wall that is limited to some dashboards has no links to what it may not open', async ({ demo, page }) => {
+  const { secret } = await createToken(demo, 'kiosk', '--dashboards', 'hypersdk-overview');
+  await page.goto(`${demo.origin}/login?token=${secret}`);
+  for (const at of [KIOSK, '/', '/d/hypersdk-overview', '/settings']) {
+    await page.goto(demo.origin + at);
+    if (at !== '/settings') {
+      await expect(page.locator('.panel-picture')).toHaveCount(0, { timeout: 30_000 });
+      await expect(page.locator('.panel-jobs tr.job').first()).toBeVisible();
+    }
+    const links = await page.locator('a[href]').evaluateAll((all) => [...new Set(all.map((link) => (link as HTMLAnchorElement).href))]);
+    for (const link of links) {
+      const answer = await page.request.get(link);
+      expect(answer.status(), `${link} on ${at}`).toBe(200);
+    }
+  }
 });
 
 test('the list of alerts is grey and grows no older while the server is gone', async ({ alerts, page, way }) => {

@@ -23,6 +23,24 @@ for (const { name, path, panels, mayBeEmpty } of dashboards) {
   });
 }
 
+test('two times are filled in with scripts off, on a page that does not load itself again', async ({ page, demo }) => {
+  await page.goto(demo.loginLink);
+  await page.goto(`${demo.origin}/system?refresh=5s`);
+  const picker = page.locator('.range-drop');
+  await picker.locator('summary').click();
+  await expect(page.getByLabel('From', { exact: true })).toBeHidden();
+  await picker.getByRole('link', { name: 'From a time to a time' }).click();
+  await expect(page.getByLabel('From', { exact: true })).toBeVisible();
+  await expect(page.locator('meta[http-equiv="refresh"]')).toHaveCount(0);
+  await page.getByLabel('From', { exact: true }).fill('2026-01-02T03:00');
+  await page.getByLabel('To', { exact: true }).fill('2026-01-02T04:00');
+  await page.getByRole('button', { name: 'Apply' }).click();
+  const address = new URL(page.url()).searchParams;
+  expect([...address.keys()].toSorted()).toEqual(['from', 'refresh', 'to']);
+  await expect(page.locator('.range-words')).toContainText('03:00');
+  await expect(page.locator('meta[http-equiv="refresh"]')).toHaveAttribute('content', '5');
+});
+
 test('a job is cancelled, and a token made, with scripts off', async ({ page, demo }) => {
   await page.goto(demo.loginLink);
   const { jobs } = await (await page.request.get(`${demo.origin}/api/jobs?status=running`)).json();

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     panels::{PanelView, PanelsContext, narrow_widths},
     platform::{self, FetchError},
-    shell::{AsOf, ConnectionIndicator, FiringBadge, Icon, Page, Printed, TopBar, WallAlarm, WindowTitle},
+    shell::{AsOf, ConnectionIndicator, FiringBadge, Icon, Page, Printed, TopBar, WallAlarm},
     view::view,
 };
 
@@ -104,7 +104,7 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
     let kiosk = page.url.kiosk();
     let title = dashboard.title.clone();
     let viewport = Memo::new(move |_| Asked::now(page).viewport(page));
-    let context = PanelsContext::provide(viewport.into(), page.clock.now_ms.into());
+    let context = PanelsContext::provide(viewport.into(), page.clock.now_ms.into(), page.boot().session.is_limited());
     follow_marks(page, dashboard.uid.clone(), context.marks);
     provide_context(page.url.first_rows());
     let mut shown = Vec::with_capacity(dashboard.panels.len());
@@ -185,13 +185,13 @@ fn follow_marks(page: Page, uid: String, marks: RwSignal<PanelData>) {
 #[component]
 fn KioskBar(title: String, dashboard: String) -> impl IntoView {
     let page = Page::get();
+    page.set_title(title.clone().into());
     let uid = dashboard;
     let away = move || {
         let path = page.boot().dashboards.iter().find(|link| link.uid == uid).map(|link| link.path.clone());
         page.url.link_to(path.as_deref().unwrap_or("/"))
     };
     view! {
-        <WindowTitle title=title.clone() />
         <header class="kiosk-bar">
             <h1>{title}</h1>
             <a class="button quiet kiosk-leave" href=move || platform::at(&away()) title="Leave the kiosk form">

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use model::{
     job::{Job, JobDetail, JobLogEntry, JobStatus},
     live::Topic,
-    unit::{Unit, whole_duration},
+    unit::{self, Unit, whole_duration},
 };
 
 use super::not_found::Missing;
@@ -13,7 +13,7 @@ use crate::{
     platform::{self, FetchError},
     refusal::PROBLEM,
     shell::{Page, TopBar, parameter},
-    view::view,
+    view::{view, without_scripts},
 };
 
 /// Where getting the job stands.
@@ -185,12 +185,13 @@ fn Progress(job: Job) -> impl IntoView {
         _ => None,
     };
     let rate = job.rate_bytes_per_second.map(|rate| Unit::from_id("Bps").format(rate, None));
-    let eta = job.eta_seconds.map(|seconds| format!("{} left", model::unit::duration(seconds.round())));
-    let words = percent.map_or_else(|| "no percentage known".to_owned(), |percent| format!("{percent:.1} %"));
+    let eta = job.eta_seconds.map(|seconds| format!("{} left", unit::duration(seconds.round())));
+    let words =
+        percent.map_or_else(|| "no percentage known".to_owned(), |percent| format!("{} %", unit::fixed(percent, 1)));
     let running = job.status.is_at_work();
     let bar = match percent {
         Some(percent) => {
-            view! { <progress max="100" value=format!("{percent:.2}") aria-label="Progress"></progress> }
+            view! { <progress max="100" value=unit::fixed(percent, 2) aria-label="Progress"></progress> }
         }
         None if running => view! { <progress max="100" aria-label="Progress"></progress> },
         None => ().into_any(),
@@ -282,17 +283,32 @@ const CANCEL_FORM: &str = "/do/cancel-job";
 #[component]
 fn Cancel(job: Memo<Option<Job>>, address: JobAddress) -> impl IntoView {
     let location = Page::get().location;
-    let (path, query) = (location.path.get_untracked(), location.query.get_untracked());
-    let is_asked = parameter(&query, CANCEL).is_some();
     let answer = RwSignal::new(not_cancelled(Page::get()));
-    let JobAddress { daemon, id } = address.clone();
     let asking = RwSignal::new(false);
-    let possible = move || {
+    let possible = Memo::new(move |_| {
         job.with(|job| {
             let open = |job: &Job| matches!(job.status, JobStatus::Pending | JobStatus::Running);
             job.as_ref().is_some_and(|job| open(job) && !job.cancel_requested && !job.historic)
         })
-    };
+    });
+    let form = without_scripts(|| {
+        if !possible.get_untracked() {
+            return ().into_any();
+        }
+        let (path, query) = (location.path.get_untracked(), location.query.get_untracked());
+        let button = if parameter(&query, CANCEL).is_some() {
+            view! { <button class="button danger">"Yes, ask the daemon to cancel it"</button> }
+        } else {
+            view! { <a class="button danger" href=platform::at(&format!("{path}?{CANCEL}=ask"))>"Cancel job"</a> }
+        };
+        view! {
+            <form method="post" action=platform::at(CANCEL_FORM)>
+                <input type="hidden" name="daemon" value=address.daemon.clone() />
+                <input type="hidden" name="id" value=address.id.clone() />
+                {button}
+            </form>
+        }
+    });
     let confirm = move |_| {
         let url = format!("{}/cancel", address.api_path());
         asking.set(true);
@@ -307,27 +323,19 @@ fn Cancel(job: Memo<Option<Job>>, address: JobAddress) -> impl IntoView {
             let _ = asking.try_set(false);
         });
     };
+    let is_disabled = move || !possible.get() || asking.get();
     let name = move || job.with(|job| job.as_ref().map(|job| job.name.clone()));
     view! {
         <button
             type="button"
             class="button danger needs-script"
-            disabled=move || !possible() || asking.get()
-            on:click=move |_| platform::show_dialog(CANCEL_DIALOG, true)
+            // Not `disabled`: that would take the focus away from whoever has just answered the question.
+            aria-disabled=move || is_disabled().then_some("true")
+            on:click=move |_| platform::show_dialog(CANCEL_DIALOG, !is_disabled())
         >
             {move || if asking.get() { "Asking the daemon" } else { "Cancel job" }}
         </button>
-        {move || possible().then(|| view! {
-            <form class="needs-no-script" method="post" action=platform::at(CANCEL_FORM)>
-                <input type="hidden" name="daemon" value=daemon.clone() />
-                <input type="hidden" name="id" value=id.clone() />
-                {if is_asked {
-                    view! { <button class="button danger">"Yes, ask the daemon to cancel it"</button> }
-                } else {
-                    view! { <a class="button danger" href=platform::at(&format!("{path}?{CANCEL}=ask"))>"Cancel job"</a> }
-                }}
-            </form>
-        })}
+        <div class="needs-no-script" inner_html=form></div>
         <p class="job-answer" role="status">{move || answer.get()}</p>
         <dialog id=CANCEL_DIALOG class="dialog" aria-labelledby="cancel-job-title">
             <h2 id="cancel-job-title">"Cancel this job?"</h2>

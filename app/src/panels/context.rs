@@ -2,7 +2,7 @@
 
 use chart::plot::TimeSpan;
 use leptos::prelude::*;
-use model::{panel::PanelData, zone::Zone};
+use model::{panel::PanelData, route::PageKind, zone::Zone};
 
 /// The part of time that a page shows, and the viewer's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,6 +45,8 @@ pub struct PanelsContext {
     pub hover: RwSignal<Option<i64>>,
     /// When alerts fired that concern the panels: as the data of one query, see [`model::page::Boot::marks`].
     pub marks: RwSignal<PanelData>,
+    /// Whether the session is limited to some dashboards: panels have no links then to pages that it may not open.
+    is_limited: bool,
     /// Counts changes of the theme: colours on a canvas have to be read again.
     #[cfg_attr(not(feature = "browser"), allow(dead_code))] // the server's pictures name their colours
     pub(super) theme: RwSignal<u32>,
@@ -68,14 +70,16 @@ fn no_marks() -> RwSignal<PanelData> {
 }
 
 impl PanelsContext {
-    /// Makes the context of a page and provides it to the panels below the caller.
-    pub fn provide(viewport: Signal<Viewport>, now_ms: Signal<i64>) -> Self {
+    /// Makes the context of a page and provides it to the panels below the caller. `is_limited` says whether the session is limited to some
+    /// dashboards.
+    pub fn provide(viewport: Signal<Viewport>, now_ms: Signal<i64>, is_limited: bool) -> Self {
         let context = PanelsContext {
             viewport,
             now_ms,
             clock_ms: now_ms,
             hover: RwSignal::new(None),
             marks: no_marks(),
+            is_limited,
             theme: RwSignal::new(0),
         };
         #[cfg(feature = "browser")]
@@ -90,6 +94,11 @@ impl PanelsContext {
         PanelsContext { viewport, now_ms, ..self }
     }
 
+    /// Whether the viewer may open pages of this kind.
+    pub(super) fn opens(self, kind: PageKind) -> bool {
+        !self.is_limited || kind.is_for_limited_sessions()
+    }
+
     /// The context of the page that the caller is on.
     pub(super) fn of_page() -> Self {
         use_context().unwrap_or_else(|| PanelsContext {
@@ -98,6 +107,7 @@ impl PanelsContext {
             clock_ms: Signal::stored(0),
             hover: RwSignal::new(None),
             marks: no_marks(),
+            is_limited: false,
             theme: RwSignal::new(0),
         })
     }

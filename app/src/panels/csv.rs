@@ -29,7 +29,7 @@ pub(super) fn csv(panel: &Panel, data: &PanelData) -> String {
         for value in row {
             csv.push(',');
             if let Some(value) = value {
-                let _ = write!(csv, "{value}");
+                csv.push_str(&crate::platform::number_text(value));
             }
         }
         csv.push_str("\r\n");

@@ -94,7 +94,7 @@ fn query(expr: String) -> AnyView {
     };
     view! {
         <code tabindex="0">{expr}</code>
-        <a href=move || platform::at(&href())>"Open in Explore"</a>
+        {context.opens(PageKind::Explore).then(|| view! { <a href=move || platform::at(&href())>"Open in Explore"</a> })}
     }
 }
 

@@ -66,6 +66,6 @@ pub fn alerts_of_ms(range: TimeRange, now_ms: i64) -> Option<i64> {
 }
 
 /// A fraction as percent with two decimals, as text for a style.
-fn percent(fraction: f64) -> f64 {
-    (fraction * 10_000.0).round() / 100.0
+fn percent(fraction: f64) -> String {
+    model::unit::short(fraction * 100.0, 2)
 }

@@ -22,7 +22,7 @@ fn html(kind: &str, fields: &str, data: impl FnOnce(&Panel) -> PanelData) -> Str
     let data = data(&panel);
     Owner::new().with(|| {
         let viewport = Viewport { start_ms: NOW_MS - 60_000, end_ms: NOW_MS, step_ms: 15_000, zone: Zone::UTC };
-        PanelsContext::provide(Signal::stored(viewport), Signal::stored(NOW_MS));
+        PanelsContext::provide(Signal::stored(viewport), Signal::stored(NOW_MS), false);
         view! { <PanelView panel=panel data=Signal::stored(data)/> }.to_html()
     })
 }

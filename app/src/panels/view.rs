@@ -96,7 +96,7 @@ fn describe(id: &str, description: String) -> AnyView {
 /// The picture of a panel's body alone, with the time that it shows, for a page that does not follow it.
 #[cfg(feature = "ssr")]
 pub(crate) fn still(panel: Panel, data: PanelData, viewport: Viewport, now_ms: i64) -> AnyView {
-    PanelsContext::provide(Signal::stored(viewport), Signal::stored(now_ms));
+    PanelsContext::provide(Signal::stored(viewport), Signal::stored(now_ms), false);
     provide_context(super::context::Still);
     body(StoredValue::new(panel), Signal::stored(data), Signal::stored(None))
 }

@@ -14,6 +14,9 @@ const LENGTH_SECS: f64 = 0.3;
 /// A quarter of the full volume.
 const VOLUME: f32 = 0.25;
 
+/// Where the tab remembers for which firings it has rung.
+const RUNG: &str = "hyperscope-rung";
+
 thread_local! {
     /// Browsers give a page a few of them.
     static AUDIO: Option<AudioContext> = AudioContext::new().ok();
@@ -50,6 +53,16 @@ pub(super) fn keep(choice: HtmlSelectElement) {
             }
         });
     }
+}
+
+/// The firings for which this tab has rung, as it remembers them; `None` before its first list of alerts.
+pub(crate) fn rung() -> Option<String> {
+    super::tab_storage()?.get_item(RUNG).ok().flatten()
+}
+
+/// Remembers for which firings this tab has rung; false if the browser refuses.
+pub(crate) fn remember_rung(rung: &str) -> bool {
+    super::tab_storage().is_some_and(|storage| storage.set_item(RUNG, rung).is_ok())
 }
 
 /// Plays a short sound. Before somebody has clicked on the page, browsers keep quiet.

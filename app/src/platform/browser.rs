@@ -100,13 +100,22 @@ pub(crate) fn sample_value(text: &str) -> Option<f64> {
     }
 }
 
+/// A number with as many digits as distinguish it. Written by the browser: Rust's tables for that are as large.
+pub(crate) fn number_text(value: f64) -> String {
+    js_sys::Number::from(value).to_string_with_radix(10).map(Into::into).unwrap_or_default()
+}
+
 pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
     wasm_bindgen_futures::spawn_local(task);
 }
 
 pub(crate) async fn get_json<T: FromTree>(url: &str) -> Result<T, FetchError> {
-    let body = body(Request::get(&at(url)).header("Accept", "application/json").send().await).await?;
+    let body = get_json_text(url).await?;
     read_json(&body).map_err(|error| FetchError::Failed(format!("the answer cannot be read: {error}")))
+}
+
+async fn get_json_text(url: &str) -> Result<String, FetchError> {
+    body(Request::get(&at(url)).header("Accept", "application/json").send().await).await
 }
 
 /// The same of a server that is there, however long that takes.
@@ -148,10 +157,15 @@ pub(crate) fn go_to_login() {
     let _ = window().location().set_href(&at(&login));
 }
 
+/// What the browser remembers as long as the tab is open.
+pub(super) fn tab_storage() -> Option<web_sys::Storage> {
+    window().session_storage().ok().flatten()
+}
+
 /// Loads the page again because the server is now `version`: once, should the page still be of another version then.
 pub(crate) fn reload_for(version: &str) {
     const KEY: &str = "hyperscope-reloaded-for";
-    let Ok(Some(storage)) = window().session_storage() else { return };
+    let Some(storage) = tab_storage() else { return };
     let done = storage.get_item(KEY).is_ok_and(|done| done.as_deref() == Some(version));
     if !done && storage.set_item(KEY, version).is_ok() {
         let _ = window().location().reload();

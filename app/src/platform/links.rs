@@ -1,13 +1,25 @@
-//! The browser's history, and clicks on links.
+//! The browser's history, clicks on links, and where pages were scrolled to.
 
-use leptos::{ev::MouseEvent, prelude::*};
+use std::{
+    cell::{Cell, RefCell},
+    time::Duration,
+};
+
+use leptos::{ev::MouseEvent, leptos_dom::helpers::TimeoutHandle, prelude::*};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Element, HtmlAnchorElement};
 
 /// Attribute of the document's root with the path below which a proxy has this server. Absent at the root of a host.
 const BASE: &str = "data-base";
 
+/// How long after the page was scrolled its place is remembered.
+const SCROLLING: Duration = Duration::from_millis(100);
+/// Frames for which a page may take to be long enough for the place that it was scrolled to: five seconds of most screens.
+const FRAMES: u32 = 300;
+
 thread_local! {
+    /// The place that the page is scrolled to as soon as it is long enough.
+    static WANTED_PLACE: Cell<Option<f64>> = const { Cell::new(None) };
     static BASE_PATH: String =
         document().document_element().and_then(|root| root.get_attribute(BASE)).unwrap_or_default();
 }
@@ -37,6 +49,8 @@ pub(crate) fn path_and_query() -> String {
 
 /// Adds `href` to the history as the address of this page.
 pub(crate) fn push_url(href: &str) {
+    remember_place();
+    WANTED_PLACE.set(None);
     if let Ok(history) = window().history() {
         // A browser that refuses keeps the old address above the new page.
         let _ = history.push_state_with_url(&JsValue::NULL, "", Some(&at(href)));
@@ -46,7 +60,8 @@ pub(crate) fn push_url(href: &str) {
 /// Makes `href` the address of this page, in place of the one it has.
 pub(crate) fn replace_url(href: &str) {
     if let Ok(history) = window().history() {
-        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&at(href)));
+        let place = history.state().unwrap_or_default();
+        let _ = history.replace_state_with_url(&place, "", Some(&at(href)));
     }
 }
 
@@ -54,10 +69,57 @@ pub(crate) fn scroll_to_top() {
     window().scroll_to_with_x_and_y(0.0, 0.0);
 }
 
-/// Calls `moved` when the user goes back or forth, until the calling effect is gone.
+/// Calls `moved` when the user goes back or forth, and then scrolls to where the page was. The browser itself does that at once, when a page
+/// whose content has to be fetched is not there yet. Until the calling effect is gone.
 pub(crate) fn on_history_moved(moved: impl Fn() + 'static) {
-    let listener = window_event_listener(leptos::ev::popstate, move |_| moved());
-    on_cleanup(move || listener.remove());
+    let went = window_event_listener(leptos::ev::popstate, move |_| {
+        moved();
+        let place = window().history().and_then(|history| history.state()).ok().and_then(|place| place.as_f64());
+        WANTED_PLACE.set(place);
+        // Later: the page before is still there.
+        scroll_later(FRAMES);
+    });
+    let waiting = RefCell::new(None::<TimeoutHandle>);
+    let scrolled = window_event_listener(leptos::ev::scroll, move |_| {
+        let later = set_timeout_with_handle(remember_place, SCROLLING).ok();
+        if let Some(before) = waiting.replace(later) {
+            before.clear();
+        }
+    });
+    on_cleanup(move || {
+        went.remove();
+        scrolled.remove();
+    });
+}
+
+fn place() -> f64 {
+    window().scroll_y().unwrap_or_default()
+}
+
+/// Remembers with the entry of the history where the page is scrolled to.
+fn remember_place() {
+    if WANTED_PLACE.get().is_none()
+        && let Ok(history) = window().history()
+    {
+        let _ = history.replace_state(&place().into(), "");
+    }
+}
+
+/// Scrolls to the place that is wanted in the next frames, until the page is long enough, or somebody scrolls.
+fn scroll_later(frames: u32) {
+    let before = place();
+    request_animation_frame(move || {
+        let Some(wanted) = WANTED_PLACE.get() else { return };
+        let is_left_alone = place() == before || frames == FRAMES;
+        if is_left_alone {
+            window().scroll_to_with_x_and_y(0.0, wanted);
+        }
+        if frames == 0 || !is_left_alone || (place() - wanted).abs() < 1.0 {
+            WANTED_PLACE.set(None);
+        } else {
+            scroll_later(frames - 1);
+        }
+    });
 }
 
 /// Offers each click on a link within this site to `take`, as path and query and whether the page shall stay where it is

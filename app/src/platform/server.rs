@@ -36,6 +36,12 @@ pub(crate) fn sample_value(text: &str) -> Option<f64> {
     text.parse().ok()
 }
 
+/// A number with as many digits as distinguish it.
+#[cfg(test)]
+pub(crate) fn number_text(value: f64) -> String {
+    value.to_string()
+}
+
 pub(crate) fn spawn(_task: impl Future<Output = ()> + 'static) {}
 
 pub(crate) async fn get_json<T: FromTree>(_url: &str) -> Result<T, FetchError> {
@@ -94,6 +100,14 @@ pub(crate) fn take_links(_take: impl Fn(&str, bool) -> bool + 'static) {}
 
 pub(crate) fn recall(_key: &str) -> Option<String> {
     None
+}
+
+pub(crate) fn rung() -> Option<String> {
+    None
+}
+
+pub(crate) fn remember_rung(_rung: &str) -> bool {
+    false
 }
 
 pub(crate) fn beep() {}

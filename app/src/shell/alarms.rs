@@ -3,17 +3,18 @@
 use chart::palette::Ink;
 use leptos::prelude::*;
 use model::{
-    live::{AlertList, AlertState, FiringCount, Topic},
+    live::{Alert, AlertList, AlertState, FiringCount, Topic},
     words::Words,
 };
 
 use super::{Page, bell};
 use crate::{
     live::{FeedData, Live},
+    platform,
     view::view,
 };
 
-/// Firings that a page remembers to have rung for, beyond those that go on.
+/// Firings that a tab remembers to have rung for, beyond those that go on.
 const REMEMBERED: usize = 2_000;
 
 /// What is known of the alerts.
@@ -48,33 +49,42 @@ impl Alarms {
         }
     }
 
-    /// Rings once for each firing that is active: for one that begins while the page is there, and for one that is no longer
-    /// muted. A list that comes again after a reconnect rings for nothing that it rang for before.
+    /// Rings once for each firing that is active: for one that begins while the tab is open, and for one that is no longer
+    /// muted. What it rang for is remembered with the tab, so that it counts for the documents of both programs: the list of the next
+    /// one rings for what began while it was loaded, and a list that comes again rings for nothing.
     pub(super) fn ring(self, kiosk: Signal<bool>) {
-        let rung = StoredValue::new(None::<Words>);
         Effect::new(move |_| {
             self.listed.with(|list| {
                 let Some(list) = list else { return };
-                let mut fresh = Vec::new();
-                rung.update_value(|rung| {
-                    let is_first = rung.is_none();
-                    let rung = rung.get_or_insert_default();
-                    let firing = || list.alerts.iter().filter(|alert| alert.state == AlertState::Firing);
-                    for alert in firing() {
-                        if !alert.is_active() {
-                            rung.remove(&alert.firing_key());
-                        } else if rung.insert(alert.firing_key()) && !is_first {
-                            fresh.push(alert);
-                        }
-                    }
-                    if rung.len() > REMEMBERED {
-                        rung.retain(|key| firing().any(|alert| alert.firing_key() == key));
-                    }
-                });
-                bell::ring(&fresh, kiosk.get_untracked());
+                let before = platform::rung();
+                let (rung, fresh) = rung_for(before.as_deref(), &list.alerts);
+                // What cannot be remembered would ring with each list.
+                if before.as_ref() != Some(&rung) && platform::remember_rung(&rung) {
+                    bell::ring(&fresh, kiosk.get_untracked());
+                }
             });
         });
     }
+}
+
+/// The firings for which a tab has rung once it knows `alerts`, a line for each, and those of them that are new. `before` is what it
+/// remembers; nothing is new on its first list.
+fn rung_for<'a>(before: Option<&str>, alerts: &'a [Alert]) -> (String, Vec<&'a Alert>) {
+    let mut rung: Words = before.unwrap_or_default().lines().map(str::to_owned).collect();
+    let firing = || alerts.iter().filter(|alert| alert.state == AlertState::Firing);
+    let mut fresh = Vec::new();
+    for alert in firing() {
+        let key = alert.firing_key();
+        if !alert.is_active() {
+            rung.remove(&key);
+        } else if rung.insert(key) && before.is_some() {
+            fresh.push(alert);
+        }
+    }
+    if rung.len() > REMEMBERED {
+        rung.retain(|key| firing().any(|alert| alert.firing_key() == key));
+    }
+    (rung.to_lines(), fresh)
 }
 
 /// How many alerts fire now, in the colour of the worst, and how many of them are muted. A page on the past says that it is of now.
@@ -104,5 +114,47 @@ pub(crate) fn FiringBadge() -> impl IntoView {
                 }
             }}
         </span>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alert(name: &str, began_ms: i64) -> Alert {
+        Alert {
+            fingerprint: name.into(),
+            state: AlertState::Firing,
+            fired_at: Some(began_ms),
+            severity: "critical".into(),
+            ..Alert::default()
+        }
+    }
+
+    #[test]
+    fn each_firing_rings_once_whichever_document_it_began_in() {
+        let mut remembered = None;
+        let mut ring = |alerts: &[Alert]| {
+            let (rung, fresh) = rung_for(remembered.as_deref(), alerts);
+            let fresh = fresh.into_iter().map(|alert| alert.fingerprint.clone()).collect::<String>();
+            remembered = Some(rung);
+            fresh
+        };
+        let muted = || Alert { acknowledged_by: Some("somebody".into()), ..alert("b", 2) };
+        assert_eq!(ring(&[alert("a", 1)]), "", "what fired before the tab was there");
+        assert_eq!(ring(&[alert("a", 1), alert("b", 2)]), "b");
+        assert_eq!(ring(&[alert("a", 1), alert("b", 2)]), "", "the next document has the same list");
+        assert_eq!(ring(&[alert("a", 1), muted(), alert("c", 3)]), "c");
+        assert_eq!(ring(&[alert("a", 4), alert("b", 2)]), "ab", "another firing, and one that is no longer muted");
+        let (first, fresh) = rung_for(None, &[]);
+        assert!(fresh.is_empty());
+        assert_eq!(rung_for(Some(&first), &[alert("a", 1)]).1.len(), 1, "a tab that began without alerts");
+    }
+
+    #[test]
+    fn what_is_over_is_forgotten_when_it_is_too_much() {
+        let over: Vec<String> = (0..=REMEMBERED).map(|number| format!("{number:05}@1")).collect();
+        let (rung, _) = rung_for(Some(&over.join("\n")), &[alert("a", 1)]);
+        assert_eq!(rung, "a@1");
     }
 }

@@ -25,6 +25,8 @@ pub(crate) use alarms::FiringBadge;
 pub(crate) use first_data::first_ms;
 pub(crate) use icons::Icon;
 use location::Location;
+#[cfg(feature = "ssr")]
+pub(crate) use picker::RANGE;
 pub(crate) use picker::{RangePicker, RefreshPicker};
 pub(crate) use printed::Printed;
 pub(crate) use refresh::Refresh;
@@ -64,6 +66,7 @@ pub(crate) struct Page {
     /// Up to when queries have been evaluated, in milliseconds since the Unix epoch.
     pub(crate) evaluated_ms: RwSignal<i64>,
     first_view: StoredValue<bool>,
+    title: RwSignal<Signal<String>>,
 }
 
 impl Page {
@@ -89,6 +92,21 @@ impl Page {
     /// True on the server and while a page is taken over as it came: what the server did not send does not exist.
     pub(crate) fn is_first_view(self) -> bool {
         self.first_view.get_value()
+    }
+
+    /// Makes `title` the one of the window, until another page does. There is one `Title` for all pages: leptos_meta retains those that
+    /// are rebuilt in place.
+    pub(crate) fn set_title(self, title: Signal<String>) {
+        self.title.set(title);
+    }
+
+    /// The title of the window, with how many alerts are active.
+    fn window_title(self) -> String {
+        // A page that has just gone took its title along.
+        let title = self.title.get().try_get().unwrap_or_default();
+        let active = self.alarms.firing.with(|firing| firing.active);
+        let count = if active > 0 { format!("({active}) ") } else { String::new() };
+        platform::title_text(format!("{count}{title} · hyperscope"))
     }
 
     /// Who looks at what, as of the first page.
@@ -137,6 +155,7 @@ pub fn App(
         theme: RwSignal::new(payload.boot.theme.clone()),
         // Without a session id of the server's run nothing was rendered: see `start`.
         first_view: StoredValue::new(!payload.boot.boot_id.is_empty()),
+        title: RwSignal::default(),
         payload: StoredValue::new(Arc::new(payload)),
     };
     provide_meta_context();
@@ -181,6 +200,8 @@ pub fn App(
             <div class="page">
                 <Routes pages />
             </div>
+            // The last one: it reads what the page says.
+            <Title text=move || page.window_title() />
         </div>
     }
 }
@@ -188,20 +209,4 @@ pub fn App(
 /// The time of the newest evaluation in `data`.
 pub(crate) fn newest_ms(data: &PanelData) -> Option<i64> {
     data.frames().map(|frame| frame.end_ms).max()
-}
-
-/// The title of the window: `title`, with how many alerts are active.
-#[component]
-pub(crate) fn WindowTitle(
-    /// Of the page.
-    #[prop(into)]
-    title: Signal<String>,
-) -> impl IntoView {
-    let firing = Page::get().alarms.firing;
-    let text = move || {
-        let count =
-            firing.with(|firing| if firing.active > 0 { format!("({}) ", firing.active) } else { String::new() });
-        platform::title_text(format!("{count}{} · hyperscope", title.get()))
-    };
-    view! { <Title text /> }
 }

@@ -9,8 +9,11 @@ use model::{
     zone::Twice,
 };
 
-use super::{Icon, Page, Refresh};
-use crate::platform;
+use super::{Icon, Page, Refresh, parameter};
+use crate::{platform, view::without_scripts};
+
+/// Parameter of the page on which two times are filled in, where there are no scripts. That page does not load itself again.
+pub(crate) const RANGE: &str = "range";
 
 /// The time range: presets and a custom one.
 #[component]
@@ -29,15 +32,23 @@ pub(crate) fn RangePicker() -> impl IntoView {
             </a>
         }
     });
+    let is_asked = page.location.query.with_untracked(|query| parameter(query, RANGE).is_some());
+    let ask = without_scripts(|| {
+        let href = page.url.link_with(&format!("{RANGE}=ask"));
+        view! { <a class="drop-item" href=platform::at(&href)>"From a time to a time"</a> }
+    });
     view! {
-        <details class="drop range-drop" name="menu">
+        <details class="drop range-drop" name="menu" open=is_asked>
             <summary class="button" title="Time range">
                 {Icon::Clock.draw()}
                 <span class="range-words">{move || range_words(page)}</span>
             </summary>
             <div class="drop-body range-body">
-                <div class="drop-list">{presets.into_iter().collect_view()}</div>
-                <CustomRange />
+                <div class="drop-list">
+                    {presets.into_iter().collect_view()}
+                    <div class="needs-no-script" inner_html=ask></div>
+                </div>
+                <div class=if is_asked { "" } else { "needs-script" }><CustomRange /></div>
             </div>
         </details>
     }

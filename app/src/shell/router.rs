@@ -33,8 +33,7 @@ impl ShownPage {
 
 /// Whether the session of `boot` has the page: one that is limited to some dashboards has little else.
 fn is_open(route: PageRoute, boot: &Boot) -> bool {
-    let is_limited = !boot.session.dashboards.is_empty();
-    (route.kind.is_for_limited_sessions() || !is_limited)
+    (route.kind.is_for_limited_sessions() || !boot.session.is_limited())
         && route.home_of.is_none_or(|uid| boot.dashboards.iter().any(|link| link.uid == uid))
 }
 

@@ -12,10 +12,13 @@ use crate::platform;
 pub(crate) fn Sidebar() -> impl IntoView {
     let page = Page::get();
     let dashboards = page.boot().dashboards.clone();
+    // The overview, unless the session has another dashboard in its place.
+    let home = dashboards.first().map_or(("/", "the dashboards"), |link| (&link.path, &link.title));
+    let (home, to_home) = (home.0.to_owned(), format!("hyperscope, to {}", home.1));
     let links =
         dashboards.into_iter().map(|link| entry(page, PageKind::Dashboard, link.path, link.title)).collect_view();
     // A session that is limited to some dashboards opens nothing else.
-    let is_limited = !page.boot().session.dashboards.is_empty();
+    let is_limited = page.boot().session.is_limited();
     let others = [PageKind::Alerts, PageKind::Explore]
         .into_iter()
         .filter(|_| !is_limited)
@@ -23,7 +26,7 @@ pub(crate) fn Sidebar() -> impl IntoView {
     let others = others.collect_view();
     view! {
         <nav class="sidebar" aria-label="Dashboards">
-            <a class="brand" href=platform::at("/") aria-label="hyperscope, to the overview">
+            <a class="brand" href=platform::at(&home) aria-label=to_home>
                 <Logo />
                 <span class="brand-name">"hyperscope"</span>
             </a>

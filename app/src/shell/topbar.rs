@@ -7,7 +7,7 @@ use model::{
     route::{PageKind, PageRoute},
 };
 
-use super::{Icon, Page, Printed, RangePicker, RefreshPicker, WindowTitle, first_data::FirstDataLink};
+use super::{Icon, Page, Printed, RangePicker, RefreshPicker, first_data::FirstDataLink};
 use crate::platform;
 
 /// The bar. `dashboard` is the uid of the page's dashboard; other pages have neither range nor kiosk form.
@@ -27,6 +27,7 @@ pub(crate) fn TopBar(
     up: Option<String>,
 ) -> impl IntoView {
     let page = Page::get();
+    page.set_title(title);
     let has_range = dashboard.is_some();
     let as_of = has_range.then(|| view! { <AsOf /> });
     let controls = dashboard.map(|uid| {
@@ -50,7 +51,6 @@ pub(crate) fn TopBar(
         }
     });
     view! {
-        <WindowTitle title />
         <header class="topbar">
             {up}
             <h1 class="topbar-title">{move || title.get()}</h1>

@@ -62,14 +62,12 @@ impl PageUrl {
 
     /// The rows that the document brings of a long table. A wall is taller than a desk, and has no one to wait for it.
     pub(crate) fn first_rows(self) -> FirstRows {
-        let href = untrack(|| self.link_to(&self.path.get()));
-        let separator = if href.contains('?') { '&' } else { '?' };
         let count = match (self.all_rows, self.kiosk().get_untracked()) {
             (true, _) => ALL_ROWS,
             (false, true) => KIOSK_ROWS,
             (false, false) => FirstRows::default().count,
         };
-        FirstRows { count, all_href: format!("{href}{separator}rows=all") }
+        FirstRows { count, all_href: self.link_with("rows=all") }
     }
 
     /// A link to `path` that keeps range and refresh.
@@ -85,6 +83,13 @@ impl PageUrl {
     /// A link to this page with another refresh.
     pub(crate) fn link_with_refresh(self, refresh: Refresh) -> String {
         self.path.with(|path| href(path, self.named_range(), refresh))
+    }
+
+    /// A link to this page as it is now, with another parameter.
+    pub(crate) fn link_with(self, parameter: &str) -> String {
+        let href = untrack(|| self.link_to(&self.path.get()));
+        let separator = if href.contains('?') { '&' } else { '?' };
+        format!("{href}{separator}{parameter}")
     }
 
     fn named_range(self) -> Option<TimeRange> {

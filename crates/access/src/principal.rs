@@ -132,7 +132,7 @@ impl Principal {
     /// Whether it is limited to some dashboards, and may only see what is on them.
     #[must_use]
     pub fn is_limited(&self) -> bool {
-        !self.session.dashboards.is_empty()
+        self.session.is_limited()
     }
 
     /// The series that it may see. All its requests are filtered by this.

@@ -14,10 +14,9 @@ use model::{
     zone::Zone,
 };
 use plotters::{
-    chart::{ChartBuilder, ChartContext},
     coord::{Shift, cartesian::Cartesian2d, types::RangedCoordf64},
     drawing::DrawingArea,
-    element::{PathElement, Polygon, Rectangle},
+    element::{Drawable, PathElement, PointCollection, Polygon, Rectangle},
     style::Color as _,
 };
 use plotters_backend::DrawingBackend;
@@ -209,34 +208,34 @@ impl<'a> TimePlot<'a> {
 
     /// Draws the tinted time ranges on any backend.
     pub fn draw_marks<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Option<()> {
-        let mut chart = self.chart(area)?;
+        let chart = self.chart(area);
         let tinted = self.marks.iter().map(|mark| {
             let style = mark.ink.packed().mix(mark.fill).filled();
             Rectangle::new([(mark.from, self.scale.low), (mark.to, self.scale.high)], style)
         });
-        chart.draw_series(tinted).ok()?;
+        draw_all(&chart, tinted)?;
         let upright = self.marks.iter().flat_map(|mark| {
             let lines = mark.lines.into_iter().flatten();
             lines.map(|at| PathElement::new([(at, self.scale.low), (at, self.scale.high)], mark.ink.packed()))
         });
-        chart.draw_series(upright).ok()?;
+        draw_all(&chart, upright)?;
         Some(())
     }
 
     /// Draws the grid on any backend.
     pub fn draw_grid<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Option<()> {
-        let mut chart = self.chart(area)?;
+        let chart = self.chart(area);
         let style = Ink::Grid.packed();
         let across = self.scale.ticks().into_iter().map(|value| [(0.0, value), (1.0, value)]);
         let (low, high) = (self.scale.low, self.scale.high);
         let upright = self.time_ticks.iter().map(|tick| [(tick.position, low), (tick.position, high)]);
-        chart.draw_series(across.chain(upright).map(|line| PathElement::new(line, style))).ok()?;
+        draw_all(&chart, across.chain(upright).map(|line| PathElement::new(line, style)))?;
         Some(())
     }
 
     /// Draws the thresholds on any backend.
     pub fn draw_limits<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Option<()> {
-        let mut chart = self.chart(area)?;
+        let chart = self.chart(area);
         let (low, high) = (self.scale.low, self.scale.high);
         let limits = self.limits.iter().copied();
         match self.limit_style {
@@ -245,14 +244,14 @@ impl<'a> TimePlot<'a> {
                 let lines = limits.map(|limit| {
                     PathElement::new([(0.0, limit.value), (1.0, limit.value)], Ink::Meaning(limit.color).packed())
                 });
-                chart.draw_series(lines).ok()?;
+                draw_all(&chart, lines)?;
             }
             ThresholdStyle::Band => {
                 let bands = limits.map(|limit| {
                     let style = Ink::Meaning(limit.color).packed().mix(BAND_FILL).filled();
                     Rectangle::new([(0.0, limit.value.max(low)), (1.0, limit.end.min(high))], style)
                 });
-                chart.draw_series(bands).ok()?;
+                draw_all(&chart, bands)?;
             }
         }
         Some(())
@@ -260,7 +259,7 @@ impl<'a> TimePlot<'a> {
 
     /// Draws the series on any backend, except dashed lines.
     pub fn draw_series<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Option<()> {
-        let mut chart = self.chart(area)?;
+        let chart = self.chart(area);
         let (columns, _) = area.dim_in_pixel();
         let columns = f64::from(columns);
         for layer in self.layers.iter().filter(|layer| layer.fill > 0.0) {
@@ -269,7 +268,7 @@ impl<'a> TimePlot<'a> {
                 .areas(layer, columns, None)
                 .into_iter()
                 .map(|run| Polygon::new(run.into_iter().map(|(x, y)| (x / columns, y)).collect::<Vec<_>>(), style));
-            chart.draw_series(polygons).ok()?;
+            draw_all(&chart, polygons)?;
         }
         self.draw_lines(area, false)
     }
@@ -277,7 +276,7 @@ impl<'a> TimePlot<'a> {
     /// Draws either the dashed or the other lines of the series. Backends have no dashes, so the caller must style
     /// them.
     pub fn draw_lines<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>, dashed: bool) -> Option<()> {
-        let mut chart = self.chart(area)?;
+        let chart = self.chart(area);
         let columns = f64::from(area.dim_in_pixel().0);
         for layer in self.layers.iter().filter(|layer| layer.dashed == dashed) {
             let style = layer.ink.packed();
@@ -288,17 +287,29 @@ impl<'a> TimePlot<'a> {
                 }
                 PathElement::new(run.into_iter().map(|(x, y)| (x / columns, y)).collect::<Vec<_>>(), style)
             });
-            chart.draw_series(paths).ok()?;
+            draw_all(&chart, paths)?;
         }
         Some(())
     }
 
-    fn chart<'b, DB: DrawingBackend>(
-        &self,
-        area: &'b DrawingArea<DB, Shift>,
-    ) -> Option<ChartContext<'b, DB, Cartesian2d<RangedCoordf64, RangedCoordf64>>> {
-        ChartBuilder::on(area).build_cartesian_2d(0.0..1.0, self.scale.low..self.scale.high).ok()
+    /// An area in the plot's own coordinates. Without `ChartBuilder`, which would bring titles and fonts into the browser.
+    fn chart<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Chart<DB> {
+        let (across, down) = area.get_pixel_range();
+        let pixels = (across.start..across.end - 1, down.end - 1..down.start);
+        area.apply_coord_spec(Cartesian2d::new(0.0..1.0, self.scale.low..self.scale.high, pixels))
     }
+}
+
+type Chart<DB> = DrawingArea<DB, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+/// Draws the elements of a series.
+fn draw_all<DB, E>(chart: &Chart<DB>, elements: impl IntoIterator<Item = E>) -> Option<()>
+where
+    DB: DrawingBackend,
+    E: Drawable<DB>,
+    for<'a> &'a E: PointCollection<'a, (f64, f64)>,
+{
+    elements.into_iter().try_for_each(|element| chart.draw(&element).ok())
 }
 
 /// Extends the range to thresholds that values approach, so that the distance is visible; distant ones would flatten

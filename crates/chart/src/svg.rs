@@ -4,6 +4,7 @@
 
 use std::{convert::Infallible, fmt::Write};
 
+use model::unit::short;
 use plotters::{
     coord::Shift,
     drawing::{DrawingArea, IntoDrawingArea},
@@ -62,7 +63,7 @@ impl<'a> SvgBackend<'a> {
             Paint::Colors(color) => write!(self.out, "<path fill=\"none\" stroke=\"{}\"", color(look.ink)),
         };
         if look.alpha < 1.0 {
-            let _ = write!(self.out, " opacity=\"{}\"", (look.alpha * 100.0).round() / 100.0);
+            let _ = write!(self.out, " opacity=\"{}\"", short(look.alpha, 2));
         }
         self.out.push_str(" d=\"");
         self.look = Some(look);
@@ -236,8 +237,9 @@ pub(crate) fn finely(body: impl FnOnce(&mut String)) -> String {
     let mut out = String::with_capacity(4_096);
     let _ = write!(
         out,
-        "<g transform=\"scale({})\" stroke-width=\"{FINENESS}\" stroke-linecap=\"round\" stroke-linejoin=\"round\">",
-        FINENESS.recip()
+        "<g transform=\"scale({})\" stroke-width=\"{}\" stroke-linecap=\"round\" stroke-linejoin=\"round\">",
+        short(f64::from(FINENESS.recip()), 2),
+        short(f64::from(FINENESS), 2)
     );
     body(&mut out);
     out.push_str("</g>");

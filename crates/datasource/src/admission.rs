@@ -4,19 +4,26 @@
 //! those, from the one that has waited longest. If the waiting room is full, the token with the most waiting reads
 //! loses one to a token with fewer.
 
+mod permit;
+mod queues;
+
 use std::{
-    collections::{HashMap, VecDeque},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use budget::{Budgets, Charge, Level, MemoryBudget, Pressure, Requester, memory::megabytes};
+use budget::{Budgets, Level, MemoryBudget, Pressure, memory::megabytes};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+pub use self::permit::ReadPermit;
+use self::{
+    permit::Slot,
+    queues::{State, Waiter},
+};
 use crate::{ErrorKind, QueryError};
 
 /// Minimum memory charge of a read, in bytes: threads and buffers.
@@ -48,41 +55,6 @@ struct Inner {
     state: Mutex<State>,
     admitted: AtomicU64,
     refused: AtomicU64,
-}
-
-#[derive(Default)]
-struct State {
-    running: HashMap<Arc<str>, usize>,
-    total: usize,
-    queues: VecDeque<Queue>,
-    /// Set for all running reads when memory is nearly exhausted; later reads get a new one.
-    abort: Arc<Abort>,
-}
-
-/// Aborts the reads that ran when memory was nearly exhausted.
-#[derive(Default)]
-struct Abort {
-    is_set: AtomicBool,
-    /// Whether the abort was logged: once for all reads that end together.
-    is_logged: AtomicBool,
-}
-
-impl Abort {
-    /// True for the first read that observes the abort.
-    fn is_news(&self) -> bool {
-        !self.is_logged.swap(true, Ordering::Relaxed)
-    }
-}
-
-/// Waiting reads of one token.
-struct Queue {
-    token: Arc<str>,
-    waiters: VecDeque<Waiter>,
-}
-
-struct Waiter {
-    cost: u64,
-    turn: oneshot::Sender<Result<ReadPermit, Refusal>>,
 }
 
 /// Why a read is rejected.
@@ -120,77 +92,6 @@ impl From<Refusal> for QueryError {
             Refusal::Gone => ErrorKind::Internal,
         };
         QueryError::new(kind, refusal.to_string())
-    }
-}
-
-/// Permission to run one read, until it is dropped.
-pub struct ReadPermit {
-    // Dropped before the slot: freeing the slot triggers the check of waiting reads, which may need both.
-    charge: Charge,
-    slot: Slot,
-    abort: Arc<Abort>,
-}
-
-struct Slot {
-    inner: Arc<Inner>,
-    token: Arc<str>,
-}
-
-impl ReadPermit {
-    /// Whether the read must end because memory is nearly exhausted. A caller that gets true must stop.
-    pub fn is_aborted(&self) -> bool {
-        let is_aborted = self.abort.is_set.load(Ordering::Relaxed);
-        if is_aborted && self.abort.is_news() {
-            let pressure = &self.slot.inner.pressure;
-            tracing::warn!(
-                resident = pressure.resident(),
-                limit = pressure.limit(),
-                "memory is nearly exhausted: aborting running queries"
-            );
-        }
-        is_aborted
-    }
-
-    /// Charged bytes.
-    pub fn bytes(&self) -> u64 {
-        self.charge.bytes()
-    }
-
-    /// The charge, to resize it while the read runs.
-    pub fn charge_mut(&mut self) -> &mut Charge {
-        &mut self.charge
-    }
-
-    /// Ends the read, and returns its charge.
-    pub fn into_charge(self) -> Charge {
-        self.charge
-    }
-
-    /// Ends the read; the returned charge covers its result of `bytes` bytes.
-    pub fn into_result(mut self, bytes: u64) -> Charge {
-        // A result larger than the estimate exists already, so it is not rejected.
-        let _ = self.charge.resize(bytes.min(self.charge.bytes()));
-        self.into_charge()
-    }
-
-    /// Ends the read, and holds its charge until the requester's work is done.
-    pub fn hold(self) {
-        Requester::hold(self.into_charge());
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        let mut state = self.inner.state.lock();
-        state.total = state.total.saturating_sub(1);
-        if let Some(running) = state.running.get_mut(&self.token) {
-            *running = running.saturating_sub(1);
-            if *running == 0 {
-                state.running.remove(&self.token);
-            }
-        }
-        drop(state);
-        self.inner.dispatch();
     }
 }
 
@@ -333,84 +234,11 @@ impl Inner {
         }
         drop(state);
     }
-
-    fn next(&self, state: &mut State) -> Option<(Waiter, Arc<str>, Charge)> {
-        match self.pressure.level() {
-            Level::Low => {}
-            Level::High if state.total == 0 => {}
-            Level::High | Level::Critical => return None,
-        }
-        if state.total >= self.slots {
-            return None;
-        }
-        state.forget_gone();
-        let mut order: Vec<(usize, usize)> = (state.queues.iter().enumerate())
-            .map(|(place, queue)| (state.running.get(&queue.token).copied().unwrap_or_default(), place))
-            .filter(|(running, place)| {
-                // The server's own reads belong to no token.
-                let is_own = state.queues.get(*place).is_some_and(|queue| queue.token.is_empty());
-                *running < if is_own { self.slots } else { self.token_slots }
-            })
-            .collect();
-        order.sort_unstable();
-        for (_, place) in order {
-            let Some(queue) = state.queues.get_mut(place) else { continue };
-            let Some(cost) = queue.waiters.front().map(|waiter| waiter.cost) else { continue };
-            let Ok(charge) = self.memory.try_charge(&queue.token, cost) else { continue };
-            let waiter = queue.waiters.pop_front()?;
-            let token = Arc::clone(&queue.token);
-            // Moves the queue behind other queues with the same number of running reads.
-            if let Some(queue) = state.queues.remove(place).filter(|queue| !queue.waiters.is_empty()) {
-                state.queues.push_back(queue);
-            }
-            return Some((waiter, token, charge));
-        }
-        None
-    }
-}
-
-impl State {
-    fn waiting(&self) -> usize {
-        self.queues.iter().map(|queue| queue.waiters.len()).sum()
-    }
-
-    fn waiting_of(&self, token: &Arc<str>) -> usize {
-        self.queues.iter().find(|queue| queue.token == *token).map_or(0, |queue| queue.waiters.len())
-    }
-
-    fn forget_gone(&mut self) {
-        for queue in &mut self.queues {
-            queue.waiters.retain(|waiter| !waiter.turn.is_closed());
-        }
-        self.queues.retain(|queue| !queue.waiters.is_empty());
-    }
-
-    /// Enqueues a read. If that takes the place of another read, returns that one.
-    fn push(&mut self, token: Arc<str>, waiter: Waiter, most: MostWaiting) -> Result<Option<Waiter>, Refusal> {
-        if self.waiting() >= most.in_all || self.waiting_of(&token) >= most.of_token {
-            self.forget_gone();
-        }
-        let own = self.waiting_of(&token);
-        if own >= most.of_token {
-            return Err(Refusal::CrowdedByToken(most.of_token));
-        }
-        let mut gives_way = None;
-        if self.waiting() >= most.in_all {
-            let longest = self.queues.iter_mut().max_by_key(|queue| queue.waiters.len());
-            let longest = longest.filter(|queue| queue.waiters.len() > own + 1);
-            gives_way = longest.ok_or(Refusal::Crowded(most.in_all))?.waiters.pop_back();
-        }
-        match self.queues.iter_mut().find(|queue| queue.token == token) {
-            Some(queue) => queue.waiters.push_back(waiter),
-            None => self.queues.push_back(Queue { token, waiters: VecDeque::from([waiter]) }),
-        }
-        Ok(gives_way)
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{permit::Abort, *};
 
     const MIB: u64 = 1 << 20;
 

@@ -1,32 +1,27 @@
 //! A remote engine with Prometheus' HTTP API: Prometheus, Thanos, Mimir, VictoriaMetrics.
 
+mod alerts;
+mod result_cache;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use ::labels::Fingerprint;
 use access::{ScopedQuery, ScopedRequest};
 use futures_util::FutureExt;
 use model::{
     clock::now_ms,
-    frame::{Frame, Labels, Series},
-    live::{Alert, AlertList, AlertState},
+    frame::{Frame, Series},
     upstream::UpstreamStatus,
 };
 use parking_lot::Mutex;
-use query_frontend::{
-    aliases::Aliases,
-    cache::{Ages, Cache, Extent, Key, Lookup, Settled},
-    horizon,
-    labels::LabelNames,
-};
-use serde::{
-    Deserialize,
-    de::{DeserializeOwned, IgnoredAny},
-};
+use query_frontend::{aliases::Aliases, labels::LabelNames};
+use serde::{Deserialize, de::DeserializeOwned};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use self::result_cache::UNSETTLED_MS;
+pub(crate) use self::result_cache::{ResultCache, result_cache};
 use crate::{
     Admission, EngineConfig, EngineSettings, ErrorKind, QueryError, QueryLimits,
     anchoring::{self, Anchoring},
@@ -40,27 +35,10 @@ use crate::{
 
 /// Larger responses are parsed on a blocking thread, so that they delay nothing else.
 const LARGE_ANSWER: usize = 512 << 10;
-/// Lifetime of whether an engine has alerting rules.
-const RULES_LAST: Duration = Duration::from_secs(60);
-/// Lifetime of cached results, because samples in the past may be added or deleted too.
-const MAX_AGE_MS: i64 = 3_600_000;
-/// Lifetime of cached results that are likely to change, and of those with gaps.
-const BRIEFLY_MS: i64 = 10_000;
-/// Steps newer than this may change: Prometheus accepts out-of-order samples of an hour, and rules may run late.
-pub const UNSETTLED_MS: i64 = 3_600_000;
 /// Maximum number of long ranges that live queries re-evaluate at the same time on one engine.
 const CORRECTIONS: usize = 2;
 /// Lifetime of an engine's metric names.
 const NAMES_LAST: Duration = Duration::from_secs(60);
-
-/// The range query cache, shared by all engines.
-pub(crate) type ResultCache = Arc<Mutex<Cache>>;
-
-/// An empty cache for engines with these settings.
-#[must_use]
-pub(crate) fn result_cache(settings: &EngineSettings) -> ResultCache {
-    Arc::new(Mutex::new(Cache::new(settings.cache_bytes, Ages { firm_ms: MAX_AGE_MS, brief_ms: BRIEFLY_MS })))
-}
 
 /// A client of one engine.
 pub struct Prometheus {
@@ -253,64 +231,6 @@ impl Prometheus {
         Ok(ranged)
     }
 
-    /// Evaluates only the steps of a range query that are not cached; `None` if the result cannot be cached.
-    ///
-    /// # Errors
-    ///
-    /// As [`Prometheus::range_frame`].
-    pub async fn kept_range(&self, query: &ScopedQuery, steps: Steps) -> Result<Option<Ranged>, QueryError> {
-        let Steps { start_ms, end_ms, step_ms } = steps;
-        let aligned = step_ms > 0 && start_ms.rem_euclid(step_ms) == 0 && start_ms <= end_ms;
-        if !aligned {
-            return Ok(None);
-        }
-        let last_ms = end_ms.div_euclid(step_ms) * step_ms;
-        // The engine itself rejects longer ranges.
-        let too_long = usize::try_from((last_ms - start_ms) / step_ms)
-            .map_or(true, |steps| steps >= self.limits.max_points_per_series);
-        let Ok(parsed) = query.parsed() else { return Ok(None) };
-        let now = now_ms();
-        let until = |age_ms| horizon::settled_until(parsed, step_ms, now, age_ms);
-        let unsettled_ms = self.fresh_ms.max(UNSETTLED_MS);
-        let settled = until(self.fresh_ms).zip(until(unsettled_ms)).filter(|_| !too_long);
-        let Some(settled) = settled.map(|(until_ms, firm_until_ms)| Settled { until_ms, firm_until_ms }) else {
-            return Ok(None);
-        };
-        let key = Key {
-            engine: self.transport.name().to_owned(),
-            scope: query.scope().text().to_owned(),
-            query: query.text().to_owned(),
-            step_ms,
-        };
-        let lookup = match freshness::wanted() {
-            Freshness::Any => self.cache.lock().look_up(&key, (start_ms, last_ms), now_ms()),
-            _ => Lookup { known: Vec::new(), missing: vec![(start_ms, last_ms)] },
-        };
-        let mut extents = lookup.known;
-        let mut warnings = Vec::new();
-        for (start_ms, end_ms) in lookup.missing {
-            let part = self.whole_range(query, Steps { start_ms, end_ms, step_ms }).await?;
-            if part.has_histograms {
-                return Ok(None);
-            }
-            let extent = Extent { start_ms, end_ms, series: part.series, infos: part.infos };
-            // A warning may mean that a part of the data is missing.
-            if part.warnings.is_empty() {
-                self.cache.lock().keep(&key, &extent, settled, now_ms());
-            }
-            warnings.extend(part.warnings);
-            extents.push(extent);
-        }
-        let (series, infos) = if extents.len() == 1 {
-            extents.pop().map(|extent| (extent.series, extent.infos)).unwrap_or_default()
-        } else {
-            extents.sort_by_key(|extent| extent.start_ms);
-            let whole = Extent::join(start_ms, last_ms, extents);
-            (whole.series, whole.infos)
-        };
-        Ok(Some(Ranged { series, has_histograms: false, warnings, infos }))
-    }
-
     async fn ask<T: DeserializeOwned + Send + 'static>(
         &self,
         path: &str,
@@ -350,41 +270,6 @@ impl Prometheus {
     #[must_use]
     pub fn status(&self) -> UpstreamStatus {
         self.transport.status()
-    }
-
-    /// The alerts of the engine's rules.
-    pub async fn alerts(&self) -> AlertList {
-        match self.ask::<AlertsData>("alerts", &[]).await {
-            Ok(envelope) => {
-                let mut alerts: Vec<Alert> =
-                    envelope.data.map(|data| data.alerts).unwrap_or_default().into_iter().map(Alert::from).collect();
-                for alert in &mut alerts {
-                    self.name().clone_into(&mut alert.source);
-                    if !self.labels.is_empty() {
-                        alert.labels = self.labels.series(std::mem::take(&mut alert.labels));
-                    }
-                }
-                alerts.sort_by(Alert::order);
-                let without_rules = alerts.is_empty() && self.is_without_rules().await;
-                AlertList { alerts, without_rules, ..AlertList::default() }
-            }
-            Err(error) => AlertList { unavailable: Some(error.message), ..AlertList::default() },
-        }
-    }
-
-    /// Whether the engine has no alerting rules, so that an empty list of alerts means nothing. Checked once a minute;
-    /// false if unknown.
-    async fn is_without_rules(&self) -> bool {
-        if let Some((asked, is_without)) = *self.without_rules.lock()
-            && asked.elapsed() < RULES_LAST
-        {
-            return is_without;
-        }
-        let answer = self.ask::<RulesData>("rules", &[("type".to_owned(), "alert".to_owned())]).await;
-        let groups = answer.ok().and_then(|envelope| envelope.data).map(|data| data.groups);
-        let is_without = groups.is_some_and(|groups| groups.iter().all(|group| group.rules.is_empty()));
-        *self.without_rules.lock() = Some((Instant::now(), is_without));
-        is_without
     }
 
     /// The data of a response of the HTTP API.
@@ -429,58 +314,6 @@ impl Prometheus {
 /// Parameters of a request.
 fn pairs<const N: usize>(pairs: [(&str, String); N]) -> Vec<(String, String)> {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
-#[derive(Deserialize)]
-struct AlertsData {
-    alerts: Vec<PrometheusAlert>,
-}
-
-#[derive(Deserialize)]
-struct RulesData {
-    groups: Vec<RulesOfGroup>,
-}
-
-#[derive(Deserialize)]
-struct RulesOfGroup {
-    #[serde(default)]
-    rules: Vec<IgnoredAny>,
-}
-
-#[derive(Deserialize)]
-struct PrometheusAlert {
-    labels: Labels,
-    #[serde(default)]
-    annotations: Labels,
-    state: String,
-    #[serde(default, rename = "activeAt")]
-    active_at: Option<String>,
-    #[serde(default)]
-    value: String,
-}
-
-impl From<PrometheusAlert> for Alert {
-    fn from(alert: PrometheusAlert) -> Self {
-        let text = |from: &Labels, name: &str| from.get(name).cloned().unwrap_or_default();
-        Alert {
-            name: text(&alert.labels, "alertname"),
-            state: if alert.state == "firing" { AlertState::Firing } else { AlertState::Pending },
-            severity: text(&alert.labels, "severity"),
-            summary: text(&alert.annotations, "summary"),
-            description: text(&alert.annotations, "description"),
-            value: alert.value.parse().ok(),
-            active_at: alert.active_at.and_then(|at| at.parse::<jiff::Timestamp>().ok()).map(|at| at.as_millisecond()),
-            runbook: alert.annotations.get("runbook_url").or_else(|| alert.annotations.get("runbook")).cloned(),
-            fingerprint: fingerprint(&alert.labels),
-            labels: alert.labels,
-            annotations: alert.annotations,
-            ..Alert::default()
-        }
-    }
-}
-
-fn fingerprint(labels: &Labels) -> String {
-    Fingerprint::of(labels).to_string()
 }
 
 fn kind_of(error_type: Option<&str>) -> ErrorKind {

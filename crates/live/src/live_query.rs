@@ -1,5 +1,7 @@
 //! One live query: evaluated once per step for all its viewers.
 
+mod evaluation;
+
 use std::{
     sync::{
         Arc,
@@ -9,11 +11,11 @@ use std::{
 };
 
 use access::{Scope, ScopedQuery};
-use budget::{Charge, Requester, memory::megabytes};
-use datasource::{Backend, ErrorKind, Freshness, QueryError, freshness};
+use budget::{Charge, Requester};
+use datasource::{Backend, ErrorKind, QueryError};
 use model::{
     clock::now_ms,
-    frame::{Frame, StepRange},
+    frame::Frame,
     live::{LiveQuery, SnapshotData},
     panel::{QueryState, Staleness},
 };
@@ -23,8 +25,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    corrections::{Corrections, only_what_differs},
-    message::Content,
+    corrections::Corrections,
     topic::{Account, Channel, Sequence},
 };
 
@@ -41,8 +42,6 @@ const HEAVY_BYTES: u64 = 256 << 10;
 const HEAVY_TIME: Duration = Duration::from_millis(100);
 /// Bytes per unit of weight of regular expressions.
 const EXPRESSION_BYTES: usize = 400;
-/// One topic uses at most this fraction of a token's memory for live queries.
-const TOPIC_PART: u64 = 2;
 /// Delay before a query whose result exceeded the memory limit is evaluated again.
 const REFUSED_PAUSE: Duration = Duration::from_secs(60);
 
@@ -252,191 +251,5 @@ impl QueryTopic {
     /// Charged bytes of its result.
     fn weight(&self) -> u64 {
         self.known.lock().charge.as_ref().map_or(0, Charge::bytes)
-    }
-
-    /// Charges the current result. If the limit is exceeded, the result is dropped.
-    fn charge(&self, known: &mut Known) -> Result<(), QueryError> {
-        let Some(frame) = &known.frame else { return Ok(()) };
-        let Account { budget, payers } = &self.account;
-        let weight = u64::try_from(frame.weight()).unwrap_or(u64::MAX).saturating_add(self.expression_bytes);
-        let most = budget.token_limit() / TOPIC_PART;
-        let charged = if weight > most {
-            budget.refuse();
-            Err(format!(
-                "the query and its result take {} of memory, over the limit of {} for a live query",
-                megabytes(weight),
-                megabytes(most)
-            ))
-        } else {
-            let resized = known.charge.as_mut().is_some_and(|charge| charge.resize(weight).is_ok());
-            let charged = if resized {
-                Ok(())
-            } else {
-                // Frees the old charge first.
-                known.charge = None;
-                payers.charge(budget, weight).map(|charge| known.charge = Some(charge))
-            };
-            charged.map_err(|over| {
-                budget.refuse();
-                over.to_string()
-            })
-        };
-        known.is_refused = charged.is_err();
-        charged.map_err(|reason| {
-            (known.frame, known.charge) = (None, None);
-            let message = format!("{reason}: close some panels, or select fewer series or a shorter range");
-            QueryError::new(ErrorKind::TooMany, message)
-        })
-    }
-
-    /// Evaluates up to `end_ms`, a multiple of the step, and corrects late steps.
-    async fn evaluate(&self, end_ms: i64, corrections: &mut Corrections) {
-        let LiveQuery { window_ms, step_ms, instant, .. } = self.query;
-        let known_end_ms = {
-            let known = self.known.lock();
-            known.frame.as_ref().map(|frame| frame.end_ms)
-        };
-        let start_ms = if instant { end_ms } else { end_ms.saturating_sub(window_ms) };
-        // Unless there is a gap or the clock was set back.
-        let newest = known_end_ms.filter(|known_end_ms| (start_ms..=end_ms).contains(known_end_ms));
-        let known = newest.map(|newest| (start_ms.saturating_add(step_ms - 1).div_euclid(step_ms) * step_ms, newest));
-        let due = corrections.due(&self.backend, &self.scoped, step_ms, known, end_ms).await;
-        let again = due.as_ref().and_then(|due| due.steps);
-        let past_caches = again.is_some() && due.as_ref().is_some_and(|due| due.past_caches);
-        let started = Instant::now();
-        let spans = |again| self.spans((start_ms, end_ms), newest, again);
-        let mut result = self.evaluate_spans(spans(again), past_caches, newest.is_some()).await;
-        let corrected = result.is_ok();
-        if let (Err(error), Some(_)) = (&result, again) {
-            // Known steps stay as they are; new ones are evaluated without waiting for the correction.
-            tracing::debug!(expr = self.query.expr, %error, "cannot re-evaluate steps");
-            result = self.evaluate_spans(spans(None), false, newest.is_some()).await;
-        }
-        if let Err(error) = result {
-            self.reject(error);
-        }
-        if let Some(due) = due {
-            corrections.done(due, started.elapsed(), corrected);
-        }
-    }
-
-    async fn evaluate_spans(&self, spans: Vec<StepRange>, past_caches: bool, is_part: bool) -> Result<(), QueryError> {
-        for span in spans {
-            let evaluated = self.ask(span);
-            let frame =
-                if past_caches { freshness::with(Freshness::Results, evaluated).await } else { evaluated.await }?;
-            self.accept(frame, span, is_part)?;
-        }
-        Ok(())
-    }
-
-    /// The spans of `window` (first and last step) to evaluate: the new steps after `newest`, and the known steps in
-    /// `again`.
-    fn spans(&self, window: StepRange, newest: Option<i64>, again: Option<StepRange>) -> Vec<StepRange> {
-        let Some(newest) = newest else { return vec![window] };
-        let step_ms = self.query.step_ms;
-        let is_longer = newest < window.1;
-        if self.whole {
-            return if is_longer || again.is_some() { vec![window] } else { Vec::new() };
-        }
-        let newer = is_longer.then_some((newest + step_ms, window.1));
-        let aligned = |(first, last): StepRange| {
-            ((first.saturating_add(step_ms - 1)).div_euclid(step_ms) * step_ms, last.div_euclid(step_ms) * step_ms)
-        };
-        match again.map(aligned).filter(|(first, last)| first <= last) {
-            // Contiguous with the new steps.
-            Some((first, last)) if last >= newest => vec![(first, window.1)],
-            Some(again) => [Some(again), newer].into_iter().flatten().collect(),
-            None => newer.into_iter().collect(),
-        }
-    }
-
-    async fn ask(&self, (first, last): StepRange) -> Result<Frame, QueryError> {
-        if self.query.instant {
-            self.backend.instant(&self.scoped, last).await
-        } else {
-            self.backend.range(&self.scoped, first, last, self.query.step_ms).await
-        }
-    }
-
-    /// Merges the result of a span (`is_part` if other steps are known) and publishes what is new.
-    ///
-    /// # Errors
-    ///
-    /// The memory limit is exceeded: the result is dropped.
-    fn accept(&self, mut frame: Frame, span: StepRange, is_part: bool) -> Result<(), QueryError> {
-        frame.end_ms = span.1;
-        let mut refused = None;
-        let was_failing = {
-            let mut known = self.known.lock();
-            known.error.take().is_some()
-        };
-        self.channel.publish(|| {
-            let mut known = self.known.lock();
-            if let Some(whole) = &known.frame {
-                frame.share_labels(whole);
-            }
-            let news = match known.frame.as_mut() {
-                // All its steps depend on the window, which has moved.
-                Some(whole) if self.whole && !self.query.instant && whole.end_ms != span.1 => {
-                    whole.clone_from(&frame);
-                    Some(Content::Snapshot(SnapshotData::Query(frame)))
-                }
-                Some(whole) if is_part || self.query.instant => {
-                    if !only_what_differs(whole, &mut frame, span) {
-                        return None;
-                    }
-                    if whole.end_ms > span.1 {
-                        frame.end_ms = whole.end_ms;
-                        // Notices about older steps are not those of the whole window.
-                        frame.notices.clone_from(&whole.notices);
-                        frame.remarks.clone_from(&whole.remarks);
-                    }
-                    frame.removed = whole.apply(&frame, if self.query.instant { 0 } else { self.query.window_ms });
-                    Some(Content::Delta(frame))
-                }
-                _ => {
-                    known.frame = Some(frame.clone());
-                    Some(Content::Snapshot(SnapshotData::Query(frame)))
-                }
-            };
-            refused = self.charge(&mut known).err();
-            news.filter(|_| refused.is_none())
-        });
-        if let Some(error) = refused {
-            self.channel.forget();
-            return Err(error);
-        }
-        if was_failing {
-            self.channel.publish(|| {
-                Some(Content::Status { fresh: true, since: now_ms(), reason: "the source answers again".into() })
-            });
-        }
-        Ok(())
-    }
-
-    fn reject(&self, error: QueryError) {
-        let (known_end_ms, is_new) = {
-            let mut known = self.known.lock();
-            let is_new = known.error.as_ref() != Some(&error);
-            known.error = Some(error.clone());
-            (known.frame.as_ref().map(|frame| frame.end_ms), is_new)
-        };
-        if !is_new {
-            return;
-        }
-        if matches!(error.kind, ErrorKind::TooMany | ErrorKind::Busy) {
-            // The viewer gets the error, and it is counted. It is not a warning, because any viewer could fill the log
-            // with it.
-            tracing::debug!(expr = self.query.expr, %error, "a live query exceeds a memory limit, here or at its engine");
-        } else {
-            tracing::warn!(expr = self.query.expr, %error, "a live query failed");
-        }
-        self.channel.publish(|| {
-            Some(match known_end_ms {
-                Some(since) => Content::Status { fresh: false, since, reason: error.message },
-                None => Content::Error { code: error.kind.live_code(), message: error.message },
-            })
-        });
     }
 }

@@ -29,6 +29,15 @@ pub struct Session {
     pub matchers: String,
 }
 
+impl Session {
+    /// Whether it is limited to some dashboards. It has no other pages then than those that
+    /// [`PageKind::is_for_limited_sessions`](crate::route::PageKind::is_for_limited_sessions) names.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        !self.dashboards.is_empty()
+    }
+}
+
 /// By hand, because one member has the name of a keyword.
 impl FromTree for Session {
     fn from_tree(tree: Tree, faults: &mut Faults) -> Self {

@@ -18,7 +18,12 @@ pub use ciborium::Value as Tree;
 ///
 /// As a sentence: the text is not JSON, or not a `T`.
 pub fn read_json<T: FromTree>(text: &str) -> Result<T, String> {
-    read(serde_json::from_str(text).map_err(|error| error.to_string())?)
+    read(parse_json(text)?)
+}
+
+/// Parses JSON, without code for each type that is read from it.
+fn parse_json(text: &str) -> Result<Tree, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
 }
 
 /// Reads a `T` from CBOR (RFC 8949).

@@ -6,9 +6,10 @@
 mod digits;
 mod length;
 
+pub use self::digits::{fixed, short};
 pub use self::length::{age, duration, rough_duration, rough_duration_secs, whole_duration};
 use self::{
-    digits::{decimals_of, divisor, fixed, grouped, non_finite, number, percent, rounded, scale, trimmed},
+    digits::{decimals_of, divisor, grouped, non_finite, number, percent, rounded, scale, trimmed},
     length::{duration_with, time_symbol},
 };
 use crate::civil::Civil;

@@ -43,6 +43,12 @@ impl Words {
         self.0.clear();
     }
 
+    /// The words in their order, a line for each. [`str::lines`] takes them apart again.
+    #[must_use]
+    pub fn to_lines(&self) -> String {
+        self.0.join("\n")
+    }
+
     /// Number of words.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -83,9 +89,11 @@ mod tests {
         assert!(!set.insert("a".to_owned()) && set.insert("c".to_owned()));
         assert!(set.remove("b") && !set.remove("b"));
         assert!(set.contains("a") && set.contains("c") && !set.contains("b"));
+        assert_eq!(set.to_lines(), "a\nc");
         set.retain(|word| word == "c");
         assert_eq!(set, ["c".to_owned()].into_iter().collect());
+        assert_eq!(set.to_lines().lines().map(str::to_owned).collect::<Words>(), set);
         set.clear();
-        assert!(set.is_empty());
+        assert!(set.is_empty() && set.to_lines().lines().next().is_none());
     }
 }

@@ -270,6 +270,28 @@ async fn a_kiosk_sees_its_dashboard_and_nothing_else() {
     assert_eq!(as_kiosk("/api/v1/query?query=hypersdk_cpu_usage").await.status(), 403);
 }
 
+#[tokio::test]
+async fn a_limited_kiosk_has_links_only_to_what_it_may_open() {
+    let server = Server::demo(&[]).await;
+    let args = ["create", "--name", "wall", "--role", "kiosk", "--dashboards", "hypersdk-overview"];
+    let secret = token(server.data_dir.path(), &args).await;
+    let as_kiosk = async |path: &str| client().get(server.url(path)).bearer_auth(&secret).send().await.unwrap();
+    eventually("the server knows the token", async || (as_kiosk("/").await.status() == 200).then_some(())).await;
+    for path in ["/kiosk/hypersdk-overview", "/", "/d/hypersdk-overview", "/settings", "/jobs"] {
+        // An admin's picture of the same address.
+        let of_admin = server.text(path).await;
+        assert!(path == "/settings" || path == "/jobs" || of_admin.contains("href=\"/jobs/"), "{path}: no job to link");
+        let html = as_kiosk(path).await.text().await.unwrap();
+        let links = between(&html, "<a ", ">").into_iter().filter_map(|tag| between(tag, "href=\"", "\"").pop());
+        let links: Vec<String> =
+            links.filter(|link| link.starts_with('/')).map(|link| link.replace("&amp;", "&")).collect();
+        assert!(!links.is_empty(), "{path}");
+        for link in links {
+            assert_eq!(as_kiosk(&link).await.status(), 200, "{link} on {path}");
+        }
+    }
+}
+
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers.get(name).map_or("", |value| value.to_str().unwrap())
 }

@@ -12,6 +12,7 @@ use leptos::{
 use model::{
     job::{Job, JobStatus},
     panel::PanelData,
+    route::PageKind,
 };
 
 use self::order::{Choice, Column, providers};
@@ -53,7 +54,8 @@ struct Window {
 }
 
 pub(super) fn body(data: Signal<PanelData>) -> AnyView {
-    let now_ms = PanelsContext::of_page().now_ms;
+    let context = PanelsContext::of_page();
+    let (now_ms, has_pages) = (context.now_ms, context.opens(PageKind::Job));
     let first = use_context::<FirstRows>().unwrap_or_default();
     let choice = RwSignal::new(Choice::default());
     let scrolled = RwSignal::new((0, first.count));
@@ -82,9 +84,9 @@ pub(super) fn body(data: Signal<PanelData>) -> AnyView {
     };
     let none = Memo::new(move |_| window.with(|window| window.total == 0));
     let any = Memo::new(move |_| data.with(|data| !jobs(data).is_empty()));
-    // Never seen where scripts run: the rows follow the scrolling there.
+    // Only in the server's pictures: where scripts run, the rows follow the scrolling.
     let rest = window.with_untracked(|window| {
-        (window.total > window.jobs.len()).then(|| {
+        (cfg!(feature = "ssr") && window.total > window.jobs.len()).then(|| {
             view! {
                 <p class="jobs-rest needs-no-script">
                     {format!("The first {} of {} jobs. ", window.jobs.len(), window.total)}
@@ -122,7 +124,7 @@ pub(super) fn body(data: Signal<PanelData>) -> AnyView {
                             let job = Memo::new(move |_| {
                                 window.with(|window| window.jobs.iter().find(|job| is(job, &wanted)).cloned())
                             });
-                            row::row(job, now_ms)
+                            row::row(job, now_ms, has_pages)
                         })}
                         <tr class="spacer" aria-hidden="true" style=move || spacer(false)></tr>
                     </tbody>

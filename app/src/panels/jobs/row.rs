@@ -13,11 +13,12 @@ use model::{
 use super::order::{Column, elapsed_ms};
 use crate::{panels::plot_series::ABSENT, platform};
 
-/// A row that follows its job; empty once the job is no longer among those shown.
-pub(super) fn row(job: Memo<Option<Job>>, now_ms: Signal<i64>) -> AnyView {
+/// A row that follows its job; empty once the job is no longer among those shown. `has_page` says whether the viewer may open the job.
+pub(super) fn row(job: Memo<Option<Job>>, now_ms: Signal<i64>, has_page: bool) -> AnyView {
     let state = Memo::new(move |_| job.with(|job| job.as_ref().map(state_of)));
     let text = move |read: fn(&Job) -> String| move || job.with(|job| job.as_ref().map(read));
     let progress = Memo::new(move |_| job.with(|job| job.as_ref().map(|job| (job.percent, job.status, bytes(job)))));
+    let address = text(|job| path(&job.daemon, &job.id));
     let elapsed = move || {
         let now_ms = now_ms.get();
         job.with(|job| job.as_ref().and_then(|job| elapsed_ms(job, now_ms)).map(unit::rough_duration))
@@ -33,7 +34,8 @@ pub(super) fn row(job: Memo<Option<Job>>, now_ms: Signal<i64>) -> AnyView {
                 })}
             </td>
             <td class=Column::Name.class() title=text(|job| format!("{} on {}", job.id, job.daemon))>
-                <a href=text(|job| platform::at(&path(&job.daemon, &job.id)))>{text(|job| if job.name.is_empty() { job.id.clone() } else { job.name.clone() })}</a>
+                // Without a page it is text, in the place of a link.
+                <a href=move || address().filter(|_| has_page).map(|path| platform::at(&path))>{text(|job| if job.name.is_empty() { job.id.clone() } else { job.name.clone() })}</a>
                 <span class="job-note">{text(note)}</span>
             </td>
             <td class=Column::Vm.class() title=text(|job| job.vm.clone())>{text(|job| short_vm(&job.vm).to_owned())}</td>
@@ -126,6 +128,7 @@ fn progress_bar(percent: Option<f64>, status: JobStatus, bytes: String) -> AnyVi
     match (percent, status) {
         (Some(percent), _) => {
             let percent = percent.clamp(0.0, 100.0);
+            let whole = unit::fixed(percent.floor(), 0);
             view! {
                 <span class=class title=bytes>
                     <span
@@ -134,11 +137,11 @@ fn progress_bar(percent: Option<f64>, status: JobStatus, bytes: String) -> AnyVi
                         aria-label="progress"
                         aria-valuemin="0"
                         aria-valuemax="100"
-                        aria-valuenow=percent.floor()
+                        aria-valuenow=whole.clone()
                     >
                         <span class="progress-fill" style=format!("width:{}%", super::super::percent(percent / 100.0))></span>
                     </span>
-                    <span class="progress-text">{format!("{}%", percent.floor())}</span>
+                    <span class="progress-text">{whole.clone() + "%"}</span>
                 </span>
             }
         }

@@ -147,7 +147,8 @@ impl TimePlot<'_> {
                 }
             }
             None => {
-                let base = 0.0_f64.clamp(self.scale.low, self.scale.high);
+                // Not `clamp`: its panic would bring the tables with which floats are written into the browser.
+                let base = 0.0_f64.max(self.scale.low).min(self.scale.high);
                 for run in &mut runs {
                     if let (Some((first, _)), Some((last, _))) = (run.first().copied(), run.last().copied()) {
                         run.extend([(last, base), (first, base)]);

@@ -1,24 +1,25 @@
 //! The handle of a store.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::SystemTime};
+mod appending;
+mod reading;
 
-use labels::{Labels, Matcher};
+use std::{path::Path, sync::Arc, time::SystemTime};
+
 use parking_lot::{Mutex, RwLock};
-use timeseries::{AppendOutcome, Point, SampleSink, SeriesSamples, SeriesSource, SourceError};
+use timeseries::SourceError;
 
+use self::appending::Wait;
+pub use self::{appending::Unawaited, reading::Volume};
 use crate::{
     cardinality::Cardinality,
     damage::Damage,
-    disk::{ChunkWriter, Device, Directory, FileNumber, Log, log::Unwritten},
+    disk::{ChunkWriter, Device, Directory, FileNumber, Log},
     error::{OnFile, OpenError},
     head::Head,
-    ingest::{Incoming, IngestError, Ingested},
     keeper::{Bell, Keepers},
     late::{LateAppends, LateLog, LateMark},
     metadata::Metadata,
     options::{StoreOptions, millis},
-    pieces::Pieces,
-    read,
     recover::recover,
     retention::Clock,
     snapshot::Extent,
@@ -28,11 +29,6 @@ use crate::{
 
 /// Maximum number of damages to report by [`Store::damage`].
 const MAX_DAMAGE: usize = 1_000;
-
-/// Number of series with unwritten chunks at which appends that wait for the disk wait for those too.
-const MANY_UNWRITTEN: usize = 32_768;
-/// The same limit for appends that do not wait, which are then rejected.
-const MAX_UNWRITTEN: usize = 8 * MANY_UNWRITTEN;
 
 /// A time series store; a handle that is cheap to clone and thread-safe. Appends are serialized; readers never wait for
 /// disk writes. Dropping the last handle closes the files.
@@ -134,100 +130,6 @@ impl Store {
     #[must_use]
     pub fn options(&self) -> &StoreOptions {
         &self.shared().options
-    }
-
-    /// Appends samples of either kind, in order, and returns for each rejected one the reason; rejected samples are not
-    /// an error. Acknowledged samples survive any end of the process. A sample that already exists with the same value
-    /// counts as stored.
-    ///
-    /// # Errors
-    ///
-    /// Nothing of the batch is acknowledged: the disk is full, broken or too slow. Readers may already see the samples;
-    /// if they are sent again, they count as stored.
-    pub fn ingest(&self, batch: &[Incoming]) -> Result<Ingested, IngestError> {
-        self.shared().append(Wait::ForLog, |writer, head| writer.ingest(head, batch))
-    }
-
-    /// Appends samples like [`Store::ingest`] without waiting for the disk: readers see them at once, and they survive
-    /// the end of the process once they are in the log. For callers that measure again rather than send again.
-    ///
-    /// # Errors
-    ///
-    /// Nothing of the batch is stored, because the queue of the log is full.
-    pub fn ingest_unawaited(&self, batch: &[Incoming]) -> Result<Ingested, IngestError> {
-        self.shared().append(Wait::Not, |writer, head| writer.ingest(head, batch))
-    }
-
-    /// The store as a sink whose appends do not wait for the disk, like [`Store::ingest_unawaited`].
-    #[must_use]
-    pub fn unawaited(&self) -> Unawaited {
-        Unawaited(self.clone())
-    }
-
-    /// Labels of the series that match all matchers and have a chunk in `start_ms..=end_ms`, sorted.
-    #[must_use]
-    pub fn series(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<Labels> {
-        let head = self.shared().head.read();
-        let mut found: Vec<Labels> =
-            head.matching(matchers, start_ms, end_ms).into_iter().map(|(_, series)| series.labels.clone()).collect();
-        drop(head);
-        found.sort_unstable();
-        found
-    }
-
-    /// Approximate number of series and samples in `start_ms..=end_ms`. Reads no samples.
-    #[must_use]
-    pub fn volume(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Volume {
-        let head = self.shared().head.read();
-        head.matching(matchers, start_ms, end_ms).into_iter().fold(Volume::default(), |volume, (_, series)| Volume {
-            series: volume.series + 1,
-            samples: volume.samples.saturating_add(series.samples_within(start_ms, end_ms)),
-        })
-    }
-
-    /// Folds over the series that match all matchers and have a chunk in `start_ms..=end_ms`: their labels, and the
-    /// time of their first stored sample, in milliseconds since the Unix epoch. Appends are blocked meanwhile.
-    pub fn fold_beginnings<T>(
-        &self,
-        matchers: &[Matcher],
-        (start_ms, end_ms): (i64, i64),
-        initial: T,
-        mut fold: impl FnMut(T, &Labels, i64) -> T,
-    ) -> T {
-        let head = self.shared().head.read();
-        head.matching(matchers, start_ms, end_ms).into_iter().fold(initial, |folded, (_, series)| match series.span() {
-            Some((first_ms, _)) => fold(folded, &series.labels, first_ms),
-            None => folded,
-        })
-    }
-
-    /// Label names of these series, sorted.
-    #[must_use]
-    pub fn label_names(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<String> {
-        let head = self.shared().head.read();
-        let mut names = BTreeSet::new();
-        for (_, series) in head.matching(matchers, start_ms, end_ms) {
-            for (name, _) in series.labels.iter() {
-                if !names.contains(name) {
-                    names.insert(name.to_owned());
-                }
-            }
-        }
-        names.into_iter().collect()
-    }
-
-    /// Values of a label of these series, sorted.
-    #[must_use]
-    pub fn label_values(&self, name: &str, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<String> {
-        let head = self.shared().head.read();
-        if matchers.is_empty() {
-            let in_range = |id: &u32| head.series(*id).is_some_and(|series| series.overlaps(start_ms, end_ms));
-            let used = head.postings.values(name).filter(|(_, list)| list.iter().any(in_range));
-            return used.map(|(value, _)| value.to_string()).collect();
-        }
-        let found = head.matching(matchers, start_ms, end_ms);
-        let values: BTreeSet<&str> = found.iter().map(|(_, series)| series.labels.get(name)).collect();
-        values.into_iter().filter(|value| !value.is_empty()).map(str::to_owned).collect()
     }
 
     /// Metadata of all metric families, sorted by family.
@@ -347,23 +249,6 @@ impl Store {
     }
 }
 
-/// How much data a selector finds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Volume {
-    /// Number of series.
-    pub series: usize,
-    /// Number of samples.
-    pub samples: u64,
-}
-
-/// What an append waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wait {
-    /// For the log.
-    ForLog,
-    Not,
-}
-
 impl Shared {
     fn new(options: StoreOptions, head: Head, disk: Option<Disk>, damage: Vec<Damage>) -> Self {
         let late = Arc::new(LateLog::default());
@@ -380,114 +265,12 @@ impl Shared {
         }
     }
 
-    /// Appends a batch.
-    fn append(
-        &self,
-        wait: Wait,
-        batch: impl FnOnce(&mut Writer, &RwLock<Head>) -> Ingested,
-    ) -> Result<Ingested, IngestError> {
-        self.admit(wait)?;
-        let ingested = batch(&mut self.writer.lock(), &self.head);
-        let Some(disk) = &self.disk else {
-            // There is no disk to write them to.
-            self.head.write().unwritten.clear();
-            return Ok(ingested);
-        };
-        let end = disk.log.end();
-        if !self.head.read().unwritten.is_empty() || disk.log.wants_checkpoint() {
-            disk.files_bell.ring();
-        }
-        match wait {
-            Wait::ForLog => {
-                if let Err(unwritten) = disk.log.write(end, self.options.patience) {
-                    // Wakes the log thread to write the queue even if no further append comes.
-                    disk.log_bell.ring();
-                    return Err(refusal(disk, unwritten));
-                }
-            }
-            Wait::Not => disk.log_bell.ring(),
-        }
-        Ok(ingested)
-    }
-
-    /// Says whether a batch may be taken. What waits for the disk is bounded, however long the disk takes.
-    fn admit(&self, wait: Wait) -> Result<(), IngestError> {
-        let Some(disk) = &self.disk else { return Ok(()) };
-        let unwritten = self.head.read().unwritten.len();
-        let is_behind = disk.log.waiting() > self.options.max_waiting_bytes;
-        match wait {
-            Wait::ForLog => {
-                if is_behind || disk.log.is_failing() {
-                    disk.log
-                        .write(disk.log.end(), self.options.patience)
-                        .map_err(|unwritten| refusal(disk, unwritten))?;
-                }
-                if unwritten > MANY_UNWRITTEN {
-                    // Whoever is writing chunks already is waited for.
-                    drop(disk.chunks.try_lock_for(self.options.patience).ok_or_else(|| busy(disk))?);
-                    self.write_sealed(disk)?;
-                }
-                Ok(())
-            }
-            Wait::Not if is_behind || unwritten > MAX_UNWRITTEN => Err(busy(disk)),
-            Wait::Not => Ok(()),
-        }
-    }
-
     pub(crate) fn report(&self, damage: Damage) {
         let mut known = self.damage.lock();
         if known.len() < MAX_DAMAGE && !known.contains(&damage) {
             tracing::warn!(%damage, "damaged data was left out");
             known.push(damage);
         }
-    }
-}
-
-/// Why a batch is refused that did not come into the log.
-fn refusal(disk: &Disk, unwritten: Unwritten) -> IngestError {
-    match unwritten {
-        Unwritten::Refused(error) => error.into(),
-        Unwritten::Late => busy(disk),
-    }
-}
-
-fn busy(disk: &Disk) -> IngestError {
-    IngestError::Busy { waiting_bytes: disk.log.waiting() }
-}
-
-/// A store that is appended to without waiting for the disk; see [`Store::unawaited`].
-#[derive(Debug, Clone)]
-pub struct Unawaited(Store);
-
-impl SampleSink for Unawaited {
-    fn append(&self, points: &[Point]) -> Result<AppendOutcome, SourceError> {
-        let ingested = self.0.shared().append(Wait::Not, |writer, head| writer.append(head, points));
-        Ok(ingested.map_err(source_error)?.outcome)
-    }
-}
-
-impl SeriesSource for Store {
-    fn select(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Result<Vec<SeriesSamples>, SourceError> {
-        let (pieces, files) = {
-            let head = self.shared().head.read();
-            let found = head.matching(matchers, start_ms, end_ms);
-            let pieces: Vec<Pieces> = found.into_iter().map(|(_, series)| series.pieces(start_ms, end_ms)).collect();
-            (pieces, head.files.clone())
-        };
-        let limit = self.shared().options.max_select_samples;
-        if pieces.iter().map(|series| series.estimate(start_ms, end_ms)).sum::<u64>() > limit {
-            let message =
-                format!("the query would read more than {limit} samples; narrow its label matchers or its time range");
-            return Err(SourceError { message, source: None });
-        }
-        Ok(read::decode(pieces, &files, start_ms, end_ms, &|damage| self.shared().report(damage)))
-    }
-}
-
-impl SampleSink for Store {
-    fn append(&self, points: &[Point]) -> Result<AppendOutcome, SourceError> {
-        let ingested = self.shared().append(Wait::ForLog, |writer, head| writer.append(head, points));
-        Ok(ingested.map_err(source_error)?.outcome)
     }
 }
 

@@ -112,7 +112,8 @@ pub(crate) async fn page(
             };
             let View { range, zone, .. } = view;
             let (scope, url) = (principal.scope(), &path_and_query);
-            let request = ViewRequest { scope, url, range, zone, marks: &marks, now_ms };
+            let is_limited = principal.is_limited();
+            let request = ViewRequest { scope, is_limited, url, range, zone, marks: &marks, now_ms };
             (gather(&state.panels, dashboard, &request).await, marks)
         }
         None => Default::default(),

@@ -23,6 +23,8 @@ struct Picture {
 pub(super) struct CacheKey {
     /// What the viewer may see.
     pub(super) scope: Scope,
+    /// Whether the viewer's session is limited to some dashboards: it has fewer links.
+    pub(super) is_limited: bool,
     /// Path and query of the page: they name the dashboard, the range and the rows of tables.
     pub(super) url: String,
     /// The viewer's zone.
@@ -80,7 +82,7 @@ mod tests {
     use super::*;
 
     fn place(panel: &str) -> CacheKey {
-        CacheKey { scope: Scope::default(), url: "/".into(), zone: Zone::UTC, panel: panel.into() }
+        CacheKey { scope: Scope::default(), is_limited: false, url: "/".into(), zone: Zone::UTC, panel: panel.into() }
     }
 
     fn shown(version: u64) -> ContentVersion {
@@ -103,6 +105,7 @@ mod tests {
         for other in [
             place("b"),
             CacheKey { url: "/?from=now-6h&to=now".into(), ..place("a") },
+            CacheKey { is_limited: true, ..place("a") },
             CacheKey { zone: Zone::Fixed(60), ..place("a") },
             CacheKey { scope: Scope::parse(r#"daemon="a""#).unwrap(), ..place("a") },
         ] {

@@ -24,6 +24,8 @@ use crate::http::slices::PanelState;
 /// Who looks at which page of a dashboard.
 pub(super) struct ViewRequest<'a> {
     pub(super) scope: &'a Scope,
+    /// Whether the session is limited to some dashboards.
+    pub(super) is_limited: bool,
     /// Path and query.
     pub(super) url: &'a str,
     pub(super) range: TimeRange,
@@ -58,7 +60,7 @@ impl PendingCacheWrites {
 
 /// Gathers the panels of a dashboard, and waits no longer than [`PATIENCE`] for data.
 pub(super) async fn gather(state: &PanelState, dashboard: &Dashboard, request: &ViewRequest<'_>) -> GatheredPanels {
-    let ViewRequest { scope, url, range, zone, marks, now_ms } = *request;
+    let ViewRequest { scope, is_limited, url, range, zone, marks, now_ms } = *request;
     let versions: Vec<_> = dashboard.panels.iter().map(|panel| Versions::of(state, panel, request)).collect();
     let evaluated_ms = versions.iter().flatten().filter_map(|versions| versions.evaluated_ms).max();
     let step_ms = range.step_ms(now_ms);
@@ -69,7 +71,7 @@ pub(super) async fn gather(state: &PanelState, dashboard: &Dashboard, request: &
             to_ask.push(panel);
             continue;
         };
-        let place = CacheKey { scope: scope.clone(), url: url.to_owned(), zone, panel: panel.id.clone() };
+        let place = CacheKey { scope: scope.clone(), is_limited, url: url.to_owned(), zone, panel: panel.id.clone() };
         let shown = ContentVersion {
             versions: versions.numbers,
             end_ms: evaluated_ms.map(|evaluated_ms| evaluated_ms.div_euclid(step_ms).saturating_mul(step_ms)),
