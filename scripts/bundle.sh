@@ -14,11 +14,13 @@ esac
 
 cd "$root"
 stamp=target/stamps/$profile
-inputs=(app crates/model crates/chart style public index.html workbench.html Trunk.toml Cargo.toml Cargo.lock
+# What the four programs are made of.
+inputs=(app crates/{chart,gotemplate,hypervisord,labels,model,redact,rules,standalone,timeseries,yaml}
+    crates/metrics/{embedded-engine,exposition,gomath,promql,query-frontend,scrape,tsdb} style public bundle Trunk.toml Cargo.toml Cargo.lock
     scripts/bundle.sh scripts/bindgen scripts/join-styles.sh scripts/with-wasm.sh)
 
 # Directories count too: their time changes when a file is deleted.
-if [ -e "$stamp" ] && [ -e "$dist/index.html" ] && [ -z "$(find "${inputs[@]}" -newer "$stamp" -print -quit)" ]; then
+if [ -e "$stamp" ] && [ -e "$dist/favicon.svg" ] && [ -z "$(find "${inputs[@]}" -newer "$stamp" -print -quit)" ]; then
     exit 0
 fi
 
@@ -29,13 +31,17 @@ mkdir -p target/stamps
 touch "$stamp.new"
 # Trunk runs offline, so the crates must be here before.
 cargo fetch --quiet --locked
-# build PAGE DIST: the program of a page, and what else the page names.
-build() {
-    CARGO_TARGET_DIR=$root/target/wasm scripts/with-wasm.sh \
-        env -u NO_COLOR trunk --log error build --cargo-profile "$profile" --release "$release" --dist "$2" "$1" >&2
-}
-build index.html "$dist"
 # Trunk empties the folder that it writes to.
-build workbench.html "$root/target/workbench-dist"
-mv "$root"/target/workbench-dist/workbench-* "$dist/"
+work=$root/target/bundle-$profile
+rm -rf "$work" "$dist.new"
+mkdir -p "$dist.new"
+for program in viewer workbench standalone engine; do
+    CARGO_TARGET_DIR=$root/target/wasm scripts/with-wasm.sh \
+        env -u NO_COLOR trunk --log error build --cargo-profile "$profile" --release "$release" --dist "$work" "bundle/$program.html" >&2
+    # Its page is only what Trunk reads.
+    rm -f "$work"/*.html
+    cp -a "$work/." "$dist.new/"
+done
+rm -rf "$dist" "$work"
+mv "$dist.new" "$dist"
 mv "$stamp.new" "$stamp"

@@ -8,7 +8,7 @@ cd "$root"
 
 scripts/tools.sh server
 export HYPERSCOPE_DIST=$root/target/quick-dist
-sources=(app crates dashboards rules server style public index.html workbench.html Cargo.toml)
+sources=(app crates dashboards rules server style public bundle Cargo.toml)
 started= server=
 
 stop() { [ -z "$server" ] || { kill "$server" 2>/dev/null && wait "$server" 2>/dev/null; } || true; }

@@ -17,7 +17,9 @@ cargo clippy --quiet --locked --workspace --all-targets -- --deny warnings
 say "Checking the browser's code (clippy), about 1 minute from nothing"
 CARGO_TARGET_DIR=$root/target/wasm scripts/with-wasm.sh cargo clippy --quiet --locked \
     --package app --bins --features browser --target wasm32-unknown-unknown -- --deny warnings
-# What a page may come to know of the daemon by itself.
+# What a page without a server does by itself, with all that it is made of.
+CARGO_TARGET_DIR=$root/target/wasm scripts/with-wasm.sh cargo clippy --quiet --locked \
+    --package standalone --bins --features worker --target wasm32-unknown-unknown -- --deny warnings
 CARGO_TARGET_DIR=$root/target/wasm scripts/with-wasm.sh cargo clippy --quiet --locked \
     --package hypervisord --package promql --package tsdb --package exposition --package scrape --package rules --target wasm32-unknown-unknown -- --deny warnings
 

@@ -17,6 +17,7 @@ use model::{
     live::{Alert, AlertList, AlertState},
     panel::{PanelData, QueryState, Staleness},
     range::TimeRange,
+    route::Reach,
     system::SystemMetrics,
     upstream::{UpstreamKind, UpstreamState, UpstreamStatus},
     zone::Zone,
@@ -37,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let panels = panels()?;
     let body = owner.with(|| {
         let viewport = Viewport { start_ms: NOW_MS - WINDOW_MS, end_ms: NOW_MS, step_ms: STEP_MS, zone: Zone::UTC };
-        PanelsContext::provide(Signal::stored(viewport), Signal::stored(NOW_MS + 4_000), false);
+        PanelsContext::provide(Signal::stored(viewport), Signal::stored(NOW_MS + 4_000), Reach::All);
         let panels =
             panels.into_iter().map(|(panel, data)| view! { <PanelView panel=panel data=Signal::stored(data)/> });
         view! { <main class="panels">{panels.collect_view()}</main> }.to_html()

@@ -224,6 +224,7 @@ mod tests {
                 range: TimeRange::default(),
                 kiosk: false,
                 theme: Some("dark".into()),
+                standalone: false,
             },
             panels: HashMap::new(),
             evaluated_ms: None,

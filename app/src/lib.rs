@@ -31,6 +31,8 @@ mod shell;
 #[cfg(feature = "browser")]
 pub mod start;
 mod view;
+#[cfg(feature = "browser")]
+mod without_server;
 
 #[cfg(feature = "ssr")]
 pub use document::{AssetPaths, Document, PageInput, render_document};
@@ -38,3 +40,5 @@ pub use pages::{PageSet, VIEWER, WORKBENCH};
 #[cfg(feature = "ssr")]
 pub use payload::{Evaluated, THEME_COOKIE, ZONE_COOKIE};
 pub use shell::App;
+#[cfg(feature = "browser")]
+pub use without_server::start_standalone;

@@ -41,24 +41,39 @@ fn read_payload() -> Option<Payload> {
     }
 }
 
+/// Whether a hyperscope server answers at the root of this host.
+pub(crate) async fn has_server() -> bool {
+    match platform::probe("/api/session").await {
+        Some((200, body)) => read_json::<Session>(&body).is_ok(),
+        // A daemon that asks for its key says so in plain text.
+        Some((401, body)) => body.trim_start().starts_with('{'),
+        _ => false,
+    }
+}
+
 /// Without a payload the server is asked who looks and what there is.
-async fn start_alone(pages: PageSet) {
+pub(crate) async fn start_alone(pages: PageSet) {
     match ask_for_boot().await {
         Ok(boot) => {
             let payload = Payload { boot, job: None, zone: String::new(), offset_min: 0 };
             mount::mount_to_body(move || view! { <App pages payload zone=platform::own_zone() /> });
         }
         Err(FetchError::LoggedOut) => platform::go_to_login(),
-        Err(error) => mount::mount_to_body(move || {
-            view! {
-                <main class="notice" role="alert">
-                    <h1>"hyperscope cannot start"</h1>
-                    <p>{error.words()}</p>
-                    <p>"Reload the page to try again."</p>
-                </main>
-            }
-        }),
+        Err(error) => cannot_start(error.words()),
     }
+}
+
+/// Says why there is no page.
+pub(crate) fn cannot_start(reason: String) {
+    mount::mount_to_body(move || {
+        view! {
+            <main class="notice" role="alert">
+                <h1>"hyperscope cannot start"</h1>
+                <p>{reason.clone()}</p>
+                <p>"Reload the page to try again."</p>
+            </main>
+        }
+    });
 }
 
 /// What `/api/dashboards` answers.
@@ -83,5 +98,6 @@ async fn ask_for_boot() -> Result<Boot, FetchError> {
         range: TimeRange::default(),
         kiosk: false,
         theme: None,
+        standalone: false,
     })
 }

@@ -8,8 +8,8 @@ import { createInterface } from 'node:readline';
 
 const root = path.resolve(import.meta.dirname, '../..');
 /** The binary under test, and where a debug build reads the bundle from. */
-const binary = process.env.HYPERSCOPE_BIN ?? path.join(root, 'target/debug/hyperscope');
-const dist = process.env.HYPERSCOPE_DIST ?? path.join(root, 'target/quick-dist');
+export const binary = process.env.HYPERSCOPE_BIN ?? path.join(root, 'target/debug/hyperscope');
+export const dist = process.env.HYPERSCOPE_DIST ?? path.join(root, 'target/quick-dist');
 
 /** How long a start may take; a debug build on a busy machine is slow. */
 const READY_MS = 60_000;

@@ -11,7 +11,7 @@ use model::{
     panel::{QueryState, Staleness},
 };
 
-use super::{Connection, Feed, FeedData, poll, socket};
+use super::{Connection, Feed, FeedData, poll, socket::Connect};
 use crate::platform;
 
 /// Events that arrive within so many milliseconds are shown together.
@@ -21,7 +21,7 @@ const LINGER_MS: u32 = 400;
 
 /// A cheap handle; clones are the same client.
 #[derive(Clone)]
-pub(super) struct Client {
+pub(crate) struct Client {
     shared: Rc<RefCell<Shared>>,
     connection: RwSignal<Connection>,
     wake: mpsc::UnboundedSender<Wake>,
@@ -31,7 +31,7 @@ pub(super) struct Client {
 
 /// What makes the connection's task act before its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wake {
+pub(crate) enum Wake {
     /// The network or the viewer is back: try now.
     Retry,
     /// The network is gone.
@@ -70,12 +70,12 @@ impl fmt::Debug for Client {
 
 impl Client {
     /// A client whose task connects for as long as the page lives.
-    pub(super) fn open(connection: RwSignal<Connection>, version: &str, paused: bool) -> Self {
+    pub(super) fn open(connection: RwSignal<Connection>, version: &str, paused: bool, connect: Connect) -> Self {
         let (wake, woken) = mpsc::unbounded();
         let shared = Shared { paused, ..Shared::default() };
         let client = Client { shared: Rc::new(RefCell::new(shared)), connection, wake, version: version.into() };
         client.wake_on_events();
-        wasm_bindgen_futures::spawn_local(socket::stay_connected(client.clone(), woken.fuse()));
+        wasm_bindgen_futures::spawn_local(connect(client.clone(), woken.fuse()));
         client
     }
 

@@ -13,12 +13,18 @@ mod feed;
 mod poll;
 #[cfg(feature = "browser")]
 mod socket;
+#[cfg(feature = "browser")]
+mod transport;
 
 use leptos::prelude::*;
 use model::{live::Topic, panel::Staleness, range::TimeRange};
 
 pub use connection::Connection;
 pub use feed::{Feed, FeedData};
+#[cfg(feature = "browser")]
+pub(crate) use socket::{Connect, connect_by};
+#[cfg(feature = "browser")]
+pub(crate) use transport::{ServerSocket, Transport};
 
 use crate::clock::Clock;
 
@@ -40,7 +46,12 @@ impl Live {
     /// Begins to connect, in the browser and unless paused; on the server, a handle on nothing. `version` is the server's that
     /// made the page: another one that answers later has another page to give.
     #[must_use]
-    pub fn open(clock: Clock, version: &str, paused: bool) -> Self {
+    pub(crate) fn open(
+        clock: Clock,
+        version: &str,
+        paused: bool,
+        #[cfg(feature = "browser")] connect: Connect,
+    ) -> Self {
         #[cfg(not(feature = "browser"))]
         let _ = version;
         #[cfg(feature = "browser")]
@@ -50,7 +61,7 @@ impl Live {
             connection,
             lost: lost(connection, clock),
             #[cfg(feature = "browser")]
-            client: StoredValue::new_local(client::Client::open(connection, version, paused)),
+            client: StoredValue::new_local(client::Client::open(connection, version, paused, connect)),
         }
     }
 

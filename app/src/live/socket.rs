@@ -3,14 +3,14 @@
 use futures_channel::mpsc::{self, UnboundedReceiver};
 use futures_util::{
     FutureExt, SinkExt, StreamExt,
-    future::{AbortHandle, Either, abortable, select},
+    future::{AbortHandle, Either, LocalBoxFuture, abortable, select},
     pin_mut,
     stream::Fuse,
 };
-use gloo_net::websocket::{Message, WebSocketError, futures::WebSocket};
+use gloo_net::websocket::{Message, WebSocketError};
 use gloo_timers::future::TimeoutFuture;
 use model::{
-    live::{BINARY_PROTOCOL, CLOSE_SESSION_ENDED, ClientMessage, ServerMessage},
+    live::{CLOSE_SESSION_ENDED, ClientMessage, ServerMessage},
     tree::{read_cbor, read_json},
 };
 
@@ -19,6 +19,7 @@ use super::{
     backoff::Backoff,
     client::{Client, Wake},
     poll,
+    transport::Transport,
 };
 use crate::platform;
 
@@ -31,7 +32,7 @@ const STEADY_MS: i64 = 2_000;
 /// How often a paused page asks whether the server is there, and how long it waits for the answer, in milliseconds.
 const ASK_MS: u32 = 10_000;
 
-type Woken = Fuse<UnboundedReceiver<Wake>>;
+pub(crate) type Woken = Fuse<UnboundedReceiver<Wake>>;
 
 /// Why a socket ended.
 enum Ended {
@@ -45,8 +46,15 @@ enum Ended {
     Resting,
 }
 
-/// Keeps `client` connected until the page is gone.
-pub(super) async fn stay_connected(client: Client, mut woken: Woken) {
+/// Keeps a client connected until the page is gone.
+pub(crate) type Connect = fn(Client, Woken) -> LocalBoxFuture<'static, ()>;
+
+/// A [`Connect`] by one kind of connection.
+pub(crate) fn connect_by<T: Transport>(client: Client, woken: Woken) -> LocalBoxFuture<'static, ()> {
+    Box::pin(stay_connected::<T>(client, woken))
+}
+
+async fn stay_connected<T: Transport>(client: Client, mut woken: Woken) {
     let mut backoff = Backoff::default();
     let mut polling: Option<AbortHandle> = None;
     loop {
@@ -57,7 +65,7 @@ pub(super) async fn stay_connected(client: Client, mut woken: Woken) {
             }
         }
         let began_ms = platform::now_ms();
-        match run(&client, &mut woken, &mut polling).await {
+        match run::<T>(&client, &mut woken, &mut polling).await {
             Ended::SessionOver => {
                 platform::go_to_login();
                 return;
@@ -126,16 +134,13 @@ fn stop(polling: &mut Option<AbortHandle>) {
 }
 
 /// One socket, from its opening to its end.
-async fn run(client: &Client, woken: &mut Woken, polling: &mut Option<AbortHandle>) -> Ended {
+async fn run<T: Transport>(client: &Client, woken: &mut Woken, polling: &mut Option<AbortHandle>) -> Ended {
     if polling.is_none()
         && let Some(since_ms) = client.lost_at_ms()
     {
         client.show(Connection::Reconnecting { since_ms, retry_at_ms: None });
     }
-    let Ok(socket) = WebSocket::open_with_protocol(&platform::socket_url("/ws"), BINARY_PROTOCOL) else {
-        return Ended::Refused;
-    };
-    let (mut sink, stream) = socket.split();
+    let Some((mut sink, stream)) = T::open() else { return Ended::Refused };
     let mut stream = stream.fuse();
     let (outgoing, mut to_send) = mpsc::unbounded::<ClientMessage>();
     let mut opened = false;

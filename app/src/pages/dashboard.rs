@@ -104,7 +104,7 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
     let kiosk = page.url.kiosk();
     let title = dashboard.title.clone();
     let viewport = Memo::new(move |_| Asked::now(page).viewport(page));
-    let context = PanelsContext::provide(viewport.into(), page.clock.now_ms.into(), page.boot().session.is_limited());
+    let context = PanelsContext::provide(viewport.into(), page.clock.now_ms.into(), page.boot().reach());
     follow_marks(page, dashboard.uid.clone(), context.marks);
     provide_context(page.url.first_rows());
     let mut shown = Vec::with_capacity(dashboard.panels.len());

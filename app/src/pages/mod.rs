@@ -17,4 +17,6 @@ pub(crate) use job::{JobAddress, JobPage};
 pub(crate) use not_found::NotFoundPage;
 #[cfg(feature = "ssr")]
 pub(crate) use page_set::SERVER;
+#[cfg(feature = "browser")]
+pub(crate) use page_set::standalone;
 pub use page_set::{PageSet, VIEWER, WORKBENCH};

@@ -2,8 +2,12 @@
 
 use leptos::prelude::*;
 use model::route::{PageKind, Program};
+#[cfg(feature = "browser")]
+use model::route::{Reach, STANDALONE_ALERTS};
 
 use super::{DashboardPage, DrawnPage, JobAddress, JobPage};
+#[cfg(feature = "browser")]
+use crate::live;
 use crate::view::view;
 
 /// Some pages, and how they are built.
@@ -11,20 +15,51 @@ use crate::view::view;
 pub struct PageSet {
     /// Whether it has the pages of a kind; a link to another one loads a document.
     pub(crate) shows: fn(PageKind) -> bool,
+    /// How its pages get the live protocol.
+    #[cfg(feature = "browser")]
+    pub(crate) connect: live::Connect,
     /// Builds the page of a kind, given the values of its path's parameters.
     pub(crate) view_of: fn(PageKind, Vec<String>) -> Option<AnyView>,
 }
 
 /// Dashboards, jobs and walls.
-pub const VIEWER: PageSet = PageSet { shows: |kind| kind.program() == Program::Viewer, view_of: viewer_page };
+pub const VIEWER: PageSet = PageSet {
+    shows: |kind| kind.program() == Program::Viewer,
+    view_of: viewer_page,
+    #[cfg(feature = "browser")]
+    connect: live::connect_by::<live::ServerSocket>,
+};
 
 /// Alerts, Explore and settings.
-pub const WORKBENCH: PageSet = PageSet { shows: |kind| kind.program() == Program::Workbench, view_of: workbench_page };
+pub const WORKBENCH: PageSet = PageSet {
+    shows: |kind| kind.program() == Program::Workbench,
+    view_of: workbench_page,
+    #[cfg(feature = "browser")]
+    connect: live::connect_by::<live::ServerSocket>,
+};
+
+/// What is there without a server: dashboards, jobs, walls, and the alerts, as a dashboard.
+#[cfg(feature = "browser")]
+pub(crate) const fn standalone(connect: live::Connect) -> PageSet {
+    PageSet {
+        shows: |kind| Reach::Standalone.has(kind),
+        connect,
+        view_of: |kind, values| match kind {
+            PageKind::Alerts => {
+                let uid = STANDALONE_ALERTS.to_owned();
+                Some(view! { <DashboardPage uid /> })
+            }
+            other => viewer_page(other, values),
+        },
+    }
+}
 
 /// The server writes documents of all pages.
 #[cfg(feature = "ssr")]
 pub(crate) const SERVER: PageSet = PageSet {
     shows: |_| true,
+    #[cfg(feature = "browser")]
+    connect: live::connect_by::<live::ServerSocket>,
     view_of: |kind, values| match kind.program() {
         Program::Viewer => viewer_page(kind, values),
         Program::Workbench => workbench_page(kind, values),

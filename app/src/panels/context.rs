@@ -2,7 +2,11 @@
 
 use chart::plot::TimeSpan;
 use leptos::prelude::*;
-use model::{panel::PanelData, route::PageKind, zone::Zone};
+use model::{
+    panel::PanelData,
+    route::{PageKind, Reach},
+    zone::Zone,
+};
 
 /// The part of time that a page shows, and the viewer's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,8 +49,8 @@ pub struct PanelsContext {
     pub hover: RwSignal<Option<i64>>,
     /// When alerts fired that concern the panels: as the data of one query, see [`model::page::Boot::marks`].
     pub marks: RwSignal<PanelData>,
-    /// Whether the session is limited to some dashboards: panels have no links then to pages that it may not open.
-    is_limited: bool,
+    /// Which pages the viewer can open: panels have no links to others.
+    reach: Reach,
     /// Counts changes of the theme: colours on a canvas have to be read again.
     #[cfg_attr(not(feature = "browser"), allow(dead_code))] // the server's pictures name their colours
     pub(super) theme: RwSignal<u32>,
@@ -70,16 +74,15 @@ fn no_marks() -> RwSignal<PanelData> {
 }
 
 impl PanelsContext {
-    /// Makes the context of a page and provides it to the panels below the caller. `is_limited` says whether the session is limited to some
-    /// dashboards.
-    pub fn provide(viewport: Signal<Viewport>, now_ms: Signal<i64>, is_limited: bool) -> Self {
+    /// Makes the context of a page and provides it to the panels below the caller. `reach` says which pages the viewer can open.
+    pub fn provide(viewport: Signal<Viewport>, now_ms: Signal<i64>, reach: Reach) -> Self {
         let context = PanelsContext {
             viewport,
             now_ms,
             clock_ms: now_ms,
             hover: RwSignal::new(None),
             marks: no_marks(),
-            is_limited,
+            reach,
             theme: RwSignal::new(0),
         };
         #[cfg(feature = "browser")]
@@ -96,7 +99,7 @@ impl PanelsContext {
 
     /// Whether the viewer may open pages of this kind.
     pub(super) fn opens(self, kind: PageKind) -> bool {
-        !self.is_limited || kind.is_for_limited_sessions()
+        self.reach.has(kind)
     }
 
     /// The context of the page that the caller is on.
@@ -107,7 +110,7 @@ impl PanelsContext {
             clock_ms: Signal::stored(0),
             hover: RwSignal::new(None),
             marks: no_marks(),
-            is_limited: false,
+            reach: Reach::All,
             theme: RwSignal::new(0),
         })
     }

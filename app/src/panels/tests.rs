@@ -8,6 +8,7 @@ use model::{
     job::JobStatus,
     live::{Alert, AlertList, AlertState},
     panel::{PanelData, QueryState, Staleness},
+    route::Reach,
     upstream::{UpstreamKind, UpstreamState, UpstreamStatus},
     zone::Zone,
 };
@@ -22,7 +23,7 @@ fn html(kind: &str, fields: &str, data: impl FnOnce(&Panel) -> PanelData) -> Str
     let data = data(&panel);
     Owner::new().with(|| {
         let viewport = Viewport { start_ms: NOW_MS - 60_000, end_ms: NOW_MS, step_ms: 15_000, zone: Zone::UTC };
-        PanelsContext::provide(Signal::stored(viewport), Signal::stored(NOW_MS), false);
+        PanelsContext::provide(Signal::stored(viewport), Signal::stored(NOW_MS), Reach::All);
         view! { <PanelView panel=panel data=Signal::stored(data)/> }.to_html()
     })
 }

@@ -2,6 +2,8 @@
 
 use crate::view::view;
 use leptos::prelude::*;
+#[cfg(feature = "ssr")]
+use model::route::Reach;
 use model::{
     dashboard::{Panel, PanelKind},
     panel::{PanelData, Staleness},
@@ -96,7 +98,7 @@ fn describe(id: &str, description: String) -> AnyView {
 /// The picture of a panel's body alone, with the time that it shows, for a page that does not follow it.
 #[cfg(feature = "ssr")]
 pub(crate) fn still(panel: Panel, data: PanelData, viewport: Viewport, now_ms: i64) -> AnyView {
-    PanelsContext::provide(Signal::stored(viewport), Signal::stored(now_ms), false);
+    PanelsContext::provide(Signal::stored(viewport), Signal::stored(now_ms), Reach::All);
     provide_context(super::context::Still);
     body(StoredValue::new(panel), Signal::stored(data), Signal::stored(None))
 }

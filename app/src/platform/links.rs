@@ -20,19 +20,31 @@ const FRAMES: u32 = 300;
 thread_local! {
     /// The place that the page is scrolled to as soon as it is long enough.
     static WANTED_PLACE: Cell<Option<f64>> = const { Cell::new(None) };
-    static BASE_PATH: String =
-        document().document_element().and_then(|root| root.get_attribute(BASE)).unwrap_or_default();
+    static BASE_PATH: RefCell<String> =
+        RefCell::new(document().document_element().and_then(|root| root.get_attribute(BASE)).unwrap_or_default());
+}
+
+/// What paths begin with where a server of files has only one document.
+const FRAGMENT: &str = "#";
+
+/// Makes paths fragments of this document's address from now on.
+pub(crate) fn use_fragments() {
+    BASE_PATH.set(FRAGMENT.to_owned());
+}
+
+fn has_fragments() -> bool {
+    BASE_PATH.with_borrow(|base| base == FRAGMENT)
 }
 
 /// A path of this server as browsers have to ask for it. Every address that leaves the app goes through this: links, forms,
 /// requests, the history.
 pub(crate) fn at(path: &str) -> String {
-    BASE_PATH.with(|base| format!("{base}{path}"))
+    BASE_PATH.with_borrow(|base| format!("{base}{path}"))
 }
 
 /// The path of this server behind an address as browsers see it; `None` if it leads to something else on the same host.
 pub(super) fn inside(address: &str) -> Option<String> {
-    let rest = BASE_PATH.with(|base| address.strip_prefix(base.as_str()).map(str::to_owned))?;
+    let rest = BASE_PATH.with_borrow(|base| address.strip_prefix(base.as_str()).map(str::to_owned))?;
     match rest.chars().next() {
         Some('/') => Some(rest),
         Some('?') | None => Some(format!("/{rest}")),
@@ -43,6 +55,10 @@ pub(super) fn inside(address: &str) -> Option<String> {
 /// Path and query of the document.
 pub(crate) fn path_and_query() -> String {
     let location = window().location();
+    if has_fragments() {
+        let fragment = location.hash().unwrap_or_default();
+        return inside(&fragment).unwrap_or_else(|| "/".to_owned());
+    }
     let address = format!("{}{}", location.pathname().unwrap_or_default(), location.search().unwrap_or_default());
     inside(&address).unwrap_or(address)
 }
@@ -127,9 +143,10 @@ fn scroll_later(frames: u32) {
 pub(crate) fn take_links(take: impl Fn(&str, bool) -> bool + 'static) {
     let listener = window_event_listener(leptos::ev::click, move |event| {
         let Some(link) = plain_click(&event) else { return };
-        let Some(href) = inside(&format!("{}{}", link.pathname(), link.search())) else { return };
+        let address = if has_fragments() { link.hash() } else { format!("{}{}", link.pathname(), link.search()) };
+        let Some(href) = inside(&address) else { return };
         // A place within the page that is shown.
-        if !link.hash().is_empty() && href == path_and_query() {
+        if !has_fragments() && !link.hash().is_empty() && href == path_and_query() {
             return;
         }
         if take(&href, link.has_attribute("data-noscroll")) {

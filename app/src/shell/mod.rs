@@ -144,7 +144,13 @@ pub fn App(
     let clock = Clock::new(payload.boot.now_ms, zone);
     let location = Location::open();
     let url = PageUrl::follow(location, clock);
-    let live = Live::open(clock, &payload.boot.version, url.refresh.get_untracked() == Refresh::Paused);
+    let live = Live::open(
+        clock,
+        &payload.boot.version,
+        url.refresh.get_untracked() == Refresh::Paused,
+        #[cfg(feature = "browser")]
+        pages.connect,
+    );
     let page = Page {
         evaluated_ms: RwSignal::new(evaluated_ms.unwrap_or(payload.boot.now_ms)),
         clock,

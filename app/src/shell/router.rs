@@ -33,8 +33,7 @@ impl ShownPage {
 
 /// Whether the session of `boot` has the page: one that is limited to some dashboards has little else.
 fn is_open(route: PageRoute, boot: &Boot) -> bool {
-    (route.kind.is_for_limited_sessions() || !boot.session.is_limited())
-        && route.home_of.is_none_or(|uid| boot.dashboards.iter().any(|link| link.uid == uid))
+    boot.reach().has(route.kind) && route.home_of.is_none_or(|uid| boot.dashboards.iter().any(|link| link.uid == uid))
 }
 
 /// The page at the path of the request.

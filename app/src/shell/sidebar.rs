@@ -18,10 +18,10 @@ pub(crate) fn Sidebar() -> impl IntoView {
     let links =
         dashboards.into_iter().map(|link| entry(page, PageKind::Dashboard, link.path, link.title)).collect_view();
     // A session that is limited to some dashboards opens nothing else.
-    let is_limited = page.boot().session.is_limited();
+    let reach = page.boot().reach();
     let others = [PageKind::Alerts, PageKind::Explore]
         .into_iter()
-        .filter(|_| !is_limited)
+        .filter(|kind| reach.has(*kind))
         .map(|kind| entry(page, kind, PageRoute::path_of(kind).to_owned(), kind.title().to_owned()));
     let others = others.collect_view();
     view! {

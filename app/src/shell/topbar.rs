@@ -59,7 +59,7 @@ pub(crate) fn TopBar(
                 <ConnectionIndicator has_time=has_range />
                 {controls}
                 <ThemeSwitch />
-                <UserMenu session=page.boot().session.clone() />
+                {page.boot().reach().has(PageKind::Settings).then(|| view! { <UserMenu session=page.boot().session.clone() /> })}
             </div>
             <Printed has_range />
         </header>

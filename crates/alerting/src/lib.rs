@@ -12,7 +12,7 @@ pub mod history;
 mod past;
 mod querier;
 mod reload;
-mod rule_files;
+pub mod rule_files;
 mod snapshot;
 mod unseen;
 

@@ -88,6 +88,14 @@ impl LoadedRules {
     }
 }
 
+/// Names and texts of the built-in rules for daemons.
+#[must_use]
+pub fn built_in_texts() -> Vec<(String, String)> {
+    // Only files of the operator can be unreadable.
+    let texts = texts(BuiltInRules::Daemons, &[]).unwrap_or_default();
+    texts.into_iter().map(|text| (text.file.display().to_string(), text.text)).collect()
+}
+
 /// Reads one rule file.
 ///
 /// # Errors

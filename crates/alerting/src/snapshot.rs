@@ -3,12 +3,15 @@
 use std::sync::{Arc, OnceLock};
 
 use access::{Scope, selectors_of};
-use labels::{Fingerprint, Matcher};
+use labels::Matcher;
 use model::{
     frame::Labels,
-    live::{Alert, AlertState, AlertThreshold, AlertTransition},
+    live::{Alert, AlertTransition},
 };
-use rules::{Group, Kind, Rule, RuleHealth, Threshold, Transition};
+use rules::{
+    Group, Kind, Rule, RuleHealth, Transition,
+    published::{AlertOrigin, pairs, state},
+};
 use serde_json::{Map, Value, json};
 use timeseries::format;
 
@@ -18,13 +21,11 @@ pub const SOURCE: &str = "hyperscope";
 /// The constant properties of a rule.
 #[derive(Debug)]
 pub struct RuleFacts {
-    name: String,
-    expr: String,
+    origin: AlertOrigin,
     /// Selectors of the query.
     selectors: Vec<Vec<Matcher>>,
     labels: Labels,
     annotations: Labels,
-    threshold: Option<AlertThreshold>,
     is_alerting: bool,
     hold_ms: i64,
     keep_firing_ms: i64,
@@ -66,9 +67,6 @@ impl RuleFacts {
     }
 
     fn of_rule(rule: &Rule) -> Self {
-        let expr = rule.query.text().to_owned();
-        let threshold =
-            Threshold::of(&expr).map(|Threshold { expr, op, value }| AlertThreshold { expr, op: op.to_owned(), value });
         let (annotations, is_alerting, hold_ms, keep_firing_ms) = match &rule.kind {
             Kind::Alerting(alerting) => {
                 (alerting.annotations.iter().cloned().collect(), true, alerting.hold_ms(), alerting.keep_firing_ms())
@@ -76,21 +74,15 @@ impl RuleFacts {
             Kind::Recording => (Labels::new(), false, 0, 0),
         };
         RuleFacts {
-            name: rule.name.clone(),
-            expr,
+            origin: AlertOrigin::of(rule),
             selectors: selectors_of(&rule.query),
             labels: rule.labels.clone(),
             annotations,
-            threshold,
             is_alerting,
             hold_ms,
             keep_firing_ms,
         }
     }
-}
-
-fn pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Labels {
-    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 impl GroupView {
@@ -137,7 +129,7 @@ impl GroupView {
 
     /// Whether the last evaluation of a rule with this name failed.
     pub fn fails(&self, name: &str) -> bool {
-        self.rules.iter().any(|rule| rule.facts.name == name && rule.health.error.is_some())
+        self.rules.iter().any(|rule| rule.facts.origin.name == name && rule.health.error.is_some())
     }
 
     /// Whether one of its rules has an alert.
@@ -147,29 +139,12 @@ impl GroupView {
 
     /// Converts an alert of one of its rules.
     fn alert(&self, rule: &RuleView, alert: &rules::Alert) -> Alert {
-        let annotations = pairs(alert.annotations.iter().map(|(name, text)| (&**name, text.as_str())));
-        let annotation = |name: &str| annotations.get(name).cloned();
         Alert {
-            name: rule.facts.name.clone(),
-            state: state(alert.state),
-            severity: alert.labels.get("severity").to_owned(),
-            labels: pairs(alert.labels.iter()),
-            summary: annotation("summary").unwrap_or_default(),
-            description: annotation("description").unwrap_or_default(),
-            value: Some(alert.value),
-            active_at: Some(alert.active_at_ms),
-            fired_at: alert.fired_at_ms,
-            resolved_at: alert.resolved_at_ms,
-            runbook: annotation("runbook_url").or_else(|| annotation("runbook")),
-            expr: rule.facts.expr.clone(),
-            threshold: rule.facts.threshold.clone(),
             group: self.name.clone(),
             file: self.file.clone(),
             source: SOURCE.to_owned(),
-            fingerprint: Fingerprint::of(alert.labels.iter()).to_string(),
-            annotations,
             stale_since: rule.is_stale().then_some(rule.health.succeeded_at_ms).flatten(),
-            ..Alert::default()
+            ..rule.facts.origin.published(alert)
         }
     }
 
@@ -188,7 +163,7 @@ impl GroupView {
         let rules: Vec<Value> = self
             .rules
             .iter()
-            .filter(|rule| is_wanted(&wanted.names, &rule.facts.name))
+            .filter(|rule| is_wanted(&wanted.names, &rule.facts.origin.name))
             .filter(|rule| wanted.is_alerting.is_none_or(|is_alerting| rule.facts.is_alerting == is_alerting))
             .filter(|rule| wanted.matches_labels(&rule.facts.labels))
             .map(|rule| rule.json(wanted.leaves_out_alerts))
@@ -243,7 +218,7 @@ impl RulesFilter {
 impl RuleView {
     /// Its query, and whether that is [foreign](Scope::is_foreign) to a scope.
     pub fn is_foreign(&self, scope: &Scope) -> (&str, bool) {
-        (&self.facts.expr, scope.is_foreign_to(&self.facts.selectors))
+        (&self.facts.origin.expr, scope.is_foreign_to(&self.facts.selectors))
     }
 
     /// Whether its alerts are outdated, because the last evaluation failed.
@@ -263,8 +238,8 @@ impl RuleView {
         if facts.is_alerting {
             set("state", self.state().name().into());
         }
-        set("name", facts.name.clone().into());
-        set("query", facts.expr.clone().into());
+        set("name", facts.origin.name.clone().into());
+        set("query", facts.origin.expr.clone().into());
         if facts.is_alerting {
             set("duration", seconds(facts.hold_ms).into());
             set("keepFiringFor", seconds(facts.keep_firing_ms).into());
@@ -321,13 +296,6 @@ pub fn reported_json(alert: &Alert) -> Value {
 }
 
 /// Converts the state.
-fn state(state: rules::AlertState) -> AlertState {
-    match state {
-        rules::AlertState::Inactive => AlertState::Inactive,
-        rules::AlertState::Pending => AlertState::Pending,
-        rules::AlertState::Firing => AlertState::Firing,
-    }
-}
 
 #[allow(clippy::cast_precision_loss)] // lengths of time, far below 2^53 ms
 fn seconds(ms: i64) -> f64 {

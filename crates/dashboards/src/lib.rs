@@ -32,6 +32,15 @@ const ALIASES: &str = "aliases.yaml";
 ///
 /// The file is invalid.
 pub fn aliases(directory: Option<&Path>) -> Result<Aliases, YamlError> {
+    Ok(Aliases::new(alias_tables(directory)?))
+}
+
+/// The tables of [`aliases`], in their order.
+///
+/// # Errors
+///
+/// The file is invalid.
+pub fn alias_tables(directory: Option<&Path>) -> Result<Vec<Table>, YamlError> {
     let mut tables: Vec<Table> = Vec::new();
     if let Some(file) = directory.map(|directory| directory.join(ALIASES)).filter(|file| file.exists()) {
         tables.push(yaml::read(&file)?);
@@ -39,7 +48,7 @@ pub fn aliases(directory: Option<&Path>) -> Result<Aliases, YamlError> {
     if let Some(file) = BuiltIn::get(ALIASES) {
         tables.push(yaml::parse(Path::new(ALIASES), &String::from_utf8_lossy(&file.data))?);
     }
-    Ok(Aliases::new(tables))
+    Ok(tables)
 }
 
 /// All dashboards by UID. Cheap to clone.
@@ -90,6 +99,13 @@ impl DashboardRegistry {
     /// Navigation entries that a session may see.
     #[must_use]
     pub fn links(&self, session: &Session) -> Vec<DashboardLink> {
+        let all = self.links_of_all().into_iter();
+        all.filter(|link| session.dashboards.is_empty() || session.dashboards.contains(&link.uid)).collect()
+    }
+
+    /// Navigation entries of all dashboards.
+    #[must_use]
+    pub fn links_of_all(&self) -> Vec<DashboardLink> {
         let home = PAGES.iter().filter_map(|page| Some((page.path.to_owned(), self.get(page.home_of?)?)));
         let further = self
             .0
@@ -97,7 +113,6 @@ impl DashboardRegistry {
             .filter(|dashboard| PAGES.iter().all(|page| page.home_of != Some(&*dashboard.uid)))
             .map(|dashboard| (PageRoute::path_to(PageKind::Dashboard, &[&dashboard.uid]), dashboard));
         home.chain(further)
-            .filter(|(_, dashboard)| session.dashboards.is_empty() || session.dashboards.contains(&dashboard.uid))
             .map(|(path, dashboard)| DashboardLink { uid: dashboard.uid.clone(), title: dashboard.title.clone(), path })
             .collect()
     }

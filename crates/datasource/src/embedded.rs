@@ -7,14 +7,11 @@ use std::{
 
 use access::ScopedQuery;
 use budget::Requester;
-use labels::{METRIC_NAME, MatchOp};
-use model::{
-    clock::now_ms,
-    frame::{Frame, Labels, Series},
-};
-use promql::{Options, Outcome, Value};
+use embedded_engine::{frame, selected_metrics};
+use labels::METRIC_NAME;
+use model::{clock::now_ms, frame::Frame};
+use promql::{Options, Outcome};
 use query_frontend::aliases::Aliases;
-use timeseries::Sample;
 use tsdb::Store;
 
 use crate::{
@@ -286,12 +283,8 @@ impl Embedded {
         let Some(explainer) = self.explainer.get().filter(|_| frame.is_empty() && query.scope().is_all()) else {
             return frame;
         };
-        let selectors = query.parsed().map(|parsed| parsed.selectors(0, 0, 1, &Options::default())).unwrap_or_default();
-        let names = selectors.iter().flat_map(|selector| &selector.matchers).filter_map(|matcher| match &matcher.op {
-            MatchOp::Equal(name) if matcher.name == METRIC_NAME => Some(name),
-            _ => None,
-        });
-        for explanation in names.filter_map(|name| explainer(name)) {
+        let names = query.parsed().map(selected_metrics).unwrap_or_default();
+        for explanation in names.iter().filter_map(|name| explainer(name)) {
             if !frame.notices.contains(&explanation) {
                 frame.notices.push(explanation);
             }
@@ -311,35 +304,4 @@ fn in_thousands(number: usize) -> String {
         text.push(digit);
     }
     text
-}
-
-/// Converts a result to the frame of panels. Native histograms and strings are left out, because they cannot be drawn.
-fn frame(outcome: Outcome, end_ms: i64) -> Frame {
-    let labels = |labels: &labels::Labels| -> Arc<Labels> {
-        Arc::new(labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
-    };
-    let series = match outcome.value {
-        Value::Matrix(matrix) => matrix
-            .into_iter()
-            .map(|series| Series {
-                labels: labels(&series.labels),
-                timestamps: series.timestamps,
-                values: series.values,
-            })
-            .collect(),
-        Value::Vector(vector) => vector
-            .into_iter()
-            .filter_map(|sample| {
-                let Sample::Float(value) = sample.sample else { return None };
-                Some(Series { labels: labels(&sample.labels), timestamps: vec![end_ms], values: vec![value] })
-            })
-            .collect(),
-        Value::Scalar { value, .. } => {
-            vec![Series { labels: Arc::default(), timestamps: vec![end_ms], values: vec![value] }]
-        }
-        Value::String { .. } => Vec::new(),
-    };
-    let mut notices = outcome.warnings;
-    notices.extend(outcome.infos);
-    Frame { series, end_ms, notices, ..Frame::default() }
 }

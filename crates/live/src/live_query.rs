@@ -20,7 +20,7 @@ use model::{
     panel::{QueryState, Staleness},
 };
 use parking_lot::Mutex;
-use query_frontend::late;
+use query_frontend::{late, update::Course};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -63,8 +63,8 @@ pub struct QueryTopic {
     /// True after the first evaluation.
     evaluated: watch::Sender<bool>,
     last_used_ms: AtomicI64,
-    /// Whether each step needs a complete evaluation, because the value of `@ end()` moves with the window.
-    whole: bool,
+    /// How its result moves on. Each step needs a complete evaluation if the value of `@ end()` moves with the window.
+    course: Course,
 }
 
 /// Identifies a topic's current result.
@@ -128,7 +128,11 @@ impl QueryTopic {
         Ok(QueryTopic {
             channel: Channel::new(sequence, DELTA_LOG_LENGTH, Box::new(snapshot)).charged_to(account.clone()),
             account,
-            whole: query.instant || moves_with_window || reads_ahead,
+            course: Course {
+                window_ms: if query.instant { 0 } else { query.window_ms },
+                step_ms: query.step_ms,
+                whole: query.instant || moves_with_window || reads_ahead,
+            },
             query,
             scoped,
             expression_bytes: u64::try_from(expressions).unwrap_or(u64::MAX),
@@ -202,8 +206,7 @@ impl QueryTopic {
     /// Evaluates at each multiple of the step, and re-evaluates late steps, until nobody has used it for a while or
     /// `stop` is cancelled.
     pub async fn run(&self, stop: CancellationToken) {
-        let window_ms = if self.query.instant { 0 } else { self.query.window_ms };
-        let mut corrections = Corrections::new(window_ms, self.whole && !self.query.instant);
+        let mut corrections = Corrections::new(self.course.window_ms, self.course.whole && !self.query.instant);
         loop {
             let step_ms = self.query.step_ms;
             let begun = Instant::now();

@@ -23,6 +23,7 @@ pub mod tree;
 pub mod unit;
 pub mod upstream;
 pub mod words;
+pub mod worker;
 pub mod zone;
 
 pub use labelled::Labelled;

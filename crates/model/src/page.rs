@@ -9,6 +9,7 @@ use crate::{
     live::FiringCount,
     range::TimeRange,
     role::Role,
+    route::Reach,
     tree::{Faults, FromTree, Members, Tree},
 };
 
@@ -95,9 +96,25 @@ pub struct Boot {
     pub kiosk: bool,
     /// The theme of the viewer, `light` or `dark`; `None` follows the system.
     pub theme: Option<String>,
+    /// Whether there is no server: the page itself does its work.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub standalone: bool,
+}
+
+impl Boot {
+    /// Which pages the viewer can open.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        match (self.standalone, self.session.is_limited()) {
+            (true, _) => Reach::Standalone,
+            (false, true) => Reach::Limited,
+            (false, false) => Reach::All,
+        }
+    }
 }
 
 from_members!(Boot { version, boot_id, now_ms, session, dashboards, dashboard, range, kiosk, theme } or_default {
     firing,
     marks,
+    standalone,
 });

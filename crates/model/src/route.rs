@@ -5,6 +5,9 @@ use percent_encoding::percent_decode_str;
 /// What the paths of server functions begin with. The macro that makes them takes only literals: a test compares them.
 pub const FUNCTIONS: &str = "/do/";
 
+/// UID of the dashboard that shows the alerts where there is no server.
+pub const STANDALONE_ALERTS: &str = "hyperscope-alerts";
+
 /// What a page shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageKind {
@@ -56,6 +59,32 @@ impl PageKind {
             PageKind::Alerts => "Alerts",
             PageKind::Explore => "Explore",
             PageKind::Settings => "Settings",
+        }
+    }
+}
+
+/// Which pages a viewer can open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// All.
+    #[default]
+    All,
+    /// Those of a session that is limited to some dashboards.
+    Limited,
+    /// Those that need no server: what the daemon alone tells.
+    Standalone,
+}
+
+impl Reach {
+    /// Whether it includes pages of this kind.
+    #[must_use]
+    pub const fn has(self, kind: PageKind) -> bool {
+        match self {
+            Reach::All => true,
+            Reach::Limited => kind.is_for_limited_sessions(),
+            Reach::Standalone => {
+                matches!(kind, PageKind::Dashboard | PageKind::Kiosk | PageKind::Job | PageKind::Alerts)
+            }
         }
     }
 }

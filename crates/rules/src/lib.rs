@@ -10,6 +10,7 @@ mod functions;
 mod group;
 mod lenient;
 pub mod link;
+pub mod published;
 mod restore;
 mod rule;
 mod template;

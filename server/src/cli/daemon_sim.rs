@@ -36,6 +36,7 @@ impl DaemonSimCommand {
             },
             seed: given.seed.unwrap_or(usual.seed),
             jobs_per_minute: given.jobs_per_minute.unwrap_or(usual.jobs_per_minute),
+            web: given.web,
             api_key: given.api_key.map(|key| key.expose().to_owned()),
             ..usual
         };

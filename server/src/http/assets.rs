@@ -174,7 +174,7 @@ fn accepts(accept_encoding: &str, encoding: Encoding) -> bool {
 }
 
 /// The media type of a file. `application/wasm` lets browsers compile during the download.
-fn content_type(path: &str) -> &'static str {
+pub(crate) fn content_type(path: &str) -> &'static str {
     match path.rsplit_once('.').map(|(_, extension)| extension) {
         Some("wasm") => "application/wasm",
         Some("js") => "text/javascript; charset=utf-8",
@@ -192,7 +192,7 @@ fn content_type(path: &str) -> &'static str {
 }
 
 /// Whether a name has Trunk's hash in it: `main-81db85d7ba80aafc.css`, `viewer-3b482273ee77be56_bg.wasm`.
-fn is_hashed(path: &str) -> bool {
+pub(crate) fn is_hashed(path: &str) -> bool {
     let Some((_, rest)) = path.rsplit_once('-') else { return false };
     let digits = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
     HASH_DIGITS.contains(&digits) && matches!(rest.as_bytes().get(digits), Some(b'.' | b'_'))

@@ -11,6 +11,7 @@ use std::{
 };
 
 use access::{Scope, ScopedQuery};
+use embedded_engine::coverage::{TARGET, Window, remark, windows};
 use futures_util::future::{BoxFuture, join_all};
 use labels::{METRIC_NAME, MatchOp, Matcher};
 use model::frame::Series;
@@ -18,7 +19,6 @@ use parking_lot::Mutex;
 use promql::Query;
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::{TARGET, Window, remark, windows};
 use crate::prometheus::Steps;
 
 /// Placeholder for the selector.
@@ -162,7 +162,7 @@ fn about(window: &Window, expr: &str) -> Option<ScopedQuery> {
     };
     let query: Query = promql::parse(expr).ok()?.with_selectors(|matchers| {
         if matchers.iter().any(is_place) {
-            matchers.clone_from(&window.0.matchers);
+            *matchers = window.matchers().to_vec();
         }
     });
     Scope::all().query(&query.to_string()).ok()

@@ -10,12 +10,10 @@ use model::{
     live::{LiveQuery, SnapshotData},
 };
 
+use query_frontend::update::Update;
+
 use super::{Known, QueryTopic};
-use crate::{
-    corrections::{Corrections, only_what_differs},
-    message::Content,
-    topic::Account,
-};
+use crate::{corrections::Corrections, message::Content, topic::Account};
 
 /// One topic uses at most this fraction of a token's memory for live queries.
 const TOPIC_PART: u64 = 2;
@@ -36,7 +34,7 @@ impl QueryTopic {
         let again = due.as_ref().and_then(|due| due.steps);
         let past_caches = again.is_some() && due.as_ref().is_some_and(|due| due.past_caches);
         let started = Instant::now();
-        let spans = |again| self.spans((start_ms, end_ms), newest, again);
+        let spans = |again| self.course.spans((start_ms, end_ms), newest, again);
         let mut result = self.evaluate_spans(spans(again), past_caches, newest.is_some()).await;
         let corrected = result.is_ok();
         if let (Err(error), Some(_)) = (&result, again) {
@@ -62,27 +60,6 @@ impl QueryTopic {
         Ok(())
     }
 
-    /// The spans of `window` (first and last step) to evaluate: the new steps after `newest`, and the known steps in
-    /// `again`.
-    fn spans(&self, window: StepRange, newest: Option<i64>, again: Option<StepRange>) -> Vec<StepRange> {
-        let Some(newest) = newest else { return vec![window] };
-        let step_ms = self.query.step_ms;
-        let is_longer = newest < window.1;
-        if self.whole {
-            return if is_longer || again.is_some() { vec![window] } else { Vec::new() };
-        }
-        let newer = is_longer.then_some((newest + step_ms, window.1));
-        let aligned = |(first, last): StepRange| {
-            ((first.saturating_add(step_ms - 1)).div_euclid(step_ms) * step_ms, last.div_euclid(step_ms) * step_ms)
-        };
-        match again.map(aligned).filter(|(first, last)| first <= last) {
-            // Contiguous with the new steps.
-            Some((first, last)) if last >= newest => vec![(first, window.1)],
-            Some(again) => [Some(again), newer].into_iter().flatten().collect(),
-            None => newer.into_iter().collect(),
-        }
-    }
-
     async fn ask(&self, (first, last): StepRange) -> Result<Frame, QueryError> {
         if self.query.instant {
             self.backend.instant(&self.scoped, last).await
@@ -96,8 +73,7 @@ impl QueryTopic {
     /// # Errors
     ///
     /// The memory limit is exceeded: the result is dropped.
-    fn accept(&self, mut frame: Frame, span: StepRange, is_part: bool) -> Result<(), QueryError> {
-        frame.end_ms = span.1;
+    fn accept(&self, frame: Frame, span: StepRange, is_part: bool) -> Result<(), QueryError> {
         let mut refused = None;
         let was_failing = {
             let mut known = self.known.lock();
@@ -105,35 +81,15 @@ impl QueryTopic {
         };
         self.channel.publish(|| {
             let mut known = self.known.lock();
-            if let Some(whole) = &known.frame {
-                frame.share_labels(whole);
-            }
-            let news = match known.frame.as_mut() {
-                // All its steps depend on the window, which has moved.
-                Some(whole) if self.whole && !self.query.instant && whole.end_ms != span.1 => {
-                    whole.clone_from(&frame);
-                    Some(Content::Snapshot(SnapshotData::Query(frame)))
-                }
-                Some(whole) if is_part || self.query.instant => {
-                    if !only_what_differs(whole, &mut frame, span) {
-                        return None;
-                    }
-                    if whole.end_ms > span.1 {
-                        frame.end_ms = whole.end_ms;
-                        // Notices about older steps are not those of the whole window.
-                        frame.notices.clone_from(&whole.notices);
-                        frame.remarks.clone_from(&whole.remarks);
-                    }
-                    frame.removed = whole.apply(&frame, if self.query.instant { 0 } else { self.query.window_ms });
-                    Some(Content::Delta(frame))
-                }
-                _ => {
-                    known.frame = Some(frame.clone());
-                    Some(Content::Snapshot(SnapshotData::Query(frame)))
-                }
-            };
+            let update = self.course.merge(&mut known.frame, frame, span, is_part)?;
             refused = self.charge(&mut known).err();
-            news.filter(|_| refused.is_none())
+            if refused.is_some() {
+                return None;
+            }
+            Some(match update {
+                Update::Snapshot(frame) => Content::Snapshot(SnapshotData::Query(frame)),
+                Update::Delta(frame) => Content::Delta(frame),
+            })
         });
         if let Some(error) = refused {
             self.channel.forget();

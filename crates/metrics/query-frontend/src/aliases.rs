@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use labels::{METRIC_NAME, MatchOp, Matcher, metric_name};
 use promql::{Options, Query};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The content of a file of aliases.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Table {
     /// One entry per metric with several names.
@@ -16,7 +16,7 @@ pub struct Table {
 }
 
 /// The names of one metric.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Alias {
     /// The name that our dashboards use.
@@ -30,7 +30,7 @@ pub struct Alias {
 }
 
 /// One name of a metric.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Spelling {
     /// The name of its series.

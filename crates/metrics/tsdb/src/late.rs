@@ -12,12 +12,13 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use hashbrown::HashMap;
 use labels::{METRIC_NAME, MatchOp, Matcher};
 use parking_lot::Mutex;
+use web_time::Instant;
 
 /// Appends within this time form one record.
 const JOINED: Duration = Duration::from_secs(1);

@@ -3,10 +3,11 @@
 use std::{
     collections::BTreeSet,
     fs,
-    time::{Duration, Instant, UNIX_EPOCH},
+    time::{Duration, UNIX_EPOCH},
 };
 
 use parking_lot::{Mutex, RwLock};
+use web_time::Instant;
 
 use crate::{
     disk::{ChunkFile, FileNumber},

@@ -209,6 +209,7 @@ fn boot() -> Boot {
         range: TimeRange { from: Instant::At(1), to: Instant::Ago(60_000) },
         kiosk: true,
         theme: Some(text("dark")),
+        standalone: true,
     }
 }
 

@@ -145,6 +145,7 @@ pub(crate) async fn page(
             range: view.range,
             kiosk: kind == Some(PageKind::Kiosk),
             theme: view.theme,
+            standalone: false,
         },
         panels,
         evaluated_ms,

@@ -1,12 +1,13 @@
 //! Appends a batch of samples: finds or creates their series, writes to the log's queue, then to memory. Does no disk
 //! I/O, except to compare late samples with chunks that are not in memory.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use labels::{Labels, METRIC_NAME};
 use parking_lot::RwLock;
 use timeseries::{Point, Sample};
+use web_time::Instant;
 
 use super::Writer;
 use crate::{

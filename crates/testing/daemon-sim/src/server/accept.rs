@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
-use super::{Dialect, FaultKind, admin, coded, documented, respond::NoAnswer, shared::Shared};
+use super::{Dialect, FaultKind, admin, coded, documented, respond::NoAnswer, shared::Shared, web};
 
 /// Timeout for the head of a request, and for an idle connection.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
@@ -22,6 +22,7 @@ pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>) {
         Dialect::Documented => documented::routes(&shared),
     }
     .merge(admin::routes(&shared));
+    let routes = web::beside(routes, shared.options.web.as_deref());
     loop {
         let stream = tokio::select! {
             () = shared.stop.cancelled() => return,

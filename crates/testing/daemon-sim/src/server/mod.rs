@@ -10,10 +10,12 @@ mod fault;
 mod respond;
 mod shared;
 mod socket;
+mod web;
 
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
     str::FromStr,
     sync::Arc,
     time::Duration,
@@ -107,6 +109,8 @@ pub struct SimOptions {
     pub start_ms: Option<i64>,
     /// Time simulated before that, so that there are jobs at the start. Not used if the world has its own history.
     pub warm_up: Duration,
+    /// Directory served at `/web/dashboard/`; `None` for none.
+    pub web: Option<PathBuf>,
     /// Faults that are active at the start.
     pub faults: Vec<Fault>,
 }
@@ -123,6 +127,7 @@ impl Default for SimOptions {
             utc_offset_minutes: 60,
             start_ms: None,
             warm_up: Duration::from_secs(1_800),
+            web: None,
             faults: Vec::new(),
         }
     }

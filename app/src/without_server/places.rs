@@ -1,0 +1,80 @@
+//! Where the files of the bundle are, and where the daemon may be.
+
+use leptos::prelude::{document, window};
+
+/// Where daemons serve the bundle.
+const OF_DAEMONS: &str = "web/dashboard/";
+
+/// Attribute of the document's root with the name of the worker's script, ...
+const WORKER: &str = "data-worker";
+/// ... of the file with dashboards and rules, ...
+const SITE: &str = "data-site";
+/// ... and of the daemon's address, relative to the page, where it is somewhere else than usual.
+const DAEMON: &str = "data-daemon";
+
+/// URL of the worker's script.
+pub(super) fn worker_script() -> Option<String> {
+    file(WORKER)
+}
+
+/// URL of `site.json`.
+pub(super) fn site() -> Option<String> {
+    file(SITE)
+}
+
+/// URLs where the daemon may be, the likeliest first.
+pub(super) fn daemons() -> Vec<String> {
+    if let Some(daemon) = attribute(DAEMON) {
+        return resolved(&daemon).into_iter().collect();
+    }
+    candidates(&folder())
+}
+
+fn file(name: &str) -> Option<String> {
+    resolved(&attribute(name)?)
+}
+
+fn attribute(name: &str) -> Option<String> {
+    document().document_element()?.get_attribute(name)
+}
+
+fn resolved(address: &str) -> Option<String> {
+    web_sys::Url::new_with_base(address, &folder()).ok().map(|url| url.href())
+}
+
+/// The folder of the page, with a slash at its end.
+fn folder() -> String {
+    let location = window().location();
+    let path = location.pathname().unwrap_or_default();
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    format!("{}{folder}/", location.origin().unwrap_or_default())
+}
+
+/// The daemon is where the bundle's path begins, in the folder of the bundle, or at the root of the host.
+fn candidates(folder: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    found.extend(folder.strip_suffix(OF_DAEMONS).map(str::to_owned));
+    found.push(folder.to_owned());
+    let root = folder.split('/').take(3).collect::<Vec<_>>().join("/");
+    found.push(format!("{root}/"));
+    found.dedup();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::candidates;
+
+    #[test]
+    fn a_daemon_is_looked_for_above_the_bundle_and_beside_it() {
+        assert_eq!(
+            candidates("http://h:8080/web/dashboard/"),
+            ["http://h:8080/", "http://h:8080/web/dashboard/", "http://h:8080/"]
+        );
+        assert_eq!(
+            candidates("https://h/site/a/web/dashboard/"),
+            ["https://h/site/a/", "https://h/site/a/web/dashboard/", "https://h/"]
+        );
+        assert_eq!(candidates("http://h/"), ["http://h/"]);
+    }
+}

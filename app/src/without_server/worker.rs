@@ -1,0 +1,160 @@
+//! The worker that does a server's work, as the page uses it: a transport of the live protocol, and answers to requests.
+
+use std::{cell::RefCell, collections::HashMap};
+
+use futures_channel::{mpsc, oneshot};
+use futures_util::{Sink, future::LocalBoxFuture, sink};
+use gloo_net::websocket::{Message, WebSocketError};
+use js_sys::Uint8Array;
+use leptos::prelude::{RwSignal, Set, window};
+use model::worker::{Asked, Credentials, FromPage, Login, Start, ToPage};
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use web_sys::{MessageEvent, WorkerOptions, WorkerType};
+
+use super::places;
+use crate::{live::Transport, platform::FetchError, start::cannot_start};
+
+/// Key of the session storage under which credentials stay until the tab is closed.
+const CREDENTIALS: &str = "hyperscope-daemon";
+
+thread_local! {
+    static PAGE: RefCell<Option<Page>> = const { RefCell::new(None) };
+}
+
+/// The page's side of the worker.
+struct Page {
+    worker: web_sys::Worker,
+    /// Requests without an answer, by ID.
+    waiting: HashMap<u32, oneshot::Sender<(u16, String)>>,
+    next_id: u32,
+    /// Where live messages go while the page is connected.
+    live: Option<mpsc::UnboundedSender<Result<Message, WebSocketError>>>,
+    /// Why the daemon asks for credentials, if it does.
+    locked: RwSignal<Option<String>>,
+}
+
+/// The live protocol over the worker.
+pub(super) struct Worker;
+
+impl Transport for Worker {
+    type Outgoing = std::pin::Pin<Box<dyn Sink<Message, Error = WebSocketError>>>;
+    type Incoming = mpsc::UnboundedReceiver<Result<Message, WebSocketError>>;
+
+    fn open() -> Option<(Self::Outgoing, Self::Incoming)> {
+        let (sender, receiver) = mpsc::unbounded();
+        PAGE.with_borrow_mut(|page| Some(page.as_mut()?.live = Some(sender)))?;
+        post(&FromPage::Connect);
+        let outgoing = sink::unfold((), |(), message: Message| async move {
+            if let Message::Bytes(bytes) = message {
+                send(&Uint8Array::from(bytes.as_slice()));
+            }
+            Ok(())
+        });
+        Some((Box::pin(outgoing), receiver))
+    }
+}
+
+/// Starts the worker. `locked` says why the daemon asks for credentials, while it does.
+///
+/// # Errors
+///
+/// In words.
+pub(super) fn start(locked: RwSignal<Option<String>>) -> Result<(), String> {
+    let missing = || "This page is not one that 'hyperscope bundle' wrote: its worker is missing.".to_owned();
+    let (script, site) = (places::worker_script().ok_or_else(missing)?, places::site().ok_or_else(missing)?);
+    let options = WorkerOptions::new();
+    options.set_type(WorkerType::Module);
+    let worker = web_sys::Worker::new_with_options(&script, &options)
+        .map_err(|_| "This browser does not run the page's worker.".to_owned())?;
+    let taken = Closure::<dyn Fn(MessageEvent)>::new(|event: MessageEvent| take(&event.data()));
+    worker.set_onmessage(Some(taken.as_ref().unchecked_ref()));
+    let failed = Closure::<dyn Fn()>::new(|| cannot_start("The page's worker failed.".to_owned()));
+    worker.set_onerror(Some(failed.as_ref().unchecked_ref()));
+    // As long as the page.
+    taken.forget();
+    failed.forget();
+    PAGE.set(Some(Page { worker, waiting: HashMap::new(), next_id: 0, live: None, locked }));
+    post(&FromPage::Start(Start { daemons: places::daemons(), site, credentials: kept() }));
+    Ok(())
+}
+
+/// Asks the worker as one asks a server.
+pub(super) fn ask(is_post: bool, path: String) -> LocalBoxFuture<'static, Result<(u16, String), FetchError>> {
+    let asked = PAGE.with_borrow_mut(|page| {
+        let page = page.as_mut()?;
+        page.next_id = page.next_id.wrapping_add(1);
+        let (sender, receiver) = oneshot::channel();
+        page.waiting.insert(page.next_id, sender);
+        Some((page.next_id, receiver))
+    });
+    Box::pin(async move {
+        let (id, answer) = asked.ok_or(FetchError::Unreachable)?;
+        post(&FromPage::Request(Asked { id, is_post, path }));
+        answer.await.map_err(|_| FetchError::Unreachable)
+    })
+}
+
+/// Opens the daemon with an API key.
+pub(super) fn use_key(key: String) {
+    post(&FromPage::Use(Credentials::Key(key)));
+}
+
+/// Opens the daemon with a user.
+pub(super) fn log_in(username: String, password: String) {
+    post(&FromPage::Login(Login { username, password }));
+}
+
+fn take(data: &JsValue) {
+    if let Some(bytes) = data.dyn_ref::<Uint8Array>() {
+        let message = Ok(Message::Bytes(bytes.to_vec()));
+        PAGE.with_borrow(|page| page.as_ref()?.live.as_ref()?.unbounded_send(message).ok());
+        return;
+    }
+    let Some(message) = data.as_string().and_then(|text| serde_json::from_str::<ToPage>(&text).ok()) else { return };
+    let locked = PAGE.with_borrow(|page| page.as_ref().map(|page| page.locked));
+    let show = |reason: Option<String>| {
+        if let Some(locked) = locked {
+            locked.set(reason);
+        }
+    };
+    match message {
+        ToPage::Reply { id, status, body } => {
+            let waiting = PAGE.with_borrow_mut(|page| page.as_mut()?.waiting.remove(&id));
+            if let Some(waiting) = waiting {
+                // Who asked may be gone.
+                let _ = waiting.send((status, body));
+            }
+        }
+        ToPage::Locked { reason } => show(Some(reason)),
+        ToPage::Unlocked { credentials } => {
+            keep(credentials.as_ref());
+            show(None);
+        }
+        ToPage::Broken { reason } => cannot_start(reason),
+    }
+}
+
+fn post(message: &FromPage) {
+    if let Ok(text) = serde_json::to_string(message) {
+        send(&JsValue::from_str(&text));
+    }
+}
+
+fn send(message: &JsValue) {
+    PAGE.with_borrow(|page| page.as_ref()?.worker.post_message(message).ok());
+}
+
+/// Credentials that the viewer gave in this tab.
+fn kept() -> Option<Credentials> {
+    let text = window().session_storage().ok()??.get_item(CREDENTIALS).ok()??;
+    serde_json::from_str(&text).ok()
+}
+
+/// Keeps credentials until the tab is closed, where the browser allows it.
+fn keep(credentials: Option<&Credentials>) {
+    let Ok(Some(storage)) = window().session_storage() else { return };
+    let _ = match credentials.and_then(|credentials| serde_json::to_string(credentials).ok()) {
+        Some(text) => storage.set_item(CREDENTIALS, &text),
+        None => storage.remove_item(CREDENTIALS),
+    };
+}

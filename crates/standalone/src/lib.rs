@@ -1,0 +1,222 @@
+//! hyperscope without a server: what a page needs of one, in a worker of the same browser.
+//!
+//! The page speaks the live protocol and asks for `/api/...` as it would ask a server; the daemon's messages and answers
+//! go in, its samples into a store in memory, and queries, rules and jobs come out. No sockets and no timers:
+//! [`Standalone`] gets messages and answers with their times. What a driver has to call, and when:
+//!
+//! - for the daemon what [`hypervisord::daemon`] and [`hypervisord::collector`] ask for, by [`Standalone::change`] and
+//!   [`Standalone::collect`];
+//! - [`Standalone::connect`] and [`Standalone::receive`] for the page's messages, [`Standalone::answer`] for its
+//!   requests;
+//! - [`Standalone::advance`] a few times a second; after each call it posts [`Standalone::take_messages`] to the page.
+
+mod alerts;
+mod api;
+mod hub;
+mod queries;
+mod site;
+
+use std::{sync::Arc, time::Duration};
+
+use embedded_engine::Evaluator;
+use hypervisord::{
+    Now,
+    collector::{Collector, target_labels},
+    daemon::{self, Daemon, Effects},
+};
+use model::{
+    job::Job,
+    live::{ClientMessage, ServerMessage, SnapshotData, Topic},
+};
+use query_frontend::aliases::Aliases;
+use redact::Redactor;
+use scrape::{Endpoint, PageLimits};
+use timeseries::SampleSink;
+use tsdb::{Store, StoreOptions};
+use url::Url;
+
+use crate::{alerts::Rules, hub::Hub};
+
+pub use api::{Answered, PageRequest, Reply};
+pub use site::{RuleText, Site};
+
+/// How long samples are kept: the history of a page.
+pub const RETENTION: Duration = Duration::from_secs(6 * 3_600);
+/// Interval between samples of derived series, as on a server.
+pub const SCRAPE_INTERVAL: Duration = Duration::from_secs(15);
+/// Name of the daemon in labels and paths: there is one.
+pub const DAEMON: &str = "hypervisord";
+/// Interval between removals of old samples, in milliseconds.
+const RETENTION_RUN_MS: i64 = 60_000;
+/// Largest number of series; the samples of further ones are not kept.
+const MOST_SERIES: usize = 20_000;
+/// Largest page of metrics, and its largest number of samples.
+const PAGE_LIMITS: PageLimits = PageLimits { body_bytes: 4 << 20, samples: 20_000 };
+/// Largest number of jobs that have ended; the oldest are dropped.
+const MOST_ENDED_JOBS: usize = 10_000;
+
+/// A dashboard's server, without one.
+pub struct Standalone {
+    site: Site,
+    boot_id: String,
+    endpoint: Endpoint,
+    redactor: Arc<Redactor>,
+    evaluator: Evaluator,
+    rules: Rules,
+    hub: Hub,
+    daemon: Daemon,
+    collector: Option<Collector>,
+    /// When old samples are removed next, in milliseconds since the Unix epoch.
+    retention_due_ms: i64,
+}
+
+/// What the driver has to look at after a change of the daemon's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Wakes {
+    /// There may be something to request from the daemon.
+    pub has_requests: bool,
+    /// There may be samples to write.
+    pub has_samples: bool,
+}
+
+impl Standalone {
+    /// The engine of a page that talks to the daemon at `base`. `boot_id` tells this run from others.
+    #[must_use]
+    pub fn new(site: Site, base: Url, boot_id: String, now: Now) -> Self {
+        let redactor = Arc::new(Redactor::default());
+        let store =
+            Store::in_memory(StoreOptions { retention: RETENTION, max_series: MOST_SERIES, ..StoreOptions::default() });
+        let (rules, problems) = Rules::of(&site.rules, now.ms);
+        for problem in problems {
+            tracing::warn!(problem, "rules cannot be evaluated");
+        }
+        let options = daemon::Options {
+            page_bytes: PAGE_LIMITS.body_bytes,
+            most_ended_jobs: MOST_ENDED_JOBS,
+            ..daemon::Options::default()
+        };
+        Standalone {
+            evaluator: Evaluator::new(store, Aliases::new(site.aliases.clone())),
+            site,
+            boot_id,
+            endpoint: Endpoint::new(base, "a hypervisord", Arc::clone(&redactor)),
+            rules,
+            hub: Hub::default(),
+            daemon: Daemon::new(DAEMON, options, Arc::clone(&redactor), now.ms),
+            redactor,
+            collector: None,
+            retention_due_ms: 0,
+        }
+    }
+
+    /// Removes secrets from texts of the daemon.
+    #[must_use]
+    pub fn redactor(&self) -> &Arc<Redactor> {
+        &self.redactor
+    }
+
+    /// The place of the daemon, by which its answers are read.
+    #[must_use]
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Reads the daemon's state.
+    #[must_use]
+    pub fn daemon(&self) -> &Daemon {
+        &self.daemon
+    }
+
+    /// Changes the daemon's state, and sends its events to the page.
+    pub fn change<T>(&mut self, now: Now, change: impl FnOnce(&mut Daemon) -> T) -> (T, Wakes) {
+        let was_fresh = self.daemon.status().state.is_fresh();
+        let result = change(&mut self.daemon);
+        (result, self.publish(was_fresh, now))
+    }
+
+    /// Begins to collect samples: once the daemon has spoken, or does not for too long.
+    pub fn begin_collecting(&mut self, now: Now) {
+        let instance = scrape::instance(&self.endpoint.url("")).unwrap_or_default();
+        let labels = target_labels(&instance, DAEMON);
+        let redactor = Arc::clone(&self.redactor);
+        self.collector = Some(Collector::new(labels, PAGE_LIMITS, redactor, Vec::new(), RETENTION, now.ms));
+    }
+
+    /// Uses the collector with the daemon, then stores its points. `None` before [`Standalone::begin_collecting`].
+    pub fn collect<T>(
+        &mut self,
+        now: Now,
+        collect: impl FnOnce(&mut Collector, &mut Daemon) -> T,
+    ) -> Option<(T, Wakes)> {
+        let was_fresh = self.daemon.status().state.is_fresh();
+        let collector = self.collector.as_mut()?;
+        let result = collect(collector, &mut self.daemon);
+        // Names of metrics come with the dashboards.
+        let _ = collector.take_metadata();
+        while let Some(points) = collector.next_batch() {
+            if let Err(error) = self.evaluator.store().append(&points) {
+                tracing::warn!(%error, "samples cannot be stored");
+            }
+        }
+        Some((result, self.publish(was_fresh, now)))
+    }
+
+    /// A page connected: its earlier subscriptions are over.
+    pub fn connect(&mut self, now_ms: i64) {
+        self.hub.connect(&self.site.version, &self.boot_id, now_ms);
+    }
+
+    /// Applies a live message of the page.
+    pub fn receive(&mut self, message: ClientMessage, now_ms: i64) {
+        let Standalone { hub, evaluator, rules, daemon, .. } = self;
+        let list = |topic: &Topic| match topic {
+            Topic::Jobs => Some(SnapshotData::Jobs { jobs: jobs(daemon) }),
+            Topic::System => Some(SnapshotData::System { system: daemon.system().cloned().into_iter().collect() }),
+            Topic::Upstreams => Some(SnapshotData::Upstreams { upstreams: vec![daemon.status().clone()] }),
+            Topic::Alerts => Some(SnapshotData::Alerts(rules.list())),
+            Topic::Query(_) => None,
+        };
+        hub.receive(message, evaluator, list, now_ms);
+    }
+
+    /// Evaluates what is due: rules, then queries.
+    pub fn advance(&mut self, now_ms: i64) {
+        if now_ms >= self.retention_due_ms {
+            self.retention_due_ms = now_ms.saturating_add(RETENTION_RUN_MS);
+            // In memory it cannot fail.
+            let _ = self.evaluator.store().run_retention(now_ms);
+        }
+        if self.rules.advance(&self.evaluator, now_ms) {
+            self.hub.renew(&Topic::Alerts, &SnapshotData::Alerts(self.rules.list()));
+        }
+        self.hub.advance(&self.evaluator, now_ms);
+    }
+
+    /// Takes the messages for the page, in their order.
+    pub fn take_messages(&mut self) -> Vec<ServerMessage> {
+        self.hub.take_messages()
+    }
+
+    fn publish(&mut self, was_fresh: bool, now: Now) -> Wakes {
+        let Effects { events, has_requests, has_samples } = self.daemon.take_effects();
+        for event in &events {
+            self.hub.publish(event, now.ms);
+        }
+        let status = self.daemon.status();
+        if status.state.is_fresh() != was_fresh {
+            let stale = (!status.state.is_fresh()).then(|| {
+                let since_ms = status.last_data_ms.unwrap_or(status.since_ms);
+                (since_ms, status.error.clone().unwrap_or_else(|| "the daemon sends nothing".to_owned()))
+            });
+            self.hub.mark(&[Topic::Jobs, Topic::System], stale, now.ms);
+        }
+        Wakes { has_requests, has_samples }
+    }
+}
+
+/// All jobs, latest first, then by ID.
+fn jobs(daemon: &Daemon) -> Vec<Job> {
+    let mut jobs: Vec<Job> = daemon.jobs().cloned().map(Job::as_shown).collect();
+    jobs.sort_by(|left, right| right.created_at.cmp(&left.created_at).then_with(|| left.id.cmp(&right.id)));
+    jobs
+}
