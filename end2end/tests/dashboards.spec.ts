@@ -62,7 +62,7 @@ test('the title of the window is that of the page, in both programs', async ({ b
   }
   await page.goBack();
   await title('System resources');
-  await navigation.getByRole('link', { name: 'Overview' }).click();
+  await navigation.getByRole('link', { name: 'Overview', exact: true }).click();
   const job = board.panel('Live jobs').locator('tbody tr.job a').first();
   const name = await job.textContent();
   await job.click();
