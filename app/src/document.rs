@@ -352,10 +352,10 @@ mod tests {
     async fn why_a_form_was_refused_is_said_until_it_is_dismissed() {
         let settings = async |path| html(PageInput { drawn: Some(String::new()), ..input(None) }, path).await;
         let refused = settings("/settings?problem=%3Cno%3E&typed-name=hall").await;
-        assert!(refused.contains("&lt;no&gt;") && refused.contains("<a href=\"/settings\">Dismiss</a>"), "{refused}");
+        assert!(refused.contains("&lt;no&gt;") && refused.contains("<a href=\"/settings\">Dismiss"), "{refused}");
         assert!(!settings("/settings").await.contains("Dismiss"));
         let alerts = settings("/alerts?view=silences&problem=no").await;
-        assert!(alerts.contains("<a href=\"/alerts?view=silences\">Dismiss</a>"), "{alerts}");
+        assert!(alerts.contains("<a href=\"/alerts?view=silences\">Dismiss"), "{alerts}");
     }
 
     #[tokio::test]

@@ -63,6 +63,7 @@ pub struct Standalone {
     redactor: Arc<Redactor>,
     evaluator: Evaluator,
     rules: Rules,
+    problems: Vec<String>,
     hub: Hub,
     daemon: Daemon,
     collector: Option<Collector>,
@@ -87,9 +88,6 @@ impl Standalone {
         let store =
             Store::in_memory(StoreOptions { retention: RETENTION, max_series: MOST_SERIES, ..StoreOptions::default() });
         let (rules, problems) = Rules::of(&site.rules, now.ms);
-        for problem in problems {
-            tracing::warn!(problem, "rules cannot be evaluated");
-        }
         let options = daemon::Options {
             page_bytes: PAGE_LIMITS.body_bytes,
             most_ended_jobs: MOST_ENDED_JOBS,
@@ -101,12 +99,19 @@ impl Standalone {
             boot_id,
             endpoint: Endpoint::new(base, "a hypervisord", Arc::clone(&redactor)),
             rules,
+            problems,
             hub: Hub::default(),
             daemon: Daemon::new(DAEMON, options, Arc::clone(&redactor), now.ms),
             redactor,
             collector: None,
             retention_due_ms: 0,
         }
+    }
+
+    /// What is wrong with the rules of the bundle, by file and line; those rules are not evaluated.
+    #[must_use]
+    pub fn problems(&self) -> &[String] {
+        &self.problems
     }
 
     /// Removes secrets from texts of the daemon.
@@ -154,9 +159,8 @@ impl Standalone {
         // Names of metrics come with the dashboards.
         let _ = collector.take_metadata();
         while let Some(points) = collector.next_batch() {
-            if let Err(error) = self.evaluator.store().append(&points) {
-                tracing::warn!(%error, "samples cannot be stored");
-            }
+            // In memory it cannot fail.
+            let _ = self.evaluator.store().append(&points);
         }
         Some((result, self.publish(was_fresh, now)))
     }

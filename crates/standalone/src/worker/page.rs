@@ -103,6 +103,7 @@ async fn begin(start: Start) {
     let begun = Instant::now();
     let now = hypervisord::Now { ms: now_ms(), at: begun.elapsed() };
     let standalone = Standalone::new(site, base, now.ms.to_string(), now);
+    standalone.problems().iter().for_each(|problem| warn(problem));
     let client = Client::new(standalone.endpoint().clone(), credentials);
     let engine = Rc::new(Engine::new(standalone, client, begun));
     spawn_local(daemon_socket::run(Rc::clone(&engine)));
