@@ -56,8 +56,8 @@ for (const dialect of ['stock', 'documented']) {
       }
       await page.goto(`${daemon.origin}/web/dashboard/#/`);
       await board.live();
-      await expect(board.panel('Live jobs').locator('tbody tr').first()).toBeVisible();
-      await expect(board.panel('Memory Usage').locator('canvas')).toBeVisible({ timeout: 40_000 });
+      await expect(board.panel('Live jobs').locator('tbody tr.job').first()).toBeVisible();
+      await expect(board.panel('Memory Usage').locator('canvas').first()).toBeVisible({ timeout: 40_000 });
     });
   });
 }
@@ -94,9 +94,9 @@ test('a daemon with a key asks for it, says when it is wrong, and keeps it for t
     await page.getByLabel('API key').fill(key);
     await page.getByRole('button', { name: 'Use this key' }).click();
     await expect(dialog).toHaveCount(0);
-    await expect(board.panel('Live jobs').locator('tbody tr').first()).toBeVisible({ timeout: 30_000 });
+    await expect(board.panel('Live jobs').locator('tbody tr.job').first()).toBeVisible({ timeout: 30_000 });
     await page.reload();
-    await expect(board.panel('Live jobs').locator('tbody tr').first()).toBeVisible({ timeout: 30_000 });
+    await expect(board.panel('Live jobs').locator('tbody tr.job').first()).toBeVisible({ timeout: 30_000 });
     await expect(dialog).toHaveCount(0);
     const stored = await page.evaluate(() => [JSON.stringify(localStorage), document.cookie, location.href].join());
     expect(stored).not.toContain(key);
@@ -107,8 +107,8 @@ test('a daemon that restarts is shown as away, and comes back by itself', async 
   await withDaemon([], async (daemon) => {
     const board = await open(page, daemon);
     await board.live();
-    await expect(board.panel('Live jobs').locator('tbody tr').first()).toBeVisible();
-    await daemon.fault('restart', 8);
+    await expect(board.panel('Live jobs').locator('tbody tr.job').first()).toBeVisible();
+    await daemon.fault('restart', 20);
     await expect(board.panel('Live jobs').locator('.badge-stale')).toBeVisible({ timeout: 20_000 });
     await expect(page.locator('.badge-stale')).toHaveCount(0, { timeout: 40_000 });
   });

@@ -295,8 +295,6 @@ pub fn reported_json(alert: &Alert) -> Value {
     })
 }
 
-/// Converts the state.
-
 #[allow(clippy::cast_precision_loss)] // lengths of time, far below 2^53 ms
 fn seconds(ms: i64) -> f64 {
     ms as f64 / 1000.0
