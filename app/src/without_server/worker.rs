@@ -42,7 +42,10 @@ impl Transport for Worker {
 
     fn open() -> Option<(Self::Outgoing, Self::Incoming)> {
         let (sender, receiver) = mpsc::unbounded();
-        PAGE.with_borrow_mut(|page| Some(page.as_mut()?.live = Some(sender)))?;
+        PAGE.with_borrow_mut(|page| {
+            page.as_mut()?.live = Some(sender);
+            Some(())
+        })?;
         post(&FromPage::Connect);
         let outgoing = sink::unfold((), |(), message: Message| async move {
             if let Message::Bytes(bytes) = message {
