@@ -289,6 +289,8 @@ test('what begins to fire while the other program loads rings once', async ({ al
 });
 
 test('a wall that is limited to some dashboards has no links to what it may not open', async ({ demo, page }) => {
+  // Each link is followed.
+  test.setTimeout(180_000);
   const { secret } = await createToken(demo, 'kiosk', '--dashboards', 'hypersdk-overview');
   await page.goto(`${demo.origin}/login?token=${secret}`);
   for (const at of [KIOSK, '/', '/d/hypersdk-overview', '/settings']) {

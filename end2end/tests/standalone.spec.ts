@@ -17,6 +17,8 @@ const MOST_BYTES = 900_000;
 let bundle: string;
 
 test.beforeAll(() => {
+  // A debug build compresses slowly.
+  test.setTimeout(180_000);
   bundle = mkdtempSync(join(tmpdir(), 'hyperscope-bundle-'));
   writeBundle(bundle);
 });
@@ -41,6 +43,9 @@ async function open(page: Page, daemon: Simulator, path = ''): Promise<Board> {
   await page.goto(`${daemon.origin}/web/dashboard/${path}`);
   return board;
 }
+
+// Each test starts a daemon, and a program that compiles in the browser.
+test.beforeEach(() => test.setTimeout(180_000));
 
 // The page asks whether a hyperscope server is there, which a daemon does not know.
 test.use({ allowedInConsole: /status of (401|404)|WebSocket connection to|ERR_(CONNECTION|EMPTY|INCOMPLETE)/ });
