@@ -22,6 +22,7 @@ use redact::Redactor;
 use render::{AlertImages, AlertPictures, PictureLinks, Pictures};
 use telemetry::Telemetry;
 use timeseries::SampleSink;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tsdb::StoreOptions;
 
@@ -41,6 +42,7 @@ use crate::{
     source_list::SourceList,
     state::AppState,
     storage::{self, Storage},
+    walls::Walls,
 };
 
 /// Which command.
@@ -70,7 +72,7 @@ pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let listener = listen::bind(config.listen)?;
     let pool = database::open(&config.data_dir).await?;
     let auth = Auth::open(pool.clone(), (&config).into()).await?;
-    let library = DashboardRegistry::load(config.dashboards_dir.as_deref())?;
+    let (set_dashboards, dashboards) = watch::channel(DashboardRegistry::load(config.dashboards_dir.as_deref())?);
     let aliases = Arc::new(dashboards::aliases(config.dashboards_dir.as_deref())?);
 
     let limits = QueryLimits {
@@ -135,7 +137,8 @@ pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let pictures = Pictures::new(&budgets, picture_options(&config), config.limits.pictures);
     let of_alerts = Pictures::new(&budgets, picture_options(&config), ALERT_PICTURES);
     let drawing = [pictures.drawing().clone(), of_alerts.drawing().clone()].map(|reads| reads.admission().clone());
-    let alert_pictures = AlertPictures::new(of_alerts, engines.clone(), library.clone());
+    let drawn_dashboards = dashboards.clone();
+    let alert_pictures = AlertPictures::new(of_alerts, engines.clone(), move || drawn_dashboards.borrow().clone());
     let picture_links = PictureLinks::new()?;
     let images = AlertImages { pictures: alert_pictures.clone(), links: picture_links.clone() };
 
@@ -179,10 +182,11 @@ pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     );
     // The hub and the alerting handle need each other.
     let _ = listed_alerts.set(alerting.clone());
+    let walls = Walls::new(config.walls.clone(), model::clock::now_ms());
     let state = AppState {
         auth: auth.clone(),
         assets: Assets::load(),
-        library,
+        dashboards,
         engines: engines.clone(),
         embedded,
         exemplars: Exemplars::new(config.limits.exemplars),
@@ -192,6 +196,7 @@ pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         sources: source_list.clone(),
         hub: hub.clone(),
         notifier: notifier.clone(),
+        walls: walls.clone(),
         drawn_panels: PanelHtmlCache::default(),
         made_tokens: MadeTokens::default(),
         pictures,
@@ -217,6 +222,8 @@ pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     background.evaluate_rules(alerting, alert_events, history_writer, background::rule_runtime()?);
     background.sample_ourselves(telemetry.clone(), samples, scrape_interval(&config, mode));
     background.keep_store(store.clone());
+    background.watch_walls(walls, telemetry.clone());
+    background.watch_dashboards(config.dashboards_dir.clone(), set_dashboards);
     background.watch_memory(turns.into_iter().chain(drawing).collect());
     background.notify(notifier, inbox, job_events);
     background.stop_on_signal();

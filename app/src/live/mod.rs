@@ -17,7 +17,7 @@ mod socket;
 mod transport;
 
 use leptos::prelude::*;
-use model::{live::Topic, panel::Staleness, range::TimeRange};
+use model::{live::Topic, page::Boot, panel::Staleness, range::TimeRange};
 
 pub use connection::Connection;
 pub use feed::{Feed, FeedData};
@@ -43,17 +43,12 @@ pub struct Live {
 }
 
 impl Live {
-    /// Begins to connect, in the browser and unless paused; on the server, a handle on nothing. `version` is the server's that
-    /// made the page: another one that answers later has another page to give.
+    /// Begins to connect, in the browser and unless paused; on the server, a handle on nothing. `boot` says which server made the page, and
+    /// with which dashboards: one that has others later has another page to give.
     #[must_use]
-    pub(crate) fn open(
-        clock: Clock,
-        version: &str,
-        paused: bool,
-        #[cfg(feature = "browser")] connect: Connect,
-    ) -> Self {
+    pub(crate) fn open(clock: Clock, boot: &Boot, paused: bool, #[cfg(feature = "browser")] connect: Connect) -> Self {
         #[cfg(not(feature = "browser"))]
-        let _ = version;
+        let _ = boot;
         #[cfg(feature = "browser")]
         Effect::new(|_| crate::platform::every_second(|| crate::platform::spawn(poll::ask_for_time())));
         let connection = RwSignal::new(if paused { Connection::Paused } else { Connection::default() });
@@ -61,7 +56,7 @@ impl Live {
             connection,
             lost: lost(connection, clock),
             #[cfg(feature = "browser")]
-            client: StoredValue::new_local(client::Client::open(connection, version, paused, connect)),
+            client: StoredValue::new_local(client::Client::open(connection, boot, paused, connect)),
         }
     }
 

@@ -8,10 +8,10 @@ use leptos::prelude::*;
 use crate::view::view;
 
 /// Names an item of a list: in two parts, for what is named by two words.
-pub(super) type Key = (String, String);
+pub(crate) type Key = (String, String);
 
 /// An item for each key. It is drawn when its key comes and goes with its key.
-pub(super) fn list(keys: Memo<Vec<Key>>, item: impl Fn(Key) -> AnyView + Send + Sync + 'static) -> AnyView {
+pub(crate) fn list(keys: Memo<Vec<Key>>, item: impl Fn(Key) -> AnyView + Send + Sync + 'static) -> AnyView {
     items(keys, Arc::new(item))
 }
 

@@ -164,39 +164,8 @@ fn address(form: &HtmlFormElement) -> String {
     format!("{}?{}", super::inside(&action).unwrap_or(action), pairs.join("&"))
 }
 
-/// Says beside the title of each panel of a wall, which nobody scrolls, how many of its rows have no room. The style sheet leaves whole rows alone.
-pub(crate) fn count_left_out() {
-    let Some(body) = document().body() else { return };
-    for list in all::<HtmlElement>(&body, "[data-kiosk] :is(.table-scroll, .alerts, .bars, .pie-list, .legend)") {
-        let Some(badges) = list
-            .closest(".look")
-            .ok()
-            .flatten()
-            .and_then(|look| all::<Element>(look.unchecked_ref(), ".badges").into_iter().next())
-        else {
-            continue;
-        };
-        let bounds = list.get_bounding_client_rect();
-        let rows = all::<Element>(&list, "tbody tr:not(.spacer), .alert, .bars > li, .pie-list > li, .legend-item");
-        let is_out = |row: &&Element| {
-            let row = row.get_bounding_client_rect();
-            // What does not fit into a column stands in another one, beyond the edge.
-            row.height() < 1.0 || row.bottom() > bounds.bottom() + 1.0 || row.left() + 20.0 > bounds.right()
-        };
-        let in_page = i64::try_from(rows.len()).unwrap_or(0);
-        // A long table has only some of its rows in the page.
-        let total = all::<Element>(&list, "[aria-rowcount]")
-            .first()
-            .and_then(|table| table.get_attribute("aria-rowcount")?.parse::<i64>().ok())
-            .map_or(in_page, |rows| rows - 1);
-        let left_out = total - in_page + i64::try_from(rows.iter().filter(is_out).count()).unwrap_or(0);
-        let words = if left_out > 0 { format!("and {left_out} more") } else { String::new() };
-        let _ = badges.set_attribute("data-more", &words);
-    }
-}
-
 /// The elements of `area` that a selector finds.
-fn all<T: JsCast>(area: &HtmlElement, selector: &str) -> Vec<T> {
+pub(super) fn all<T: JsCast>(area: &HtmlElement, selector: &str) -> Vec<T> {
     let Ok(found) = area.query_selector_all(selector) else { return Vec::new() };
     (0..found.length()).filter_map(|index| found.item(index)?.dyn_into().ok()).collect()
 }

@@ -35,6 +35,7 @@ impl Hub {
             version: version.to_owned(),
             role: Role::Operator,
             now_ms,
+            dashboards: String::new(),
         });
     }
 
