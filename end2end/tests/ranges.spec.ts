@@ -28,7 +28,7 @@ function everyStep(count: number): number[] {
 async function choose(page: Page, [from, to]: [string, string]): Promise<void> {
   await page.locator('.range-drop > summary').click();
   if (to === 'now') {
-    await page.locator(`.range-body a[href*="from=${from}&to=now"]`).click();
+    await page.locator(`.range-body a[href*="from=${from}&to=now"]:not([href*="range=ask"])`).click();
   } else {
     await page.getByLabel('From', { exact: true }).fill(from);
     await page.getByLabel('To', { exact: true }).fill(to);
