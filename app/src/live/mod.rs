@@ -35,7 +35,7 @@ const GRACE_MS: i64 = 5_000;
 pub struct Live {
     /// The state of the connection.
     pub connection: RwSignal<Connection>,
-    /// Why and since when the whole page is stale. `None` while updates arrive, and for [`GRACE_MS`] after they stop.
+    /// Why and since when the whole page is stale. `None` while updates arrive, and for five seconds after they stop.
     pub lost: Signal<Option<Staleness>>,
     #[cfg(feature = "browser")]
     client: StoredValue<client::Client, LocalStorage>,
