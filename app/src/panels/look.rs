@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_s_html_stays_until_every_query_has_a_result() {
+    fn the_html_of_the_server_stays_until_every_query_has_a_result() {
         assert!(!has_come(&loading(&panel())));
         assert!(!has_come(&PanelData::Queries(vec![ready(vec![]), QueryState::Loading])));
         assert!(has_come(&PanelData::Queries(vec![ready(vec![])])));
