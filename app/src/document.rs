@@ -95,7 +95,7 @@ pub async fn render_document(input: PageInput, uri: Uri) -> Document {
     let frame = Frame { base, assets, nonce, reload_seconds: refresh.filter(|_| !is_filled_in(&uri)) };
     let payload = Payload { boot, job, zone: zone.name(), offset_min };
     let document = move || frame.clone().around(payload.clone(), zone, evaluated_ms);
-    // Only the first call has an effect. leptos_axum calls it only when it generates its list of routes, which is not used here.
+    // Only the first call has an effect. leptos_axum calls it when it builds its own routes, which are not used here.
     let _ = any_spawner::Executor::init_tokio();
     let mut request = Request::new(Body::empty());
     // leptos_axum requires a path that begins with a slash.

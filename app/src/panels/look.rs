@@ -201,7 +201,7 @@ fn stale_badge(stale: Memo<Option<Staleness>>) -> AnyView {
     }} }
 }
 
-/// Whether a value is estimated although the query is about counts.
+/// Whether a value is an estimate although the query asks for a whole number.
 pub(crate) fn is_estimated(data: &PanelData) -> bool {
     data.frames().any(|frame| frame.estimated && !frame.is_empty())
 }

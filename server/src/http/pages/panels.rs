@@ -105,7 +105,7 @@ struct Versions {
 }
 
 impl Versions {
-    /// `None` if a query is not live, and for panels whose HTML is not cached because their lists are short and have ages.
+    /// `None` if a query is not live or has no result, and for panels whose HTML is not cached because their lists are short and have ages.
     fn of(state: &PanelState, panel: &Panel, request: &ViewRequest) -> Option<Self> {
         match panel.kind {
             PanelKind::Jobs => {
