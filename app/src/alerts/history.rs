@@ -1,4 +1,4 @@
-//! What fired and when it was over: a timeline for each alert, and the changes as a list.
+//! The history of alerts: a timeline of the firings of each alert, and a list of the changes.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::view::view;
 
-/// Alerts with a timeline; the list below has all changes.
+/// Most alerts with a timeline. The list below has all changes.
 const LINES: usize = 40;
 
 pub(super) fn draw(page: &AlertsView, start_ms: i64, transitions: &[AlertTransition]) -> AnyView {
@@ -39,12 +39,12 @@ pub(super) fn draw(page: &AlertsView, start_ms: i64, transitions: &[AlertTransit
     }
 }
 
-/// The spans in which one alert fired.
+/// The periods in which an alert fired.
 fn line(page: &AlertsView, start_ms: i64, changes: &[&AlertTransition]) -> AnyView {
     let Some(alert) = changes.first().map(|change| &change.alert) else { return view! { <li></li> } };
     let mut bars = Vec::new();
     let mut until_ms = page.now_ms;
-    // Youngest first: what fires lasts until the change after it.
+    // The newest first: a firing lasts until the next later change.
     for change in changes {
         if change.to == AlertState::Firing {
             bars.push((change.at, until_ms));
@@ -74,7 +74,7 @@ fn line(page: &AlertsView, start_ms: i64, changes: &[&AlertTransition]) -> AnyVi
     }
 }
 
-/// Percent with two decimals.
+/// `part_ms` of `whole_ms` in percent, with two decimals.
 #[allow(clippy::cast_precision_loss)] // spans of milliseconds are far below 2^53
 fn share(part_ms: i64, whole_ms: i64) -> f64 {
     let share = part_ms.clamp(0, whole_ms) as f64 / whole_ms as f64;

@@ -1,4 +1,4 @@
-//! Rows by label, a column a query: the newest value of each series, joined where their labels agree.
+//! The panel kind `table`: the newest value of each series, with a column for each query. Series with equal labels share a row.
 
 use std::{
     cmp::Ordering,
@@ -19,7 +19,7 @@ use super::{
     plot_series::{ABSENT, Written, mark, write},
 };
 
-/// Rows that are shown; a table that needs more wants a narrower query.
+/// Most rows that are shown.
 const MOST_ROWS: usize = 500;
 
 /// A joined table.
@@ -36,7 +36,7 @@ pub(crate) struct Row {
     pub(crate) cells: Vec<Option<(f64, Written)>>,
 }
 
-/// A column, which keeps its name while others come and go.
+/// A column to sort by, which stays the same when other columns appear or disappear.
 #[derive(Debug, Clone, PartialEq)]
 enum Column {
     /// The values of a label.
@@ -45,7 +45,7 @@ enum Column {
     Query(usize),
 }
 
-/// By which column rows are sorted.
+/// The column that rows are sorted by, and the direction.
 #[derive(Debug, Clone, PartialEq)]
 struct Order {
     column: Column,
@@ -97,7 +97,7 @@ fn head_cell(order: RwSignal<Option<Order>>, column: Column, name: String) -> An
                 class="sort-button"
                 on:click=move |_| {
                     order.update(|order| {
-                        // Numbers are first looked at from the greatest.
+                        // The first click on a column of numbers sorts the greatest first.
                         let before = order.take().filter(|order| order.column == on_click);
                         let falling = before.map_or(!is_label, |order| !order.falling);
                         *order = Some(Order { column: on_click.clone(), falling });
@@ -142,7 +142,7 @@ pub(crate) fn join(panel: &Panel, data: &PanelData) -> Joined {
     let mut rows: BTreeMap<Labels, Vec<Option<(f64, Written)>>> = BTreeMap::new();
     for (column, (query, state)) in panel.queries.iter().zip(states).enumerate() {
         let QueryState::Ready { frame, .. } = state else { continue };
-        // Rows of several queries are joined without the names of their metrics, unless one query has several.
+        // Rows are joined without the name of the metric, unless a query has several metrics.
         let metric = |series: &Series| series.labels.get("__name__").cloned();
         let first = frame.series.first().map(metric);
         let is_one_metric = frame.series.iter().all(|series| Some(metric(series)) == first);
@@ -180,11 +180,11 @@ fn sort(joined: &mut Joined, order: &Order) {
     sort_by(&mut joined.rows, |one, other| match (number(one), number(other)) {
         (Some(one), Some(other)) if order.falling => other.total_cmp(&one),
         (Some(one), Some(other)) => one.total_cmp(&other),
-        // What is absent comes last, whichever way.
+        // Absent values come last in either direction.
         (Some(_), None) => Ordering::Less,
         (None, Some(_)) => Ordering::Greater,
         (None, None) => {
-            // A label that no row has any more sorts nothing.
+            // A label that no row has leaves the order as it is.
             let name = |row: &Row| place.and_then(|place| row.names.get(place).cloned());
             let ordering = name(one).cmp(&name(other));
             if order.falling { ordering.reverse() } else { ordering }
@@ -240,7 +240,7 @@ mod tests {
         let by_provider = Order { column: Column::Label("provider".into()), falling: true };
         sort(&mut joined, &by_provider);
         assert_eq!(providers(&joined), ["kvm", "gcp", "aws"]);
-        // Another label moves the column, and not what is sorted by.
+        // A further label moves the column, but the table stays sorted by the same label.
         joined.labels.insert(0, "daemon".into());
         joined.rows.iter_mut().for_each(|row| row.names.insert(0, "d1".into()));
         sort(&mut joined, &Order { falling: false, ..by_provider });
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn metrics_of_one_query_are_rows_of_their_own() {
+    fn several_metrics_of_a_query_are_separate_rows() {
         let series = |name: &str, value| Series {
             labels: Labels::from([("__name__".into(), name.into()), ("job".into(), "node".into())]).into(),
             timestamps: vec![1],
