@@ -122,16 +122,27 @@ pub(super) async fn ask_for_time() {
     }
 }
 
-/// Evaluates `query` once up to now, outside the rounds of [`keep_asking`].
+/// Evaluates `query` once up to now, outside the rounds of [`keep_asking`]. Writes nothing if data came meanwhile, from a socket that opened or from a round.
 pub(super) fn fetch_newest(query: LiveQuery, feed: Feed) {
-    wasm_bindgen_futures::spawn_local(async move { refresh(&query, &feed).await });
+    wasm_bindgen_futures::spawn_local(async move {
+        if let Some(state) = ask_for_frame(&query, newest_range_ms(&query), false).await
+            && let FeedData::Query(shown) = &feed.data
+            && shown.with_untracked(|shown| matches!(shown, QueryState::Loading))
+        {
+            shown.set(state);
+        }
+    });
 }
 
 /// Evaluates `query` once up to now.
 async fn refresh(query: &LiveQuery, feed: &Feed) {
-    // Aligned to the step like on the server, so that the timestamps of points do not change.
+    evaluate(query, newest_range_ms(query), feed, false).await;
+}
+
+/// The window of `query` up to now. It is aligned to the step as on the server, so that the timestamps of points do not change.
+fn newest_range_ms(query: &LiveQuery) -> (i64, i64) {
     let end_ms = platform::now_ms().div_euclid(query.step_ms.max(1)).saturating_mul(query.step_ms);
-    evaluate(query, (end_ms.saturating_sub(query.window_ms), end_ms), feed, false).await;
+    (end_ms.saturating_sub(query.window_ms), end_ms)
 }
 
 /// Evaluates `query` over `range_ms` once and writes the result to `feed`. Retries while the server cannot be reached.
@@ -169,7 +180,18 @@ pub(super) fn fetch_alerts(at_ms: i64, feed: Feed) {
 }
 
 /// Evaluates `query` and writes the result to `feed`. If the server cannot be reached, retries if `waits`, else leaves `feed` as it is.
-async fn evaluate(query: &LiveQuery, (start_ms, end_ms): (i64, i64), feed: &Feed, waits: bool) {
+async fn evaluate(query: &LiveQuery, range_ms: (i64, i64), feed: &Feed, waits: bool) {
+    let Some(state) = ask_for_frame(query, range_ms, waits).await else { return };
+    let FeedData::Query(signal) = &feed.data else { return };
+    let is_newer = |shown: &QueryState| matches!((shown, &state), (QueryState::Ready { frame: shown, .. }, QueryState::Ready { frame, .. }) if shown.end_ms > frame.end_ms);
+    // A socket may have opened meanwhile and brought newer data.
+    if !signal.with_untracked(is_newer) {
+        signal.set(state);
+    }
+}
+
+/// The result of `query`; `None` if the server cannot be reached.
+async fn ask_for_frame(query: &LiveQuery, (start_ms, end_ms): (i64, i64), waits: bool) -> Option<QueryState> {
     let (expr, step_ms, instant) = (platform::encoded(&query.expr), query.step_ms, query.instant);
     let mut url =
         format!("/api/frame?query={expr}&start_ms={start_ms}&end_ms={end_ms}&step_ms={step_ms}&instant={instant}");
@@ -177,16 +199,13 @@ async fn evaluate(query: &LiveQuery, (start_ms, end_ms): (i64, i64), feed: &Feed
         url.push_str(&format!("&engine={}", platform::encoded(engine)));
     }
     let answer = if waits { platform::get_json_once_there(&url).await } else { platform::get_json(&url).await };
-    let state = match answer {
-        Ok(frame) => QueryState::Ready { frame, stale: None },
-        Err(FetchError::LoggedOut) => return platform::go_to_login(),
-        Err(FetchError::Unreachable) => return,
-        Err(error) => QueryState::Failed { message: error.words() },
-    };
-    let FeedData::Query(signal) = &feed.data else { return };
-    let is_newer = |shown: &QueryState| matches!((shown, &state), (QueryState::Ready { frame: shown, .. }, QueryState::Ready { frame, .. }) if shown.end_ms > frame.end_ms);
-    // A socket may have opened meanwhile and brought newer data.
-    if !signal.with_untracked(is_newer) {
-        signal.set(state);
+    match answer {
+        Ok(frame) => Some(QueryState::Ready { frame, stale: None }),
+        Err(FetchError::LoggedOut) => {
+            platform::go_to_login();
+            None
+        }
+        Err(FetchError::Unreachable) => None,
+        Err(error) => Some(QueryState::Failed { message: error.words() }),
     }
 }

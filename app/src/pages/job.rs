@@ -169,7 +169,7 @@ fn StatusChip(job: Job) -> impl IntoView {
     let words = match (job.status, job.cancel_requested, job.historic) {
         (JobStatus::Completed, true, _) => "completed, cancel was asked",
         (JobStatus::Failed, true, _) => "failed, cancel was asked",
-        (status, _, true) if !status.is_final() => "unknown: the daemon restarted",
+        (JobStatus::Unknown, _, true) => "unknown: the daemon restarted",
         (status, ..) => status.name(),
     };
     view! { <span class="status-chip" data-status=job.status.name()>{words}</span> }

@@ -39,7 +39,7 @@ pub(super) fn csv(panel: &Panel, data: &PanelData) -> String {
 
 /// A field, quoted if necessary, that no spreadsheet reads as a formula.
 fn quoted(text: &str) -> String {
-    let guard = if text.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
+    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
     if text.contains([',', '"', '\n', '\r']) || !guard.is_empty() {
         format!("\"{guard}{}\"", text.replace('"', "\"\""))
     } else {

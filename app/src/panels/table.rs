@@ -19,7 +19,7 @@ use super::{
     plot_series::{ABSENT, Written, mark, write},
 };
 
-/// Most rows that are shown.
+/// Most rows that are shown, on a page and in an image.
 const MOST_ROWS: usize = 500;
 
 /// A joined table.
@@ -28,6 +28,15 @@ pub(crate) struct Joined {
     pub(crate) labels: Vec<String>,
     pub(crate) rows: Vec<Row>,
     pub(crate) left_out: usize,
+}
+
+impl Joined {
+    /// Keeps as many rows as are shown, and counts the others.
+    pub(crate) fn cut(mut self) -> Self {
+        self.left_out = self.rows.len().saturating_sub(MOST_ROWS);
+        self.rows.truncate(MOST_ROWS);
+        self
+    }
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +68,7 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
         if let Some(order) = order.get() {
             sort(&mut joined, &order);
         }
-        joined
+        joined.cut()
     });
     let labels = Memo::new(move |_| joined.with(|joined| joined.labels.clone()));
     let head = move || {
@@ -135,6 +144,7 @@ pub(crate) fn heading(label: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
+/// A row for each set of labels, in the order of the labels.
 pub(crate) fn join(panel: &Panel, data: &PanelData) -> Joined {
     let PanelData::Queries(states) = data else { return Joined::default() };
     let columns = panel.queries.len();
@@ -159,13 +169,12 @@ pub(crate) fn join(panel: &Panel, data: &PanelData) -> Joined {
             }
         }
     }
-    let left_out = rows.len().saturating_sub(MOST_ROWS);
     let labels: Vec<String> = labels.into_iter().collect();
-    let rows = rows.into_iter().take(MOST_ROWS).map(|(key, cells)| Row {
+    let rows = rows.into_iter().map(|(key, cells)| Row {
         names: labels.iter().map(|label| key.get(label).cloned().unwrap_or_default()).collect(),
         cells,
     });
-    Joined { rows: rows.collect(), labels, left_out }
+    Joined { rows: rows.collect(), labels, left_out: 0 }
 }
 
 fn sort(joined: &mut Joined, order: &Order) {
@@ -228,6 +237,18 @@ mod tests {
         let texts: Vec<_> = joined.rows[2].cells.iter().flatten().map(|cell| cell.1.text.as_str()).collect();
         assert_eq!(texts, ["7", "1 min 30 s"]);
         assert!(joined.rows[0].cells[1].is_none());
+    }
+
+    #[test]
+    fn rows_are_left_out_after_they_are_sorted() {
+        let panel = super::super::legend::tests::panel(r#"{"expr":"a","legend":"Jobs"}"#);
+        let names: Vec<String> = (0..600).map(|number| format!("{number:03}")).collect();
+        let rows: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), name.parse().unwrap())).collect();
+        let mut joined = join(&panel, &PanelData::Queries(vec![state(&rows)]));
+        sort(&mut joined, &Order { column: Column::Query(0), falling: true });
+        let shown = joined.cut();
+        assert_eq!((shown.rows.len(), shown.left_out), (500, 100));
+        assert_eq!((providers(&shown)[0], providers(&shown)[499]), ("599", "100"));
     }
 
     #[test]

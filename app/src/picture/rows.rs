@@ -38,7 +38,7 @@ fn column(heading: impl Into<String>, is_number: bool) -> Column {
 
 /// Draws a table with a row for each set of labels and a column for each query.
 pub(super) fn queries(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData) {
-    let joined = join(panel, data);
+    let joined = join(panel, data).cut();
     let labels = joined.labels.iter().map(|label| column(heading(label), false));
     let numbers = column_names(panel).into_iter().map(|name| column(name, true));
     let rows = joined.rows.iter().map(|row| {

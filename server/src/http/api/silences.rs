@@ -6,7 +6,7 @@ use access::{Action, Principal};
 use alertmanager::{
     alert::Alert,
     matcher::{MatcherJson, Matchers, WrongMatcher},
-    silence::{Silence, WrongSilence, matchers},
+    silence::{Silence, SilenceState, WrongSilence, matchers},
 };
 use axum::{
     Json,
@@ -153,14 +153,27 @@ pub(super) struct Filter {
     state: Option<String>,
 }
 
+/// The states in a list that is separated by commas.
+fn states_in(words: &str) -> Result<Vec<SilenceState>, ApiError> {
+    let state_of = |word: &str| SilenceState::ALL.into_iter().find(|state| state.name() == word);
+    words
+        .split(',')
+        .map(|word| {
+            let unknown = || ApiError::bad_request(format!("state {word:?} is none: use active, pending or expired"));
+            state_of(word).ok_or_else(unknown)
+        })
+        .collect()
+}
+
 /// `GET /api/silences`
 pub(super) async fn list(
     State(state): State<AlertState>,
     Parameters(filter): Parameters<Filter>,
 ) -> Result<Json<Value>, ApiError> {
+    let states: Option<Vec<SilenceState>> = filter.state.as_deref().map(states_in).transpose()?;
     let mut silences = listed(&state).await?;
-    if let Some(wanted) = &filter.state {
-        silences.retain(|silence| wanted.split(',').any(|word| word == silence.state));
+    if let Some(states) = states {
+        silences.retain(|silence| states.iter().any(|state| state.name() == silence.state));
     }
     Ok(Json(json!({ "silences": silences })))
 }

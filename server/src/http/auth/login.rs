@@ -196,17 +196,18 @@ impl Auth {
         };
         let user_agent = parts.headers.get(header::USER_AGENT).and_then(|name| name.to_str().ok()).unwrap_or_default();
         let origin = SessionOrigin { address: from.to_string(), browser: browser::in_words(user_agent) };
+        // The cookie of the previous session is replaced, so nobody could use or end that session later.
+        let replaced: Vec<Hash> = before.iter().map(|(_, session)| session.hash).collect();
         let started = async {
-            let started = self.shared.store.start_session(&token.id, expires_at, &origin).await?;
-            // The cookie of the previous session is replaced, so nobody could use or end that session later.
-            for (_, session) in &before {
-                self.shared.store.end_session(&session.hash).await?;
+            let started = self.shared.store.start_session(&token.id, expires_at, &origin, &replaced).await?;
+            if let Err(error) = self.shared.cache.reload().await {
+                // Nobody gets the cookie of this session. If it cannot be ended, it ends when it is idle.
+                let _ = self.shared.store.end_session(&Hash::of(started.expose())).await;
+                return Err(error);
             }
-            self.shared.cache.reload().await?;
             Ok::<_, StoreError>(started)
         };
-        let started = started.await;
-        let session = started.map_err(|error| {
+        let session = started.await.map_err(|error| {
             tracing::error!(%error, "a session could not be started");
             Denied::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The login could not be stored: try again.")
         })?;

@@ -60,7 +60,8 @@ impl Auth {
         self.shared.store.newest(now_ms, most).await
     }
 
-    /// Creates a token, which is valid at once, and writes that to the audit log.
+    /// Creates a token and writes that to the audit log. It is valid at once or, if the database cannot be read again, when that succeeds: the secret is returned
+    /// in either case, because nobody could ask for it later.
     pub(crate) async fn create_audited(
         &self,
         principal: &Principal,
@@ -68,7 +69,9 @@ impl Auth {
     ) -> Result<(TokenInfo, Secret), StoreError> {
         let (token, secret) = self.shared.store.create(new).await?;
         principal.actor().did(Action::CreateToken, &token.id, &token.words());
-        self.shared.cache.reload().await?;
+        if let Err(error) = self.shared.cache.reload().await {
+            tracing::warn!(%error, token = token.id, "a new token is stored, but not accepted before the database can be read again");
+        }
         Ok((token, secret))
     }
 
@@ -78,12 +81,13 @@ impl Auth {
             let message = "this is the token that you use: revoke it with another admin's token, or by `hyperscope token revoke` on the server";
             return Err(Denied::new(StatusCode::CONFLICT, "conflict", message));
         }
-        let revoked = async {
-            self.shared.store.revoke(id).await?;
-            principal.actor().did(Action::RevokeToken, id, "");
-            self.shared.cache.reload().await
-        };
-        revoked.await.map_err(|error| Denied::from(&error))
+        self.shared.store.revoke(id).await.map_err(|error| Denied::from(&error))?;
+        principal.actor().did(Action::RevokeToken, id, "");
+        self.shared.cache.reload().await.map_err(|error| {
+            tracing::error!(%error, token = id, "a token was revoked, but is accepted until the database can be read again");
+            let message = "the token is revoked, but this server could not read that again: it is accepted until the server can, or until it is restarted";
+            Denied::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+        })
     }
 }
 

@@ -32,7 +32,10 @@ use model::{
 use render::zones;
 use tokio::runtime::Handle;
 
-use self::panels::{GatheredPanels, ViewRequest, gather};
+use self::{
+    panel_html_cache::panel_url,
+    panels::{GatheredPanels, ViewRequest, gather},
+};
 use super::{
     answers,
     api::{error::ApiError, listed::Listed},
@@ -103,7 +106,6 @@ pub(crate) async fn page(
     };
     let route = PageRoute::at(uri.path());
     let kind = route.as_ref().map(|(route, _)| route.kind);
-    let path_and_query = uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     let (gathered, marks) = match &dashboard {
         Some(dashboard) => {
             let marks = match marks(&state, &principal, dashboard, view.range, now_ms).await {
@@ -111,7 +113,7 @@ pub(crate) async fn page(
                 Err(error) => return refused(error, &uri),
             };
             let View { range, zone, .. } = view;
-            let (scope, url) = (principal.scope(), &path_and_query);
+            let (scope, url) = (principal.scope(), &panel_url(&uri));
             let is_limited = principal.is_limited();
             let request = ViewRequest { scope, is_limited, url, range, zone, marks: &marks, now_ms };
             (gather(&state.panels, dashboard, &request).await, marks)

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use access::Scope;
+use axum::http::Uri;
 use model::{frame::Labels, zone::Zone};
 use moka::{policy::EvictionPolicy, sync::Cache};
 
-/// Maximum size of the cache, in bytes of HTML and URLs.
+/// Maximum size of the cache, in bytes of keys, versions and HTML.
 const MAX_BYTES: u64 = 16 << 20;
 
 /// The last HTML of each panel. A cheap handle.
@@ -25,12 +26,27 @@ pub(super) struct CacheKey {
     pub(super) scope: Scope,
     /// Whether the viewer's session is limited to some dashboards, which changes the links.
     pub(super) is_limited: bool,
-    /// Path and query of the page, which select the dashboard, the range and the rows of tables.
+    /// The page's path with the parameters on which its panels depend: [`panel_url`].
     pub(super) url: String,
     /// The viewer's time zone.
     pub(super) zone: Zone,
     /// The panel's id.
     pub(super) panel: String,
+}
+
+/// Parameters of a page on which the HTML of its panels depends: the range, the refresh interval in links, and the rows of tables.
+const PANEL_PARAMETERS: [&str; 4] = ["from", "to", "refresh", "rows"];
+
+/// The path of a page with those parameters alone, so that others do not give each viewer entries of their own.
+pub(super) fn panel_url(uri: &Uri) -> String {
+    let pairs = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let mut url = form_urlencoded::Serializer::for_suffix(format!("{}?", uri.path()), uri.path().len() + 1);
+    for name in PANEL_PARAMETERS {
+        if let Some((_, value)) = pairs.clone().find(|(candidate, _)| candidate == name) {
+            url.append_pair(name, &value);
+        }
+    }
+    url.finish()
 }
 
 /// Version of the content of a panel. Equal versions give equal HTML.
@@ -73,7 +89,17 @@ impl PanelHtmlCache {
 }
 
 fn weight(place: &CacheKey, picture: &Arc<Picture>) -> u32 {
-    let bytes = size_of::<(CacheKey, Picture)>() + place.url.len() + place.panel.len() + picture.html.len();
+    let ContentVersion { versions, marks, .. } = &picture.shown;
+    let of_mark = |(labels, times): &(Labels, Vec<i64>)| {
+        let texts: usize = labels.iter().map(|(name, value)| name.len() + value.len()).sum();
+        size_of_val(labels) + texts + size_of_val(times.as_slice())
+    };
+    let bytes = size_of::<(CacheKey, Picture)>()
+        + place.url.len()
+        + place.panel.len()
+        + picture.html.len()
+        + size_of_val(versions.as_slice())
+        + marks.iter().map(of_mark).sum::<usize>();
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
@@ -113,6 +139,24 @@ mod tests {
         }
         drawn_panels.keep(place("a"), shown(2), "two".into());
         assert_eq!(drawn_panels.find(&place("a"), &shown(2)).as_deref(), Some("two"));
+    }
+
+    #[test]
+    fn only_parameters_of_the_panels_make_an_entry() {
+        let url = |uri: &str| panel_url(&uri.parse().unwrap());
+        assert_eq!(url("/?x=1&to=now&from=now-6h&x=2"), url("/?from=now-6h&to=now"));
+        assert_eq!(url("/d/a?from=2026-11-20T12:00&rows=all"), "/d/a?from=2026-11-20T12%3A00&rows=all");
+        assert_ne!(url("/d/a"), url("/d/b"));
+        assert_ne!(url("/?from=now-1h"), url("/?from=now-6h"));
+    }
+
+    #[test]
+    fn annotations_count_as_bytes() {
+        let marks = vec![(Labels::from([("alertname".into(), "a".repeat(1_000))]), vec![0; 1_000])];
+        let of = |marks| {
+            weight(&place("a"), &Arc::new(Picture { shown: ContentVersion { marks, ..shown(1) }, html: "".into() }))
+        };
+        assert!(of(marks) >= of(Vec::new()) + 9_000);
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(super) struct ViewRequest<'a> {
     pub(super) scope: &'a Scope,
     /// Whether the session is limited to some dashboards.
     pub(super) is_limited: bool,
-    /// Path and query of the page.
+    /// The page, as in the keys of rendered panels.
     pub(super) url: &'a str,
     pub(super) range: TimeRange,
     pub(super) zone: Zone,
