@@ -21,7 +21,7 @@ export default defineConfig({
   // Where nobody watches, a machine that was busy for a moment stops nothing; what passed only then is listed as flaky.
   retries: process.env.CI ? 1 : 0,
   timeout: 60_000,
-  globalTimeout: 20 * 60_000,
+  globalTimeout: 40 * 60_000,
   expect: { timeout: 15_000 },
   reporter: [['list']],
   use: {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the browser bundle, unless its sources are unchanged:
 #   bundle.sh         the one to ship, smallest, into dist/
-#   bundle.sh quick   the one for tests and development, built faster, into target/quick-dist/
+#   bundle.sh quick   the one for development, built faster, into target/quick-dist/
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 PATH="$root/scripts/bindgen:$tools/bin:$PATH"

@@ -7,9 +7,9 @@ PATH="$tools/bin:$PATH"
 cd "$root"
 
 scripts/tools.sh server services
-scripts/bundle.sh quick
+scripts/bundle.sh
 scripts/peers.sh
-export HYPERSCOPE_DIST=$root/target/quick-dist
+export HYPERSCOPE_DIST=$root/dist
 export PATH=$root/target/peers/bin:$PATH
 # Chooses the lists of known differences.
 export HYPERSCOPE_PEERS=current

@@ -1,7 +1,7 @@
-//! Every kind of panel in every look, from made-up data, on stdout: to look at while changing the style. As one page of HTML, or as
-//! the picture that stands alone.
+//! Writes all kinds of panels in all states to stdout, with generated data, for work on the style: as a page of HTML, or as a PNG of the standalone
+//! image.
 //!
-//! `cargo run -p app --example gallery --features ssr -- dark > gallery.html`, or `-- dark 1280 > gallery.png` for a picture of a width
+//! `cargo run -p app --example gallery --features ssr -- dark > gallery.html`, or `-- dark 1280 > gallery.png` for an image of 1280 pixels width
 
 use std::{f64::consts::TAU, io::Write, sync::Arc};
 
@@ -52,7 +52,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// The same panels as one picture, in PNG.
+/// The same panels as a dashboard in one PNG.
 fn picture(theme: &str, width: f32) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
     let (panels, data): (Vec<Panel>, Vec<PanelData>) = panels()?.into_iter().unzip();
     let theme: Theme = theme.parse().map_err(|()| "the theme is light or dark")?;

@@ -1,25 +1,25 @@
-//! The time of day as the pages write it, in the viewer's zone.
+//! Times as the pages write them, in the viewer's time zone.
 
 use leptos::prelude::*;
 use model::zone::Zone;
 
-/// The page's clock: ticks each second in the browser, stands still on the server.
+/// The page's clock. It ticks each second in the browser, and does not move on the server.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     /// Milliseconds since the Unix epoch.
     pub now_ms: RwSignal<i64>,
-    /// The viewer's zone.
+    /// The viewer's time zone.
     pub zone: RwSignal<Zone>,
 }
 
 impl Clock {
-    /// A clock that shows `now_ms` until somebody moves it.
+    /// A clock that shows `now_ms`, in milliseconds since the Unix epoch, until that signal is set.
     #[must_use]
     pub fn new(now_ms: i64, zone: Zone) -> Self {
         Clock { now_ms: RwSignal::new(now_ms), zone: RwSignal::new(zone) }
     }
 
-    /// `12:03`, or with the day when it is not today's.
+    /// `12:03`, with the date in front unless it is today.
     #[must_use]
     pub fn time(self, at_ms: i64) -> String {
         let zone = self.zone.get();

@@ -1,7 +1,7 @@
-//! The whole HTML document of a page, on the server, through leptos_axum.
+//! Renders the HTML document of a page on the server, through leptos_axum.
 //!
-//! Rendering waits for no data: the caller has evaluated every panel before, so a document is one pass. It is not streamed: its status, and what its reader is charged
-//! for it, are known only when its data is there, and a document whose data is at hand is written in a millisecond.
+//! The caller has evaluated every panel before, so rendering waits for no data. Documents are not streamed: the status, and the cost that counts against
+//! the viewer's limits, are known only when all data is there, and then rendering takes about a millisecond.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -27,33 +27,33 @@ use crate::{
     shell::{RANGE, Refresh, newest_ms, parameter, with_parameter},
 };
 
-/// What the server knows when it answers with a page.
+/// Everything that a document is rendered from.
 #[derive(Debug, Clone)]
 pub struct PageInput {
-    /// Who looks at what. `boot.dashboard` is `None` for the job page, the settings and pages that are not found.
+    /// The session, and the page that it asks for. `boot.dashboard` is `None` for the job page, the settings and pages that are not found.
     pub boot: Boot,
-    /// The dashboard's panels by panel id. One without an entry is shown as loading.
+    /// The dashboard's panels by panel id. A panel without an entry is shown as loading.
     pub panels: HashMap<String, Evaluated>,
-    /// Up to when the queries of those pictures were evaluated, in milliseconds since the Unix epoch.
+    /// The newest evaluation time of the panels that come as HTML, in milliseconds since the Unix epoch.
     pub evaluated_ms: Option<i64>,
-    /// On pages of the workbench: their content, as [`crate::alerts::draw`] and its like draw it.
+    /// On pages of the workbench: their content, rendered by [`crate::alerts::draw`], [`crate::explore::draw`] or [`crate::settings::draw`].
     pub drawn: Option<String>,
     /// On a job page: the job; `None` if no daemon has it.
     pub job: Option<JobDetail>,
-    /// The path below which browsers see the server, without a slash at its end; empty at the root of a host. The server puts it before
-    /// the addresses in the document; what scripts make of them is put together here.
+    /// The path below which browsers reach the server, without a trailing slash; empty at the root of a host. The HTTP server prefixes the
+    /// URLs in attributes with it; the URLs inside scripts get it here.
     pub base: String,
-    /// Where the program is that the page loads.
+    /// URLs of the program and the style sheet.
     pub assets: AssetPaths,
-    /// The nonce of this answer's `Content-Security-Policy`.
+    /// The nonce of this response's `Content-Security-Policy`.
     pub nonce: String,
-    /// The viewer's zone, from the cookie [`crate::payload::ZONE_COOKIE`]; UTC if unknown.
+    /// The viewer's time zone, from the cookie [`crate::payload::ZONE_COOKIE`]; UTC if unknown.
     pub zone: Zone,
     /// Whether that is the zone of a site, in which its clock stays wherever it is read.
     pub has_site_zone: bool,
 }
 
-/// URLs of the files that a page loads, from the root: `/viewer-1234.js`. Empty where the server has none.
+/// Paths of the files that a page loads, such as `/viewer-1234.js`. A path is empty if the server does not have the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssetPaths {
     /// The JavaScript module that loads the WebAssembly.
@@ -64,17 +64,17 @@ pub struct AssetPaths {
     pub css: String,
 }
 
-/// A document, and what had to be drawn for it.
+/// A document, and the panels that were rendered for it.
 #[derive(Debug)]
 pub struct Document {
     /// The whole document.
     pub html: Bytes,
-    /// The bodies of the panels that came as data, by panel id. They show what the data, the URL, the zone, the marks and the time
-    /// say, so that another document with the same of these can have them.
+    /// The bodies of the panels that came as data, by panel id. They depend on the data, the URL, the time zone, the annotations and the
+    /// time only, so a later document can reuse them if these are equal.
     pub pictures: HashMap<String, Arc<str>>,
 }
 
-/// The document for `uri`, which decides the page and its time range.
+/// Renders the document for `uri`, which selects the page and its time range.
 pub async fn render_document(input: PageInput, uri: Uri) -> Document {
     let PageInput { boot, panels, evaluated_ms, drawn, job, base, assets, nonce, zone, has_site_zone } = input;
     let newest = panels.values().filter_map(|panel| match panel {
@@ -106,20 +106,20 @@ pub async fn render_document(input: PageInput, uri: Uri) -> Document {
     let frame = Frame { base, assets, nonce, reload, distance_m, site_zone, has_takeover, is_bare };
     let payload = Payload { boot, job, zone: zone.name(), offset_min };
     let document = move || frame.clone().around(payload.clone(), zone, evaluated_ms);
-    // Only the first call has an effect. leptos_axum does so itself where it makes the list of routes.
+    // Only the first call has an effect. leptos_axum calls it when it builds its own routes, which are not used here.
     let _ = any_spawner::Executor::init_tokio();
     let mut request = Request::new(Body::empty());
-    // leptos_axum takes for granted that there is a path from the root.
+    // leptos_axum requires a path that begins with a slash.
     if let Some(path) = uri.into_parts().path_and_query.filter(|path| path.as_str().starts_with('/')) {
         *request.uri_mut() = Uri::from(path);
     }
     let response = leptos_axum::render_app_async_with_context(context, document)(request).await;
-    // The body is in memory already: reading it waits for nothing and cannot fail.
+    // The body is in memory already: reading it does not wait and cannot fail.
     let html = to_bytes(response.into_body(), usize::MAX).await.unwrap_or_default();
     Document { html, pictures: pictures.take_drawn() }
 }
 
-/// What a document has around the app.
+/// The parts of a document around the app.
 #[derive(Debug, Clone)]
 struct Frame {
     base: String,
@@ -151,7 +151,7 @@ impl Frame {
         } = self;
         let payload_json = script_json(&payload);
         let theme = payload.boot.theme.clone();
-        // A server without a bundle has pages that stay as they are.
+        // A server without a bundle serves static pages.
         let load = (!js.is_empty() && !wasm.is_empty()).then(|| {
             let load = format!("import init from '{base}{js}';init({{module_or_path:'{base}{wasm}'}});");
             leptos::view! {
@@ -216,7 +216,7 @@ fn next_turn(uri: &Uri, list: &Playlist) -> Option<String> {
     (list.uids.len() > 1).then(|| format!("{};url={to}", list.interval_secs))
 }
 
-/// Whether the page is a form that somebody fills in: loaded again, it would be empty.
+/// Whether the page has a form that somebody fills in: a reload would empty it.
 fn is_filled_in(uri: &Uri) -> bool {
     let query = uri.query().unwrap_or_default();
     let has = |name| parameter(query, name).is_some();
@@ -229,9 +229,9 @@ fn is_filled_in(uri: &Uri) -> bool {
     }
 }
 
-/// JSON that may stand inside a `script` element: nothing in it can end the element or open a comment.
+/// JSON that is safe inside a `script` element: it can neither end the element nor open a comment.
 fn script_json(payload: &Payload) -> String {
-    // All maps of a payload have strings for keys, so that writing it cannot fail; an empty object would show as a page without data.
+    // Serialization cannot fail, because all maps of a payload have strings as keys.
     let json = serde_json::to_string(payload).unwrap_or_default();
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_payload_reads_back_and_cannot_end_its_element() {
+    async fn the_payload_reads_back_and_cannot_close_its_script_element() {
         let document = html(input(Some(dashboard())), "/").await;
         let start = document.find("id=\"boot\" nonce=\"nonce\">").unwrap() + "id=\"boot\" nonce=\"nonce\">".len();
         let json = document[start..].split_once("</script>").unwrap().0;
@@ -335,14 +335,14 @@ mod tests {
         assert!(!html(input(None), "/").await.contains("data-base"));
     }
 
-    /// What the browser draws passes no server that would see to it.
+    /// The server prefixes the links of documents with its path. Links that the browser renders do not pass through it.
     #[test]
-    fn every_link_that_the_browser_draws_is_below_the_path_of_the_server() {
+    fn every_link_that_the_browser_renders_is_below_the_path_of_the_server() {
         let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
-                // These the server draws alone, or they are documents of its own.
+                // Only the server renders these.
                 let is_servers = ["alerts", "explore", "settings", "walls.rs", "document.rs", "picture", "tests.rs"];
                 if is_servers.into_iter().any(|name| path.ends_with(name)) && !path.ends_with("panels/alerts.rs") {
                     continue;
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_drawn_once_makes_the_same_document() {
+    async fn reused_panel_html_gives_the_same_document() {
         let series = Series { timestamps: vec![1_795_165_200_000], values: vec![41.5], ..Series::default() };
         let frame = Frame { series: vec![series], end_ms: 1_795_165_200_000, ..Frame::default() };
         let data = PanelData::Queries(vec![QueryState::Ready { frame, stale: None }]);
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_form_is_not_taken_away_while_it_is_filled_in() {
+    async fn a_page_with_a_form_being_filled_in_does_not_reload() {
         let reloads = async |path| html(input(None), path).await.contains("http-equiv=\"refresh\"");
         assert!(reloads("/alerts?view=silences").await);
         assert!(!reloads("/alerts?view=silences&matchers=").await);
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_server_drew_is_in_the_document() {
+    async fn content_rendered_by_the_server_is_in_the_document() {
         let drawn = Some("<p>Drawn</p>".to_owned());
         let alerts = html(PageInput { drawn, ..input(None) }, "/alerts").await;
         assert!(alerts.contains("<div><p>Drawn</p></div>"), "{alerts}");
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn why_a_form_was_refused_is_said_until_it_is_dismissed() {
+    async fn the_reason_of_a_refused_form_is_shown_until_dismissed() {
         let settings = async |path| html(PageInput { drawn: Some(String::new()), ..input(None) }, path).await;
         let refused = settings("/settings?problem=%3Cno%3E&typed-name=hall").await;
         assert!(refused.contains("&lt;no&gt;") && refused.contains("<a href=\"/settings\">Dismiss"), "{refused}");
@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_without_a_page_says_so() {
+    async fn a_url_without_a_page_says_so() {
         let none = html(input(None), "/nothing").await;
         assert!(none.contains("There is no page at this address."), "{none}");
         let refused = html(input(None), "/jobs/site/1?problem=no+such+job").await;

@@ -1,11 +1,11 @@
-//! The pages of hyperscope: rendered to HTML by the server, taken over by the same components in the browser.
+//! The pages of hyperscope: rendered to HTML by the server, hydrated by the same components in the browser.
 //!
-//! The component tree is built at once from a [`payload::Payload`] on both sides, so a page is complete in its first byte
-//! and hydrates without waiting. Nothing here knows the URL of an upstream, and nothing here reads a file.
+//! Both sides build the component tree from the same [`payload::Payload`] and wait for no data. The HTML is therefore complete, and hydration
+//! needs no request. Nothing here knows the URL of an upstream, and nothing here reads a file.
 
-// A view's type nests as deep as its elements.
+// The type of a view nests as deeply as its elements.
 #![recursion_limit = "512"]
-// The component macro writes public items for components that are not.
+// The component macro generates public items for private components as well.
 #![allow(unreachable_pub)]
 
 #[cfg(feature = "ssr")]

@@ -1,11 +1,11 @@
-//! What a refused form adds to the address of its page: what was wrong, and what was typed, so that it is not lost.
+//! Query parameters that a refused form adds to the URL of its page: the reason, and the typed values, so that they are not lost.
 
-/// Parameter with what was wrong, in words.
+/// Parameter with the reason, in words.
 pub(crate) const PROBLEM: &str = "problem";
-/// What the names of the parameters with typed fields begin with.
+/// Prefix of the parameters with typed values.
 pub(crate) const TYPED: &str = "typed-";
 
-/// `query` without what a refusal added.
+/// `query` without the parameters of a refusal.
 pub(crate) fn without_refusal(query: &str) -> String {
     let is_added = |pair: &&str| {
         let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
@@ -14,7 +14,7 @@ pub(crate) fn without_refusal(query: &str) -> String {
     query.split('&').filter(|pair| !is_added(pair)).collect::<Vec<_>>().join("&")
 }
 
-/// `path` with `query`, if there is one.
+/// `path`, with `query` if that is not empty.
 pub(crate) fn address(path: &str, query: &str) -> String {
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_refusal_added_is_taken_off_and_nothing_else() {
+    fn only_the_parameters_of_a_refusal_are_removed() {
         for (query, expected) in [
             ("problem=no&typed-name=hall&typed-role=", ""),
             ("view=silences&problem=no", "view=silences"),

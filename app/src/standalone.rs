@@ -1,4 +1,5 @@
-//! The program of the static bundle: dashboards, jobs and walls, from a server where there is one, and else from the daemon itself.
+//! The program of the static bundle: dashboards, job pages and kiosk displays. Their data comes from a hyperscope server if there is one, else from
+//! the daemon.
 
 fn main() {
     app::start_standalone();

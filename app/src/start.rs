@@ -1,4 +1,4 @@
-//! Start in the browser: takes over the page that the server rendered, or builds one where no server did.
+//! Start in the browser: hydrates the page that the server rendered, or mounts one into an empty document.
 
 use leptos::{mount, prelude::*};
 use model::{
@@ -15,7 +15,7 @@ use crate::{
     view::view,
 };
 
-/// Runs the program with these pages for the document that loaded it.
+/// Runs the program with these pages in the document that loaded it.
 pub fn start(pages: PageSet) {
     console_error_panic_hook::set_once();
     let rendered = document().document_element().is_some_and(|root| root.has_attribute("data-ssr"));
@@ -29,7 +29,7 @@ pub fn start(pages: PageSet) {
     }
 }
 
-/// The payload of the document, if it holds one that this version can read.
+/// The payload of the document, if there is one that this version can read.
 fn read_payload() -> Option<Payload> {
     let json = document().get_element_by_id(PAYLOAD_ELEMENT)?.text_content()?;
     match read_json(&json) {
@@ -45,13 +45,13 @@ fn read_payload() -> Option<Payload> {
 pub(crate) async fn has_server() -> bool {
     match platform::probe("/api/session").await {
         Some((200, body)) => read_json::<Session>(&body).is_ok(),
-        // A daemon that asks for its key says so in plain text.
+        // hyperscope refuses with JSON, a daemon that requires its API key with plain text.
         Some((401, body)) => body.trim_start().starts_with('{'),
         _ => false,
     }
 }
 
-/// Without a payload the server is asked who looks and what there is.
+/// Starts without a payload: fetches the session and the list of dashboards first.
 pub(crate) async fn start_alone(pages: PageSet) {
     match ask_for_boot().await {
         Ok(boot) => {
@@ -63,7 +63,7 @@ pub(crate) async fn start_alone(pages: PageSet) {
     }
 }
 
-/// Says why there is no page.
+/// Shows `reason` in place of the page.
 pub(crate) fn cannot_start(reason: String) {
     mount::mount_to_body(move || {
         view! {
@@ -76,7 +76,7 @@ pub(crate) fn cannot_start(reason: String) {
     });
 }
 
-/// What `/api/dashboards` answers.
+/// The response of `/api/dashboards`.
 struct Links {
     dashboards: Vec<DashboardLink>,
 }

@@ -2,22 +2,22 @@
 
 use leptos::prelude::*;
 
-/// Leptos' `view!`, with the type of the view forgotten at once.
+/// Leptos' `view!`, with the type of the view erased.
 ///
-/// What builds, hydrates and updates a view is generated again for each type of view, and types of nested views are all
-/// different. As one type, the bundle is smaller by a tenth.
+/// The code that builds, hydrates and updates a view is generated once for each type, and each nested view has a type of its own.
+/// With one type for all, the bundle is a tenth smaller.
 macro_rules! view {
     ($($tokens:tt)*) => {{
-        #[allow(unused_imports)] // a view that begins with an element has a method of its own for it
+        #[allow(unused_imports)] // a view that begins with an element has an inherent `erase`
         use $crate::view::Erase as _;
         $crate::view::Root(leptos::prelude::view! { $($tokens)* }).erase()
     }};
 }
 pub(crate) use view;
 
-/// A view that only browsers without scripts show, as the `inner_html` of an element of the class `needs-no-script`. The programs do not have it:
-/// they take over what is in the element as it is.
-#[cfg_attr(not(feature = "ssr"), allow(clippy::needless_pass_by_value))] // there, it is not drawn
+/// HTML that only browsers without scripts show, for the `inner_html` of an element of the class `needs-no-script`. It is empty in the browser's
+/// programs: hydration leaves the content of the element as it is.
+#[cfg_attr(not(feature = "ssr"), allow(clippy::needless_pass_by_value))] // `draw` is not called there
 pub(crate) fn without_scripts(draw: impl FnOnce() -> AnyView) -> String {
     #[cfg(feature = "ssr")]
     return draw().to_html();
@@ -28,17 +28,18 @@ pub(crate) fn without_scripts(draw: impl FnOnce() -> AnyView) -> String {
     }
 }
 
-/// What `view!` gives.
+/// The result of Leptos' `view!` before its type is erased.
 pub(crate) struct Root<T>(pub(crate) T);
 
 impl<T: RenderHtml + Send> Root<View<T>> {
-    /// An element without its wrapper: it is generated once then, for the tops of views and for what is nested in them.
+    /// Erases an element without its `View` wrapper, so that the code of the element is generated once for both uses: as the root of a view,
+    /// and nested in one.
     pub(crate) fn erase(self) -> AnyView {
         self.0.into_inner().into_any()
     }
 }
 
-/// Forgets the type of a view that is no element.
+/// Erases the type of a view that is not a single element.
 pub(crate) trait Erase {
     fn erase(self) -> AnyView;
 }

@@ -1,4 +1,4 @@
-//! The program that dashboards, jobs and walls load.
+//! The program that dashboards, job pages and kiosk displays load.
 
 fn main() {
     app::start::start(app::VIEWER);

@@ -1,4 +1,4 @@
-//! The program that alerts, Explore and settings load.
+//! The program that the pages for alerts, Explore and settings load.
 
 fn main() {
     app::start::start(app::WORKBENCH);

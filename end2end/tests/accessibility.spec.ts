@@ -7,24 +7,24 @@ for (const theme of ['light', 'dark'] as const) {
     test.use({ colorScheme: theme });
 
     for (const { name, path } of dashboards) {
-      test(`finds nothing on ${name}`, async ({ board, page }) => {
+      test(`finds no violation on ${name}`, async ({ board, page }) => {
         await board.open(path);
         expect(await violations(page)).toEqual([]);
       });
     }
 
     for (const view of ['alerts', 'silences&matchers=severity%3D%22info%22', 'rules', 'history', 'notifications']) {
-      test(`finds nothing on the alert page, ${view.split('&')[0]}`, async ({ board, page }) => {
+      test(`finds no violation on the alert page, ${view.split('&')[0]}`, async ({ board, page }) => {
         await page.goto(`${board.origin}/alerts?view=${view}`);
         await expect(page.locator('.tabs')).toBeVisible();
         expect(await violations(page)).toEqual([]);
       });
     }
 
-    test('finds nothing while a page waits for the server', async ({ board, page }) => {
+    test('finds no violation while a page waits for the server', async ({ board, page }) => {
       await page.goto(`${board.origin}/alerts?view=rules`);
       await page.route('**/fragments/**', () => {
-        // Never answered.
+        // Never responds.
       });
       await page.getByRole('link', { name: 'History' }).click();
       await expect(page.locator('[aria-busy]')).not.toHaveCSS('box-shadow', 'none');
@@ -33,12 +33,12 @@ for (const theme of ['light', 'dark'] as const) {
       expect(await violations(page)).toEqual([]);
     });
 
-    test('finds nothing on the login page', async ({ page, demo }) => {
+    test('finds no violation on the login page', async ({ page, demo }) => {
       await page.goto(`${demo.origin}/login`);
       expect(await violations(page)).toEqual([]);
     });
 
-    test('finds nothing on a phone', async ({ board, page }) => {
+    test('finds no violation on a phone', async ({ board, page }) => {
       await page.setViewportSize({ width: 390, height: 844 });
       await board.open('/');
       expect(await violations(page)).toEqual([]);
@@ -46,7 +46,7 @@ for (const theme of ['light', 'dark'] as const) {
   });
 }
 
-test('the keyboard reaches navigation, controls and panels, and shows where it is', async ({ board, page }) => {
+test('navigation, controls and panels can be focused by keyboard, with a visible focus', async ({ board, page }) => {
   await board.open('/');
   const reached = new Set<string>();
   for (let presses = 0; presses < 40; presses += 1) {

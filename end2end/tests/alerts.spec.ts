@@ -1,7 +1,7 @@
 import { expect, test } from '../support/fixtures.ts';
 
 test.describe('alerts', () => {
-  test('are counted on every page, and opened with the course of what is watched', async ({ board, page }) => {
+  test('are counted on every page, and have details with a chart of their expression', async ({ board, page }) => {
     await page.goto(board.origin + '/');
     const count = page.getByRole('link', { name: /^Alerts/ }).locator('.count').first();
     await expect(count).toBeVisible({ timeout: 40_000 });
@@ -12,13 +12,13 @@ test.describe('alerts', () => {
     await expect(line).toContainText(/firing|pending/);
     await line.click();
     await expect(page.locator('.alert-detail .alert-course svg').first()).toBeVisible();
-    // What one can do comes before all that one may read.
+    // The actions come before the texts.
     await expect(page.locator('.alert-detail .alert-actions + .alert-course')).toHaveCount(1);
     await expect(page.locator('.alert-detail .alert-expr')).not.toBeEmpty();
     await expect(page.locator('.alert-line[aria-expanded="true"]')).toBeFocused();
   });
 
-  test('are silenced in two clicks and a reason, with a look at what it would mute', async ({ board, page }) => {
+  test('are silenced with two clicks and a reason, after a preview of the muted alerts', async ({ board, page }) => {
     await page.goto(board.origin + '/alerts');
     const busy = page.locator('.alert-line', { hasText: 'DemoProviderBusy' }).first();
     await expect(busy).toBeVisible({ timeout: 40_000 });
@@ -38,7 +38,7 @@ test.describe('alerts', () => {
     await expect(page.getByText('1 that are over')).toBeVisible();
   });
 
-  test('are filtered by what was typed before the program came', async ({ board, page }) => {
+  test('are filtered by text that was typed before the program was loaded', async ({ board, page }) => {
     let come = () => {};
     const held = new Promise<void>((resolve) => (come = resolve));
     await page.route('**/*.wasm', async (route) => {
@@ -53,7 +53,7 @@ test.describe('alerts', () => {
     await expect(filter).toHaveValue('alertname="NoSuchAlert"');
   });
 
-  test('are filtered as one types, and what is typed stays', async ({ board, page }) => {
+  test('are filtered while the user types, and an update does not change the text', async ({ board, page }) => {
     await page.goto(board.origin + '/alerts');
     await expect(page.locator('.alert-line').first()).toBeVisible({ timeout: 40_000 });
     const filter = page.getByLabel('Filter by labels');

@@ -5,7 +5,7 @@ test.describe('when the connection breaks', () => {
   // Chromium reports each attempt that fails.
   test.use({ allowedInConsole: /WebSocket connection to|ERR_(CONNECTION|EMPTY|INTERNET|NETWORK|INCOMPLETE|SOCKET)|status of 502/ });
 
-  test('a cut socket comes back by itself and the page goes on', async ({ page, wire, demo }) => {
+  test('a cut socket reconnects and the page continues', async ({ page, wire, demo }) => {
     const board = new Board(page, wire.origin);
     await page.goto(`${wire.origin}/login?token=${demo.token}`);
     await board.live();
@@ -17,7 +17,7 @@ test.describe('when the connection breaks', () => {
     await expect.poll(async () => (await board.contents()).get('Live jobs')).not.toBe(before.get('Live jobs'));
   });
 
-  test('while the server is away, every panel says how old it is, and then no longer', async ({ page, wire, demo }) => {
+  test('every panel shows its age while the server is down, and not after it is back', async ({ page, wire, demo }) => {
     const board = new Board(page, wire.origin);
     await page.goto(`${wire.origin}/login?token=${demo.token}`);
     await board.live();
@@ -31,7 +31,7 @@ test.describe('when the connection breaks', () => {
     await expect(page.locator('.badge-stale')).toHaveCount(0);
   });
 
-  test('a range that is chosen meanwhile waits for the server, and says so', async ({ page, wire, demo }) => {
+  test('a range chosen meanwhile waits for the server, and the page says so', async ({ page, wire, demo }) => {
     const board = new Board(page, wire.origin);
     await page.goto(`${wire.origin}/login?token=${demo.token}`);
     await board.live();
@@ -42,7 +42,7 @@ test.describe('when the connection breaks', () => {
     await page.locator('.range-drop > summary').click();
     await page.locator('.range-body a[href*="from=now-6h"]').click();
     await expect(memory.locator('.panel-waits')).toHaveText('Waiting for the server');
-    // What is dimmed is the data of the other range, not what is said of it.
+    // Only the data of the other range is dimmed, not the text about it.
     const opacity = await memory.locator('.badge-stale').evaluate((badge) => {
       let product = 1;
       for (let one: Element | null = badge; one; one = one.parentElement) product *= Number(getComputedStyle(one).opacity);
@@ -62,7 +62,7 @@ test.describe('when the connection breaks', () => {
     await expect(memory.locator('.legend-item')).toHaveCount(1);
   });
 
-  test('a paused page says that the server is gone', async ({ page, wire, demo }) => {
+  test('a paused page shows that the server is down', async ({ page, wire, demo }) => {
     await page.goto(`${wire.origin}/login?token=${demo.token}`);
     await page.goto(`${wire.origin}/?refresh=paused`);
     const connection = page.locator('.connection');
@@ -78,7 +78,7 @@ test.describe('when the connection breaks', () => {
     await expect(page.locator('.badge-stale')).toHaveCount(0);
   });
 
-  test('where upgrades are refused it polls, and takes the socket when it can', async ({ page, wire, demo }) => {
+  test('a page polls while upgrades are refused, and opens a socket when they are not', async ({ page, wire, demo }) => {
     test.setTimeout(120_000);
     const board = new Board(page, wire.origin);
     wire.become('no-upgrades');
@@ -91,10 +91,10 @@ test.describe('when the connection breaks', () => {
     await expect(board.connection).toHaveAttribute('data-state', 'live', { timeout: 60_000 });
   });
 
-  test('an offline browser says so and is back at once', async ({ board, page }) => {
+  test('an offline browser shows that, and reconnects at once when it is online', async ({ board, page }) => {
     await board.open('/');
     await page.context().setOffline(true);
-    // Chromium keeps open sockets open when it plays offline; the event is what a real one sends.
+    // Chromium does not close sockets when it emulates an offline network. A real browser also sends this event.
     await page.evaluate(() => window.dispatchEvent(new Event('offline')));
     await expect(board.connection).toHaveText(/offline|reconnecting/i);
     await page.context().setOffline(false);

@@ -3,9 +3,9 @@ import { expect, test } from '../support/fixtures.ts';
 
 for (const dashboard of dashboards) {
   test.describe(dashboard.name, () => {
-    test('comes with every chart drawn, before any script has run', async ({ board, page, demo }) => {
+    test('comes with every chart rendered, before any script has run', async ({ board, page, demo }) => {
       const html = await (await page.request.get(demo.origin + dashboard.path)).text();
-      // Parsed, not loaded: nothing in it runs.
+      // The HTML is only parsed, so no script runs.
       const panels = await page.evaluate((html) => {
         const document = new DOMParser().parseFromString(html, 'text/html');
         return [...document.querySelectorAll('section.panel')].map((panel) => ({
@@ -23,7 +23,7 @@ for (const dashboard of dashboards) {
       expect(board.page).toBe(page);
     });
 
-    test('fills every panel, live, and moves', async ({ board, page }) => {
+    test('fills every panel with live data that changes', async ({ board, page }) => {
       await board.open(dashboard.path);
       await board.isFilled(dashboard);
       const before = await board.contents();
@@ -39,7 +39,7 @@ for (const dashboard of dashboards) {
   });
 }
 
-test('the ways between dashboards keep the time range, and the range is in the address', async ({ board, page }) => {
+test('links between dashboards retain the time range, which is in the URL', async ({ board, page }) => {
   await board.open('/?from=now-1h');
   await page.getByRole('navigation', { name: 'Dashboards' }).getByRole('link', { name: 'Job performance' }).click();
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Job performance');
@@ -51,7 +51,7 @@ test('the ways between dashboards keep the time range, and the range is in the a
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Overview');
 });
 
-test('the title of the window is that of the page, in both programs', async ({ board, page }) => {
+test('the title of the window is the title of the page, in both programs', async ({ board, page }) => {
   const navigation = page.getByRole('navigation', { name: 'Dashboards' });
   const title = (of: string) => expect(page).toHaveTitle(new RegExp(`^(\\(\\d+\\) )?${of} · hyperscope$`));
   await board.open('/');
@@ -79,7 +79,7 @@ test('the title of the window is that of the page, in both programs', async ({ b
   await title('Alerts');
 });
 
-test('going back over pages of both programs leads to where each was scrolled to', async ({ board, page }) => {
+test('going back over pages of both programs restores their scroll positions', async ({ board, page }) => {
   await page.setViewportSize({ width: 900, height: 500 });
   const place = () => page.evaluate(() => Math.round(window.scrollY));
   const scroll = async (to: number) => {
@@ -109,7 +109,7 @@ test('going back over pages of both programs leads to where each was scrolled to
   await expect.poll(place).toBe(260);
 });
 
-test('the kiosk form is the panels alone', async ({ board, page }) => {
+test('the kiosk form shows only the panels', async ({ board, page }) => {
   await board.open('/kiosk/hypersdk-overview');
   await expect(page.getByRole('navigation', { name: 'Dashboards' })).toBeHidden();
   await expect(board.panel('Active Jobs')).toBeVisible();

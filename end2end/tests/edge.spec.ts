@@ -14,7 +14,7 @@ import { expect, test } from '../support/fixtures.ts';
 import { createToken, startDemo } from '../support/server.ts';
 
 const launchOptions = config.use?.launchOptions ?? {};
-/** A browser to which these names are this machine: names are not loopback, so that plain HTTP under them is an insecure origin. */
+/** A browser that resolves these names to this machine. They are not loopback names, so plain HTTP with them is an insecure origin. */
 test.use({
   launchOptions: {
     ...launchOptions,
@@ -40,11 +40,11 @@ test.describe('plain HTTP under a name', () => {
     const origin = named(demo.origin);
     await logIn(page, `${origin}/login?next=%2F`, demo.token);
     await expect(page.getByRole('heading', { level: 1 })).toHaveText('Overview');
-    // The live socket takes its origin too.
+    // The live socket accepts this origin too.
     await new Board(page, origin).connected('live');
 
     await page.goto(`${origin}/alerts`);
-    // One that is pending has nobody to look after it yet.
+    // A pending alert cannot be acknowledged.
     const alert = page.locator('a.alert-line', { hasText: /firing/ }).first();
     await expect(alert).toBeVisible({ timeout: 40_000 });
     await alert.click();
@@ -66,10 +66,10 @@ test.describe('plain HTTP under a name', () => {
     await expect(page).toHaveURL(/\/login\?next=/);
   });
 
-  test('works without scripts, as in an old browser', async ({ browser, demo }) => {
+  test('works without scripts in an old browser', async ({ browser, demo }) => {
     const origin = named(demo.origin);
     const context = await browser.newContext({ javaScriptEnabled: false });
-    // What an old browser does not say.
+    // Headers that an old browser does not send.
     await context.route('**', async (route) => {
       const headers = { ...(await route.request().allHeaders()) };
       for (const name of ['origin', 'referer', 'sec-fetch-site', 'sec-fetch-mode', 'sec-fetch-dest']) delete headers[name];
@@ -86,13 +86,13 @@ test.describe('plain HTTP under a name', () => {
     await context.close();
   });
 
-  test('a page of another site changes nothing', async ({ page, demo }) => {
+  test('a page of another site cannot change anything', async ({ page, demo }) => {
     const origin = named(demo.origin);
     await logIn(page, `${origin}/login?next=%2Fsettings`, demo.token);
     await expect(page).toHaveURL(/\/settings/);
     const session = (await page.context().cookies()).find(({ name }) => name === 'hyperscope_session');
     expect(session).toMatchObject({ sameSite: 'Strict' });
-    // The worst case: a browser that sends the cookie along from anywhere.
+    // The worst case: a browser that sends the cookie from every site.
     await page.context().addCookies([{ ...session!, sameSite: 'Lax' }]);
     await page.route('http://wiki.test/', (route) =>
       route.fulfill({
@@ -106,14 +106,14 @@ test.describe('plain HTTP under a name', () => {
       page.waitForResponse((response) => response.url() === `${origin}/logout`),
       page.getByRole('button', { name: 'Win a prize' }).click(),
     ]);
-    // Without the cookie there is nobody to log out; with it the form is refused.
+    // Without the cookie there is no session to end. With it, the form is refused.
     expect([303, 403]).toContain(answer.status());
     await page.goto(`${origin}/settings`);
     await expect(page).toHaveURL(/\/settings/);
   });
 });
 
-test('below a path, every page, link and request stays below it', async ({ page }) => {
+test('under a base path, every page, link and request is below it', async ({ page }) => {
   const demo = await startDemo('--public-url', 'http://scope.test/scope');
   try {
     const origin = named(demo.origin);
@@ -144,7 +144,7 @@ test('below a path, every page, link and request stays below it', async ({ page 
     await stays('the jobs');
     expect((await page.context().cookies()).every((cookie) => cookie.path.startsWith('/scope'))).toBe(true);
 
-    // By links, as a person goes: pages that the browser draws.
+    // By links, as a user navigates, so that the browser renders the pages.
     const navigation = page.getByRole('navigation', { name: 'Dashboards' });
     for (const [link, heading] of [
       ['Overview', 'Overview'],
@@ -185,7 +185,7 @@ test('below a path, every page, link and request stays below it', async ({ page 
 });
 
 test.describe('a kiosk in a frame of another site', () => {
-  // A cookie that a frame may not have is reported by Chromium itself.
+  // Chromium itself reports a cookie that a frame may not store.
   test.use({ allowedInConsole: /cookie|insecure|autofocusing|status of 40/i });
 
   test('stays logged in over HTTPS', async ({ page }) => {
@@ -213,7 +213,7 @@ test.describe('a kiosk in a frame of another site', () => {
       frame = `${named(demo.origin)}/kiosk/hypersdk-jobs`;
       await page.reload();
       await expect(kiosk.getByRole('heading', { level: 1 })).toHaveText('Job performance');
-      // A page that still loads when the server stops complains.
+      // A page that is still loading when the server stops writes errors to the console.
       await expect(kiosk.locator('.connection')).toHaveAttribute('data-state', 'live', { timeout: 30_000 });
     } finally {
       await demo.stop();
@@ -223,9 +223,9 @@ test.describe('a kiosk in a frame of another site', () => {
     }
   });
 
-  test('says over plain HTTP why it cannot', async ({ page }) => {
+  test('says over plain HTTP why it cannot log in', async ({ page }) => {
     let frame = '';
-    // A server of its own: Chromium lets no page that is made up by the test show one of this machine.
+    // A separate server, because Chromium blocks requests from a page mocked by the test to this machine.
     const wiki = createPlainServer((_request, response) => {
       response.setHeader('content-type', 'text/html');
       response.end(`<iframe src="${frame}" width="1200" height="700" title="kiosk"></iframe>`);

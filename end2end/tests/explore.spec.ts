@@ -2,12 +2,12 @@ import { expect, test } from '../support/fixtures.ts';
 import { violations } from '../support/axe.ts';
 
 test.describe('Explore', () => {
-  test('draws what a query finds, and its address says all of it', async ({ board, page }) => {
+  test('shows the result of a query, and the URL has all its parameters', async ({ board, page }) => {
     await page.goto(board.origin + '/');
     await page.getByRole('link', { name: 'Explore', exact: true }).click();
     await expect(page).toHaveURL(/\/explore$/);
     await expect(page).toHaveTitle(/Explore/);
-    // Explore is a page of the other program: what is sent before that has come loads a document.
+    // Explore is a page of the other program: a form that is sent before the program is loaded loads a document.
     await expect(page.locator('.connection')).toHaveAttribute('data-state', 'live');
     const query = page.getByLabel('Query');
     await query.fill('sum by (provider) (hypersdk_jobs_active)');
@@ -23,12 +23,12 @@ test.describe('Explore', () => {
     await expect(query).toHaveValue('sum by (provider) (hypersdk_jobs_active)');
   });
 
-  test('offers metrics by name', async ({ board, page }) => {
+  test('suggests names of metrics', async ({ board, page }) => {
     await page.goto(board.origin + '/explore');
     await expect(page.locator('#explore-metrics option[value="hypersdk_jobs_active"]')).toBeAttached();
   });
 
-  test('says what is wrong with a query and where', async ({ board, page }) => {
+  test('shows the error of a query and its position', async ({ board, page }) => {
     await page.goto(board.origin + '/explore?expr=sum(up');
     const said = page.getByRole('alert').filter({ hasText: 'The query was not answered' });
     await expect(said).toContainText('1:7: parse error: unclosed left parenthesis');
@@ -36,7 +36,7 @@ test.describe('Explore', () => {
     await expect(said.locator('mark')).toHaveText('\u2026');
   });
 
-  test('is opened from a rule, an alert and a panel', async ({ board, page }) => {
+  test('can be opened from a rule, an alert and a panel', async ({ board, page }) => {
     await page.goto(board.origin + '/alerts?view=rules');
     await page.getByRole('link', { name: /^Open .* in Explore$/ }).first().click();
     await expect(page).toHaveURL(/\/explore\?expr=/);
@@ -49,7 +49,7 @@ test.describe('Explore', () => {
     await expect(page.locator('.explore-course svg.plot')).toBeVisible();
   });
 
-  test('keeps what is typed and chosen while it renews itself', async ({ board, page }) => {
+  test('retains typed text and choices when the page is updated', async ({ board, page }) => {
     await page.goto(board.origin + '/explore?expr=vector(1)&type=instant');
     const said = page.locator('.explore-said');
     const before = await said.textContent();
@@ -61,7 +61,7 @@ test.describe('Explore', () => {
   });
 
   for (const theme of ['light', 'dark'] as const) {
-    test(`has nothing that axe finds, in ${theme}`, async ({ board, page }) => {
+    test(`has no violation that axe finds, in ${theme}`, async ({ board, page }) => {
       await page.emulateMedia({ colorScheme: theme });
       for (const query of ['', '?expr=hypersdk_jobs_active', '?expr=hypersdk_jobs_active&type=instant', '?expr=sum(']) {
         await page.goto(`${board.origin}/explore${query}`);
@@ -75,7 +75,7 @@ test.describe('Explore', () => {
 test.describe('Explore without scripts', () => {
   test.use({ javaScriptEnabled: false });
 
-  test('answers all the same', async ({ board, page }) => {
+  test('shows results', async ({ board, page }) => {
     await page.goto(board.origin + '/explore');
     await page.getByLabel('Query').fill('vector(42)');
     await page.getByLabel('Evaluated').selectOption('At one time');

@@ -6,8 +6,8 @@ import { dashboards } from '../support/dashboards.ts';
 import { expect, test } from '../support/fixtures.ts';
 
 for (const { name, path, panels } of dashboards) {
-  test(`${name} is taken over as the server sent it`, async ({ board, page }) => {
-    // Marked by the first script, before the bundle runs: what is hydrated keeps its mark, what is made again has none.
+  test(`${name} is hydrated as the server sent it`, async ({ board, page }) => {
+    // Mark panels before the bundle runs: hydrated elements retain the mark, elements that are created again have none.
     await page.addInitScript(() => {
       document.addEventListener('readystatechange', () => {
         for (const panel of document.querySelectorAll('section.panel')) panel.setAttribute('data-mark', '');
@@ -20,7 +20,7 @@ for (const { name, path, panels } of dashboards) {
   });
 }
 
-test('the program is sent as what it is and kept for ever', async ({ board, page }) => {
+test('the program is sent as WebAssembly and is immutable for caches', async ({ board, page }) => {
   const program = page.waitForResponse((answer) => new URL(answer.url()).pathname.endsWith('.wasm'));
   await board.page.reload();
   const answer = await program;
@@ -28,14 +28,14 @@ test('the program is sent as what it is and kept for ever', async ({ board, page
   expect(answer.headers()['cache-control']).toContain('immutable');
 });
 
-/** What a page loads first; documents come from the server, and fonts are the browser's own. */
+/** Types of the files that a page loads from the bundle. */
 const LOADED = ['.wasm', '.js', '.css'];
 
-/** What a page of each program may load in all, in bytes. */
+/** Limits for the total size of the files that a page of each program loads, in bytes. */
 const LIMITS = { viewer: 350_000, workbench: 250_000 };
 
 for (const [program, limit] of Object.entries(LIMITS)) {
-  test(`the shipped ${program} is at most ${limit / 1000} kB in all`, () => {
+  test(`the shipped ${program} is at most ${limit / 1000} kB in total`, () => {
     const dist = process.env.HYPERSCOPE_SHIPPED;
     test.skip(!dist, 'the bundle for tests is not made to be small');
     if (!dist) return;
@@ -44,7 +44,7 @@ for (const [program, limit] of Object.entries(LIMITS)) {
     const names = readdirSync(dist).filter(isLoaded);
     const files = names.map((name) => {
       const bytes = readFileSync(join(dist, name));
-      // As the release binary packs it.
+      // Compressed as in the release binary.
       const packed = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_LGWIN]: 22 } });
       return { name, size: packed.length };
     });

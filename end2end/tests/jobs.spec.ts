@@ -25,7 +25,7 @@ test('the job table sorts, filters and searches', async ({ board }) => {
   await expect(header).toHaveAttribute('aria-sort', /ascending|descending/);
 });
 
-test('a row opens the job, and an operator can cancel it after a question', async ({ board, page }) => {
+test('a row opens the job, and an operator can cancel it after a confirmation', async ({ board, page }) => {
   await board.open('/');
   const panel = board.panel('Live jobs');
   await panel.getByLabel('Status').selectOption('running');
@@ -38,7 +38,7 @@ test('a row opens the job, and an operator can cancel it after a question', asyn
   await expect(page.locator('.job-answer')).not.toBeEmpty();
 });
 
-test('the focus stays where it is on the page of a job while its job moves, and after the answer', async ({ board, page }) => {
+test("the focus on a job's page does not move while the job changes, or after a response", async ({ board, page }) => {
   await board.open('/');
   await board.panel('Live jobs').getByLabel('Status').selectOption('running');
   await board.panel('Live jobs').locator('tbody tr.job a').first().click();

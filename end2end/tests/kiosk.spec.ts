@@ -14,7 +14,7 @@ import { createToken, type Running, start } from '../support/server.ts';
 const TOKEN = 'the-admin-of-these-tests_0123456789abcdef';
 const KIOSK = '/kiosk/hypersdk-overview';
 
-/** A server without daemons and rules, to which alerts are posted as by a Prometheus. */
+/** A server without daemons and rules. Alerts are posted to it, as by a Prometheus. */
 class Alerts {
   constructor(readonly origin: string) {}
 
@@ -25,7 +25,7 @@ class Alerts {
     return answer;
   }
 
-  /** Fires, or goes on with another summary. */
+  /** Makes an alert fire, or changes its summary. */
   async fire(name: string, severity = 'critical', summary = `${name} is on`): Promise<void> {
     const labels = { alertname: name, severity, daemon: 'dc1', host: 'esxi-14' };
     await this.#send('POST', '/api/v2/alerts', [{ labels, annotations: { summary } }]);
@@ -37,7 +37,7 @@ class Alerts {
     await this.#send('POST', '/api/v2/alerts', [{ labels, startsAt: new Date(Date.now() - 60_000).toISOString(), endsAt }]);
   }
 
-  /** Silences an alert; the id of the silence. */
+  /** Silences an alert, and returns the id of the silence. */
   async silence(name: string): Promise<string> {
     const answer = await this.#send('POST', '/api/silences', { matchers: `alertname=${name}`, comment: 'a test' });
     return ((await answer.json()) as { id: string }).id;
@@ -56,7 +56,7 @@ class Alerts {
 
 interface Fixtures {
   alerts: Alerts;
-  /** A proxy in front of the server: what the browser sees of it. */
+  /** The proxy through which the browser reaches the server. */
   way: Proxy;
 }
 
@@ -76,7 +76,7 @@ const test = base.extend<Fixtures>({
   allowedInConsole: /ERR_|Failed to load resource|WebSocket connection/,
 });
 
-/** Counts the sounds of a page, whichever documents it loads. Those from this severity on are switched on, on walls too. */
+/** Counts the sounds of a page over all its documents. Turns on sounds from this severity on, also for kiosk displays. */
 async function sounds(page: Page, severity: string): Promise<() => number> {
   let count = 0;
   await page.exposeFunction('countSound', () => (count += 1));
@@ -96,10 +96,10 @@ async function open(page: Page, origin: string, at = KIOSK): Promise<void> {
   await expect(page.locator('.connection')).toHaveAttribute('data-state', 'live', { timeout: 30_000 });
 }
 
-test.describe('an alarm on a wall', () => {
+test.describe('an alarm on a kiosk display', () => {
   test.describe.configure({ timeout: 120_000 });
 
-  test('is a band above the panels, with what one has to know', async ({ alerts, page }) => {
+  test("is a band above the panels with the alert's name, severity and age", async ({ alerts, page }) => {
     await page.setViewportSize({ width: 1920, height: 1080 });
     await open(page, alerts.origin);
     await alerts.fire('Lesser', 'warning');
@@ -126,7 +126,7 @@ test.describe('an alarm on a wall', () => {
     expect(await violations(page)).toEqual([]);
   });
 
-  test('is not for what is silenced or acknowledged, and rings once for a firing', async ({ alerts, page, way }) => {
+  test('ignores silenced and acknowledged alerts, and sounds once for each firing', async ({ alerts, page, way }) => {
     const rung = await sounds(page, 'critical');
     await alerts.fire('Before');
     await open(page, way.origin);
@@ -152,7 +152,7 @@ test.describe('an alarm on a wall', () => {
 
     await alerts.fire('Loud');
     await expect.poll(rung).toBe(2);
-    // The same list again: a reconnect, and a page that is told the rest.
+    // A reconnect sends the same list again, and a later alert of low severity makes no sound.
     way.cut();
     await alerts.fire('Low2', 'warning');
     await expect(page.locator('.kiosk-bar .count.ink-red')).toHaveText('4 firing', { timeout: 30_000 });
@@ -170,7 +170,7 @@ test.describe('an alarm on a wall', () => {
     await expect(band(page)).toContainText('6.4 GiB');
     await page.keyboard.press('x');
     await expect(band(page)).toHaveCount(0);
-    // The same firing with another number in its summary, and news of others.
+    // The same firing with another summary, and changes of other alerts.
     await alerts.fire('Leak', 'critical', 'It uses 6.5 GiB');
     await alerts.fire('Other', 'warning');
     await expect(page.locator('.kiosk-bar .count')).toHaveText('2 firing');
@@ -185,7 +185,7 @@ test.describe('an alarm on a wall', () => {
     await expect(band(page)).toContainText('Another');
   });
 
-  test('takes the key and the click that hide it, and no other', async ({ alerts, page }) => {
+  test('consumes the key and the click that hide it, and no others', async ({ alerts, page }) => {
     await open(page, alerts.origin);
     const leave = page.locator('.kiosk-leave');
     await alerts.fire('Leak');
@@ -204,7 +204,7 @@ test.describe('an alarm on a wall', () => {
   });
 
   for (const hasTouch of [false, true]) {
-    test(`is all that a ${hasTouch ? 'tap' : 'click'} works on`, async ({ alerts, browser }) => {
+    test(`is the only thing that a ${hasTouch ? 'tap' : 'click'} reaches`, async ({ alerts, browser }) => {
       const context = await browser.newContext({ hasTouch });
       const page = await context.newPage();
       await open(page, alerts.origin);
@@ -230,7 +230,7 @@ test.describe('an alarm on a wall', () => {
     });
   }
 
-  test('shrinks to a line by itself', async ({ alerts, page }) => {
+  test('shrinks to one line after a minute', async ({ alerts, page }) => {
     await page.clock.install();
     await open(page, alerts.origin);
     await alerts.fire('QueueStuck');
@@ -245,7 +245,7 @@ test.describe('an alarm on a wall', () => {
     await expect(band(page)).not.toHaveAttribute('data-small');
   });
 
-  test('turns grey and tells its age when the server is gone', async ({ alerts, page, way }) => {
+  test('turns grey and shows its age when the server is down', async ({ alerts, page, way }) => {
     await open(page, way.origin);
     await alerts.fire('QueueStuck');
     await expect(band(page)).toBeVisible();
@@ -263,7 +263,7 @@ test.describe('an alarm on a wall', () => {
   });
 });
 
-test('what begins to fire while the other program loads rings once', async ({ alerts, page }) => {
+test('an alert that begins to fire while the other program loads sounds once', async ({ alerts, page }) => {
   const rung = await sounds(page, 'all');
   const held: (() => void)[] = [];
   await page.route('**/*.wasm', async (route) => {
@@ -288,7 +288,7 @@ test('what begins to fire while the other program loads rings once', async ({ al
   await expect.poll(rung, { message: 'the last one, and none a second time' }).toBe(3);
 });
 
-test('a wall that is limited to some dashboards has no links to what it may not open', async ({ demo, page }) => {
+test('a kiosk limited to some dashboards has no links to other pages', async ({ demo, page }) => {
   // Each link is followed.
   test.setTimeout(180_000);
   const { secret } = await createToken(demo, 'kiosk', '--dashboards', 'hypersdk-overview');
@@ -307,7 +307,7 @@ test('a wall that is limited to some dashboards has no links to what it may not 
   }
 });
 
-test('the list of alerts is grey and grows no older while the server is gone', async ({ alerts, page, way }) => {
+test('the list of alerts is grey and its ages do not grow while the server is down', async ({ alerts, page, way }) => {
   test.setTimeout(120_000);
   await open(page, way.origin, '/');
   await alerts.fire('QueueStuck');
@@ -329,7 +329,7 @@ test('the list of alerts is grey and grows no older while the server is gone', a
   expect(await filter()).toBe('none');
 });
 
-test('the badge counts what is active, in the colour of the worst', async ({ alerts, page }) => {
+test('the badge counts active alerts, in the colour of the worst', async ({ alerts, page }) => {
   await open(page, alerts.origin, '/');
   const badge = page.getByRole('link', { name: /^Alerts/ }).locator('.count').first();
   await alerts.fire('Fact', 'info');
@@ -348,7 +348,7 @@ test('the badge counts what is active, in the colour of the worst', async ({ ale
   expect(await violations(page)).toEqual([]);
 });
 
-test('nothing on a wall overlaps or is cut, and what has no room is counted', async ({ demo, page }) => {
+test('nothing on a kiosk display overlaps or is cut, and items that do not fit are counted', async ({ demo, page }) => {
   test.setTimeout(240_000);
   const proxy = await Proxy.to(demo.origin);
   const token = new URL(demo.loginLink).searchParams.get('token')!;

@@ -9,14 +9,14 @@ test.describe('logging in', () => {
   // Chromium reports refused requests itself.
   test.use({ allowedInConsole: /status of (401|403|429)|WebSocket connection to/ });
 
-  test('the printed link opens the overview and leaves no token in the address', async ({ page, demo }) => {
+  test('the printed link opens the overview and leaves no token in the URL', async ({ page, demo }) => {
     await page.goto(demo.loginLink);
     expect(new URL(page.url()).pathname).toBe('/');
     expect(page.url()).not.toContain('hs_');
     await expect(page.getByRole('heading', { level: 1 })).toHaveText('Overview');
   });
 
-  test('the form takes a token and returns to the page that was asked for', async ({ page, demo }) => {
+  test('the form accepts a token and returns to the requested page', async ({ page, demo }) => {
     await page.goto(`${demo.origin}/system?from=now-1h`);
     expect(new URL(page.url()).pathname).toBe('/login');
     await page.getByLabel(/token/i).fill(demo.token);
@@ -25,7 +25,7 @@ test.describe('logging in', () => {
     expect(new URL(page.url()).searchParams.get('from')).toBe('now-1h');
   });
 
-  test('a wrong token is refused with a sentence, in the form and in a link', async ({ page, demo }) => {
+  test('an invalid token is refused with a message, in the form and in a link', async ({ page, demo }) => {
     await page.goto(`${demo.origin}/login`);
     await page.getByLabel(/token/i).fill(`hs_${'A'.repeat(49)}`);
     await page.getByRole('button', { name: /log in|sign in/i }).click();
@@ -35,12 +35,12 @@ test.describe('logging in', () => {
     expect(await page.context().cookies()).toEqual([]);
   });
 
-  test('a form from elsewhere cannot send the viewer to another site', async ({ page, demo }) => {
+  test('the login does not redirect to another site', async ({ page, demo }) => {
     await page.goto(`${demo.loginLink}&next=${encodeURIComponent('https://example.com/')}`);
     expect(new URL(page.url()).origin).toBe(demo.origin);
   });
 
-  test('the cookie is out of reach of scripts and of other sites', async ({ page, demo }) => {
+  test('the cookie is hidden from scripts and not sent by other sites', async ({ page, demo }) => {
     await page.goto(demo.loginLink);
     const session = (await page.context().cookies()).find(({ name }) => name === 'hyperscope_session');
     expect(session).toMatchObject({ httpOnly: true, sameSite: 'Strict' });
@@ -59,10 +59,10 @@ test.describe('logging in', () => {
     expect(answer.status()).toBe(401);
   });
 
-  test('a link on another site asks before it replaces a login', async ({ board, page, demo }) => {
+  test('a login link on another site asks before it replaces a login', async ({ board, page, demo }) => {
     await board.open('/');
     const { secret } = await createToken(demo, 'viewer');
-    // Another site to the browser: localhost and 127.0.0.1 are two.
+    // For a browser, localhost and 127.0.0.1 are different sites.
     const elsewhere = createServer((_, answer) => {
       answer.setHeader('Content-Type', 'text/html').end(`<a href="${demo.origin}/login?token=${secret}">in</a>`);
     });
@@ -102,7 +102,7 @@ test.describe('logging in', () => {
     await other.context().close();
   });
 
-  test('a refused form says why until that is dismissed, and keeps what was typed', async ({ page, demo }) => {
+  test('a refused form shows the reason until it is dismissed, and retains the typed values', async ({ page, demo }) => {
     await page.goto(`${demo.loginLink}&next=/settings`);
     await page.getByText('New token').click();
     await page.getByLabel('Name').fill('hall display');
@@ -123,7 +123,7 @@ test.describe('logging in', () => {
     await expect(refusal).toHaveCount(0);
   });
 
-  test('a revoked token loses its page within seconds', async ({ page, demo }) => {
+  test('an open page leads to the login within seconds after its token is revoked', async ({ page, demo }) => {
     const token = await createToken(demo, 'viewer');
     await page.goto(`${demo.origin}/login?token=${token.secret}`);
     await expect(page.locator('.connection')).toHaveAttribute('data-state', 'live');

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { dashboards } from '../support/dashboards.ts';
 import { expect, test } from '../support/fixtures.ts';
 
-/** Kept after the run, for eyes. */
+/** Screenshots for people, which are not removed after the run. */
 const artefacts = path.resolve(import.meta.dirname, '../artefacts');
 
 const sizes = [
@@ -32,7 +32,7 @@ for (const theme of ['light', 'dark'] as const) {
     }
 
     for (const [width, height] of [[1366, 768], [1920, 1080], [1080, 1920]] as const) {
-      test(`a wall of ${width}x${height} cuts no number and no name`, async ({ board, page }) => {
+      test(`a kiosk display of ${width}x${height} cuts no number and no name`, async ({ board, page }) => {
         await page.setViewportSize({ width, height });
         for (const uid of ['hypersdk-overview', 'hypersdk-jobs', 'hypersdk-system']) {
           await board.open(`/kiosk/${uid}`);
@@ -43,14 +43,14 @@ for (const theme of ['light', 'dark'] as const) {
       });
     }
 
-    test('the system is followed', async ({ board, page }) => {
+    test('the theme follows the system', async ({ board, page }) => {
       await board.open('/');
       expect(await isDark(page)).toBe(theme === 'dark');
     });
   });
 }
 
-test('the switch changes the theme, and the choice outlives the page', async ({ board, page }) => {
+test('the switch changes the theme, and the choice is stored', async ({ board, page }) => {
   await page.emulateMedia({ colorScheme: 'light' });
   await board.open('/');
   const toggle = page.getByRole('button', { name: /^Theme:/ });
@@ -62,7 +62,7 @@ test('the switch changes the theme, and the choice outlives the page', async ({ 
   expect(await isDark(page)).toBe(true);
 });
 
-/** What is cut on a page: numbers that are wider than their place, rows that reach out of their list or panel, labels of an axis on each other. */
+/** Clipped elements of a page: numbers wider than their box, rows that extend out of their list or panel, and axis labels that overlap. */
 async function cut(page: import('@playwright/test').Page): Promise<string[]> {
   return page.evaluate(() => {
     const found: string[] = [];

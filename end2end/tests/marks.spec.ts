@@ -2,14 +2,14 @@ import type { Route } from '@playwright/test';
 import { expect, test } from '../support/fixtures.ts';
 import { violations } from '../support/axe.ts';
 
-/** An alert of the demo that fires soon after the start, and the chart that reads what it reads. */
+/** An alert of the demo that fires soon after the start, and a chart of the same metric. */
 const alert = 'DemoProviderBusy';
 const panel = 'Queue Length & Active Jobs';
 
 test.describe('an alert that fires', () => {
   test.describe.configure({ timeout: 120_000 });
 
-  test('is marked on the charts it concerns: in the first picture, on the canvas, and in words', async ({ board, page }) => {
+  test("is an annotation on related charts: in the server's HTML, on the canvas, and for screen readers", async ({ board, page }) => {
     await page.goto(board.origin + '/alerts');
     await expect(page.locator('.alert-line', { hasText: alert }).first()).toContainText('firing', { timeout: 60_000 });
     const html = await (await page.request.get(board.origin + '/')).text();
@@ -24,8 +24,8 @@ test.describe('an alert that fires', () => {
     expect(await violations(page)).toEqual([]);
   });
 
-  test('is marked on a page that is open already', async ({ board, page }) => {
-    // On its way through here: once it is in the page, the browser may have dropped the text.
+  test('is an annotation on a page that is already open', async ({ board, page }) => {
+    // Read the response here, because the browser may discard its body after it is in the page.
     const marks = new Promise<{ series: unknown }>((resolve) => {
       const pass = async (route: Route) => {
         const answer = await route.fetch();
@@ -43,7 +43,7 @@ test.describe('an alert that fires', () => {
 test.describe('the bell', () => {
   test.describe.configure({ timeout: 120_000 });
 
-  test('rings for what begins to fire once it is switched on, and is quiet before', async ({ board, page }) => {
+  test('sounds for alerts that begin to fire after it is turned on, and not before', async ({ board, page }) => {
     await page.addInitScript(() => {
       const rung: string[] = [];
       Object.assign(window, { rung });
@@ -70,7 +70,7 @@ test.describe('the bell', () => {
     await page.waitForFunction(() => document.querySelector('.connection')?.getAttribute('data-state') === 'live');
     expect(await rung()).toEqual([]);
     await sound.selectOption('All alerts');
-    // An alert may begin to fire at this moment, and ring as well.
+    // Another alert may begin to fire at this moment, with another sound.
     expect(await rung()).toContain('sound');
     await page.getByLabel('Notification', { exact: true }).selectOption('All alerts');
     // The demo's drills fire each minute.
@@ -80,7 +80,7 @@ test.describe('the bell', () => {
     await expect(sound).toHaveValue('all');
   });
 
-  test('says so where the browser refuses notifications', async ({ board, page }) => {
+  test('shows that the browser refuses notifications', async ({ board, page }) => {
     await page.addInitScript(() => {
       Object.assign(window, { Notification: class { static async requestPermission() { return 'denied'; } } });
     });

@@ -5,7 +5,7 @@ import { expect, test } from '../support/fixtures.ts';
 test.use({ javaScriptEnabled: false });
 
 for (const { name, path, panels, mayBeEmpty } of dashboards) {
-  test(`${name} is complete with scripts off, and asks for itself again`, async ({ page, demo }) => {
+  test(`${name} is complete without scripts, and reloads itself`, async ({ page, demo }) => {
     await page.goto(demo.loginLink);
     await page.goto(demo.origin + path);
     for (const title of panels) {
@@ -23,7 +23,7 @@ for (const { name, path, panels, mayBeEmpty } of dashboards) {
   });
 }
 
-test('two times are filled in with scripts off, on a page that does not load itself again', async ({ page, demo }) => {
+test('a custom range is chosen without scripts, on a page that does not reload itself', async ({ page, demo }) => {
   await page.goto(demo.loginLink);
   await page.goto(`${demo.origin}/system?refresh=5s`);
   const picker = page.locator('.range-drop');
@@ -41,7 +41,7 @@ test('two times are filled in with scripts off, on a page that does not load its
   await expect(page.locator('meta[http-equiv="refresh"]')).toHaveAttribute('content', '5');
 });
 
-test('a job is cancelled, and a token made, with scripts off', async ({ page, demo }) => {
+test('a job is cancelled, and a token is created, without scripts', async ({ page, demo }) => {
   await page.goto(demo.loginLink);
   const { jobs } = await (await page.request.get(`${demo.origin}/api/jobs?status=running`)).json();
   await page.goto(`${demo.origin}/jobs/${jobs[0].daemon}/${jobs[0].id}`);

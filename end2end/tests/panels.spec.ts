@@ -9,7 +9,7 @@ import { Board } from '../support/board.ts';
 import { expect, test as base } from '../support/fixtures.ts';
 import { type Demo, startDemo } from '../support/server.ts';
 
-/** Panels that are easily wrong: series that read the same, more series than there is room for, no words for them. */
+/** Panels with difficult data: series with the same name, more series than fit, and series without a legend. */
 const dashboard = `
 uid: several
 title: Several series
@@ -62,7 +62,7 @@ panels:
 `;
 
 interface Fixtures {
-  /** A demo with that dashboard, and two minutes of history. */
+  /** A demo with this dashboard and two minutes of history. */
   young: Demo;
 }
 
@@ -87,8 +87,8 @@ const test = base.extend<{ several: Board }, Fixtures>({
 
 const legend = (panel: Locator) => panel.locator('.legend-item');
 
-test.describe('series that read the same', () => {
-  test('have names, values and colours of their own, and a click shows one alone', async ({ several, page }) => {
+test.describe('series with the same name', () => {
+  test('have distinct names, values and colours, and a click isolates one', async ({ several, page }) => {
     await several.open('/d/several');
     const panel = several.panel('Twins');
     const [first, second] = [legend(panel).filter({ hasText: 'same (query 1)' }), legend(panel).filter({ hasText: 'same (query 2)' })];
@@ -104,7 +104,7 @@ test.describe('series that read the same', () => {
     await expect(panel.locator('.hover-tip li')).toHaveText(['same (query 2)2']);
   });
 
-  test('are in the first picture as well, and none is called by its query', async ({ several, page }) => {
+  test("are distinct in the server's HTML as well, and none is named by its query", async ({ several, page }) => {
     const html = await (await page.request.get(several.origin + '/d/several')).text();
     expect(html).toContain('same (query 2)');
     await several.open('/d/several');
@@ -112,8 +112,8 @@ test.describe('series that read the same', () => {
   });
 });
 
-test.describe('more series than one', () => {
-  test('are all on dials, or counted', async ({ several, page }) => {
+test.describe('several series', () => {
+  test('all have a gauge, or are counted', async ({ several, page }) => {
     await several.open('/d/several');
     const dials = several.panel('Dials');
     await expect(dials.locator('.gauge-number')).toHaveCount(2);
@@ -123,7 +123,7 @@ test.describe('more series than one', () => {
   });
 
   for (const [width, height] of [[1920, 1080], [1366, 768], [390, 844]] as const) {
-    test(`stay within a stat at ${width}`, async ({ several, page }) => {
+    test(`fit into a stat at ${width}`, async ({ several, page }) => {
       await page.setViewportSize({ width, height });
       await several.open('/d/several');
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
@@ -145,8 +145,8 @@ test.describe('more series than one', () => {
   }
 });
 
-test.describe('less data than is asked for', () => {
-  test('is said beside the value, in the page and in pictures', async ({ several, page }) => {
+test.describe('less data than the range of the query', () => {
+  test('has a remark beside the value, in the page and in images', async ({ several, page }) => {
     await several.open('/');
     await expect(several.panel('Completed Jobs (24h)').locator('.badge')).toHaveText(/^\d+ min of 24 h stored$/);
     const picture = await page.request.get(several.origin + '/render/d/hypersdk-overview/completed-jobs-24h.svg');
@@ -154,7 +154,7 @@ test.describe('less data than is asked for', () => {
     await expect(several.panel('Job Completion Rate').locator('.badge')).toHaveCount(0);
   });
 
-  test('is led to from a range that is mostly empty', async ({ several, page }) => {
+  test('is linked from a range that is mostly empty', async ({ several, page }) => {
     await several.open('/');
     const link = page.getByRole('link', { name: 'Show from the first data on' });
     await expect(link).toBeVisible();
@@ -172,12 +172,12 @@ test.describe('less data than is asked for', () => {
 test.describe('on paper', () => {
   test.use({ colorScheme: 'dark' });
 
-  test('a dashboard is light, without what works it, and says when', async ({ several, page }) => {
+  test('a dashboard is light, without controls, and has the time of the print', async ({ several, page }) => {
     await several.open('/d/several');
     const chart = several.panel('Nameless').locator('canvas').last();
     const [dark, light] = ['#5ba9f2', '#1f6fc4'];
     await expect.poll(() => shows(chart, dark)).toBe(true);
-    // What the canvas shows once the page has got ready for its print.
+    // The content of the canvas after the event `beforeprint`.
     await page.evaluate(() => {
       window.addEventListener('beforeprint', () => {
         const canvases = [...document.querySelectorAll<HTMLCanvasElement>('#panel-nameless canvas')];
@@ -203,14 +203,14 @@ test.describe('on paper', () => {
     await expect(page.locator('.topbar-controls')).toBeHidden();
     await expect(page.locator('.printed')).toHaveText(/^\d{4}-\d\d-\d\d .* to \d{4}-.*\. Printed \d{4}-/);
     expect(await page.evaluate(() => getComputedStyle(document.body).color)).toBe('rgb(24, 33, 45)');
-    // A printed canvas is white where nothing is on it: grid and limits show through.
+    // A printed canvas is white where it is empty, so the grid and the thresholds are visible.
     await expect(chart).toHaveCSS('mix-blend-mode', 'multiply');
   });
 
-  test('lists have the whole width, and all that is known of a job', async ({ board, page }) => {
+  test('lists have the full width, and a job has all its fields', async ({ board, page }) => {
     await board.open('/');
     await page.emulateMedia({ media: 'print' });
-    // Of a sheet of A4, less its margins.
+    // The size of an A4 sheet without its margins.
     await page.setViewportSize({ width: 703, height: 1_032 });
     await expect(page.locator('.jobs-table th:is(.job-provider, .job-rate, .job-eta, .job-elapsed)')).toHaveCount(4);
     for (const column of ['provider', 'rate', 'eta', 'elapsed']) await expect(page.locator(`.jobs-table th.job-${column}`)).toBeVisible();
@@ -220,7 +220,7 @@ test.describe('on paper', () => {
   });
 
   for (const path of ['/alerts', '/explore?expr=up', '/settings']) {
-    test(`${path} is light and says when`, async ({ several, page }) => {
+    test(`${path} is light and has the time of the print`, async ({ several, page }) => {
       await page.goto(several.origin + path);
       await page.emulateMedia({ media: 'print' });
       await expect(page.getByRole('navigation', { name: 'Dashboards' })).toBeHidden();
@@ -244,7 +244,7 @@ async function shows(canvas: Locator, colour: string): Promise<boolean> {
     const wanted = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
     const data = copy?.getImageData(0, 0, width, height).data ?? [];
     for (let at = 0; at < data.length; at += 4) {
-      // Where the line covers most of a pixel, its colour is read exactly enough.
+      // If the line covers most of a pixel, the colour of the pixel is close enough.
       if ((data[at + 3] ?? 0) > 160 && wanted.every((part, index) => Math.abs((data[at + index] ?? 0) - part) <= 3)) return true;
     }
     return false;

@@ -6,10 +6,10 @@ import { alike, pictures, settled } from '../support/picture.ts';
 import { startDemo } from '../support/server.ts';
 
 const HOUR_MS = 3_600_000;
-/** Presets that a viewer goes through, each with a step of its own. */
+/** Presets to choose one after the other, each with a different step. */
 const LIVE = ['now-15m', 'now-1h', 'now-6h', 'now-15d'];
 
-/** A way through a complete graph of `count` places that takes each step from one to another once. */
+/** A path through a complete directed graph of `count` nodes that uses each edge once. */
 function everyStep(count: number): number[] {
   const left = new Map<number, number[]>();
   for (let from = 0; from < count; from += 1) {
@@ -28,7 +28,7 @@ function everyStep(count: number): number[] {
 async function choose(page: Page, [from, to]: [string, string]): Promise<void> {
   await page.locator('.range-drop > summary').click();
   if (to === 'now') {
-    await page.locator(`.range-body a[href*="from=${from}&to=now"]`).click();
+    await page.locator(`.range-body a[href*="from=${from}&to=now"]:not([href*="range=ask"])`).click();
   } else {
     await page.getByLabel('From', { exact: true }).fill(from);
     await page.getByLabel('To', { exact: true }).fill(to);
@@ -36,7 +36,7 @@ async function choose(page: Page, [from, to]: [string, string]): Promise<void> {
   }
 }
 
-/** Checks that a page shows what another one that is loaded now shows at the same address. */
+/** Checks that a page shows the same as another one that is loaded now from the same URL. */
 async function asLoaded(page: Page, axes: 'same' | 'own' = 'same'): Promise<void> {
   const fresh = await page.context().newPage();
   try {
@@ -53,7 +53,7 @@ async function asLoaded(page: Page, axes: 'same' | 'own' = 'same'): Promise<void
 
 const local = (atMs: number) => new Date(atMs).toISOString().slice(0, 16);
 
-test('whichever range follows which, the charts are those of a page loaded there', async ({ board, page }) => {
+test('after any change of the range, the charts equal those of a reloaded page', async ({ board, page }) => {
   test.setTimeout(300_000);
   const now = Math.floor(Date.now() / 60_000) * 60_000;
   const absolute: [string, string][] = [
@@ -71,7 +71,7 @@ test('whichever range follows which, the charts are those of a page loaded there
   }
 });
 
-test('a fixed range that was chosen is the loaded one to the pixel', async ({ board, page }) => {
+test('a chosen fixed range equals the reloaded one in each pixel', async ({ board, page }) => {
   const now = Math.floor(Date.now() / 60_000) * 60_000;
   const canvases = (of: Page) =>
     of.locator('.panel canvas').evaluateAll((all) => all.map((canvas) => (canvas as HTMLCanvasElement).toDataURL()));
@@ -86,9 +86,9 @@ test('a fixed range that was chosen is the loaded one to the pixel', async ({ bo
   }
 });
 
-test('until the new range is there, the old picture stays whole and is marked', async ({ board, page }) => {
+test('until data of the new range arrives, the old chart stays complete and is marked', async ({ board, page }) => {
   await board.open('/?from=now-1h&to=now');
-  // Answers for a fixed range are held back.
+  // Responses for a fixed range are delayed.
   let release = () => {};
   const held = new Promise<void>((resolve) => (release = resolve));
   await page.route('**/api/frame?*', async (route) => {
@@ -105,7 +105,7 @@ test('until the new range is there, the old picture stays whole and is marked', 
   const axes = (all: typeof before) => all.map(({ title, times }) => ({ title, count: times.length }));
   expect(axes(during)).toEqual(axes(before));
   expect(during.map(({ inked }) => Math.round(inked * 20))).toEqual(before.map(({ inked }) => Math.round(inked * 20)));
-  // What shows no range of time is not waited for.
+  // Panels without a time range are not dimmed.
   await expect(board.panel('Live jobs')).not.toHaveAttribute('aria-busy', 'true');
   release();
   await expect(panel).not.toHaveAttribute('aria-busy', 'true');
@@ -113,7 +113,7 @@ test('until the new range is there, the old picture stays whole and is marked', 
   await asLoaded(page);
 });
 
-test('after a pause and after a freeze the charts are those of a loaded page', async ({ board, page }) => {
+test('after a pause or a freeze, the charts equal those of a reloaded page', async ({ board, page }) => {
   test.setTimeout(120_000);
   await page.goto(`${board.origin}/?from=now-15m&to=now&refresh=paused`);
   await settled(page);
@@ -136,7 +136,7 @@ test('after a pause and after a freeze the charts are those of a loaded page', a
 test.describe('when the connection breaks', () => {
   test.use({ allowedInConsole: /WebSocket connection to|ERR_(CONNECTION|EMPTY|INTERNET|NETWORK|INCOMPLETE|SOCKET)|status of 502/ });
 
-  test('a range chosen before, during and after is whole', async ({ page, wire, demo }) => {
+  test('a range chosen before, during or after is complete', async ({ page, wire, demo }) => {
     test.setTimeout(120_000);
     const board = new Board(page, wire.origin);
     await page.goto(`${wire.origin}/login?token=${demo.token}`);
@@ -162,7 +162,7 @@ test.describe('when the connection breaks', () => {
     await asLoaded(page, 'own');
   });
 
-  test('a range chosen while the page polls is there at once', async ({ page, wire, demo }) => {
+  test('a range chosen while the page polls is shown at once', async ({ page, wire, demo }) => {
     test.setTimeout(120_000);
     const board = new Board(page, wire.origin);
     wire.become('no-upgrades');
@@ -175,7 +175,7 @@ test.describe('when the connection breaks', () => {
     await asLoaded(page);
   });
 
-  test('from a server that was started again, two walls show its history and nothing else', async ({ browser, wire, demo }) => {
+  test('after a restart of the server, two kiosk displays show only its history', async ({ browser, wire, demo }) => {
     test.setTimeout(180_000);
     const other = await startDemo('--seed', '7', '--history', '2h');
     const walls: Page[] = [];
@@ -189,7 +189,7 @@ test.describe('when the connection breaks', () => {
       }
       wire.become('down');
       wire.cut();
-      // The session of the server that takes the place of the one before: cookies know no ports.
+      // Log in to the new server as well, because cookies do not depend on the port.
       for (const wall of walls) await wall.context().request.get(other.loginLink);
       wire.lead(other.origin);
       wire.become('clear');

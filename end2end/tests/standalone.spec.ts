@@ -44,10 +44,10 @@ async function open(page: Page, daemon: Simulator, path = ''): Promise<Board> {
   return board;
 }
 
-// Each test starts a daemon, and a program that compiles in the browser.
+// Each test starts a daemon and compiles a WebAssembly program in the browser.
 test.beforeEach(() => test.setTimeout(180_000));
 
-// The page asks whether a hyperscope server is there, which a daemon does not know.
+// The page looks for a hyperscope server with a request that a daemon refuses.
 test.use({ allowedInConsole: /status of (401|404)|WebSocket connection to|ERR_(CONNECTION|EMPTY|INCOMPLETE)/ });
 
 test('a daemon alone fills the three pages', async ({ page }) => {
@@ -65,7 +65,7 @@ test('a daemon alone fills the three pages', async ({ page }) => {
   });
 });
 
-test('what needs a server is not there, and a reload stays on its page', async ({ page }) => {
+test('pages that need a server are missing, and a reload stays on its page', async ({ page }) => {
   await withDaemon([], async (daemon) => {
     const board = await open(page, daemon, '#/system');
     await board.live();
@@ -84,7 +84,7 @@ test('what needs a server is not there, and a reload stays on its page', async (
   });
 });
 
-test('a daemon with a key asks for it, says when it is wrong, and keeps it for the tab only', async ({ page }) => {
+test("the page asks for the daemon's key, shows that it is wrong, and stores it for the tab only", async ({ page }) => {
   const key = 'a-key-of-the-daemon-0123456789';
   await withDaemon(['--dialect', 'custom', '--api-key', key], async (daemon) => {
     const board = await open(page, daemon);
@@ -106,7 +106,7 @@ test('a daemon with a key asks for it, says when it is wrong, and keeps it for t
   });
 });
 
-test('its files are listed with their hashes, and small together', async ({}) => {
+test('the files of the bundle are listed with their hashes and have a small total size', async ({}) => {
   const { files } = JSON.parse(readFileSync(join(bundle, 'manifest.json'), 'utf8'));
   let bytes = 0;
   for (const file of files) {

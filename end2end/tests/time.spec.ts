@@ -6,7 +6,7 @@ import { settled } from '../support/picture.ts';
 
 const HOUR_MS = 3_600_000;
 
-/** A page whose viewer has a clock that is wrong by so much, as its scripts see it. */
+/** A page whose scripts see a clock that is wrong by this many milliseconds. */
 async function withClock(browser: Browser, wrongByMs: number): Promise<Page> {
   const context = await browser.newContext({ timezoneId: 'UTC', locale: 'en-GB' });
   await context.addInitScript((shiftMs) => {
@@ -21,13 +21,13 @@ async function withClock(browser: Browser, wrongByMs: number): Promise<Page> {
   return context.newPage();
 }
 
-/** What a wall's clock says, in minutes of the day. */
+/** The time of a kiosk display, in minutes of the day. */
 async function minutes(page: Page): Promise<number> {
   const [hours, minute] = ((await page.locator('.kiosk-time').textContent()) ?? '').split(':').map(Number);
   return (hours ?? 0) * 60 + (minute ?? 0);
 }
 
-/** Checks that a page that shows the last quarter of an hour, whatever its viewer's clock says, shows that of the server. */
+/** Checks that a page for the last 15 minutes shows the server's last 15 minutes, whatever the viewer's clock. */
 async function isOfNow(page: Page): Promise<void> {
   const now = new Date();
   const wanted = now.getUTCHours() * 60 + now.getUTCMinutes();
@@ -46,7 +46,7 @@ test.describe('a viewer whose clock is wrong', () => {
   test.use({ allowedInConsole: /WebSocket connection to|status of 502/ });
 
   for (const hours of [-3, 3]) {
-    test(`by ${hours} h sees the server's time, on a socket and while polling`, async ({ browser, wire, demo }) => {
+    test(`by ${hours} h sees the server's time, with a socket and while polling`, async ({ browser, wire, demo }) => {
       test.setTimeout(120_000);
       const page = await withClock(browser, hours * HOUR_MS);
       try {
@@ -55,7 +55,7 @@ test.describe('a viewer whose clock is wrong', () => {
         const board = new Board(page, wire.origin);
         await board.live();
         await isOfNow(page);
-        // The clock is set right while the page is open.
+        // The clock is corrected while the page is open.
         await page.evaluate(() => ((window as unknown as { shiftMs: number }).shiftMs = 0));
         await page.waitForTimeout(2_500);
         await isOfNow(page);
@@ -74,7 +74,7 @@ test.describe('a viewer whose clock is wrong', () => {
   }
 });
 
-/** A time in July and one in winter, both long over: whole hours in UTC. */
+/** A time in summer and one in winter, both in the past: whole hours in UTC. */
 const JULY = Date.UTC(2026, 6, 3, 6);
 
 for (const [zone, from, to] of [
@@ -85,10 +85,10 @@ for (const [zone, from, to] of [
   test.describe(`in ${zone}`, () => {
     test.use({ timezoneId: zone });
 
-    test('a time has the offset of its own instant, in the picker, on axes and after each Apply', async ({ page, board }) => {
+    test('each time has the offset that is valid at it, in the picker, on axes and after each Apply', async ({ page, board }) => {
       const url = `${board.origin}/?from=${JULY}&to=${JULY + 2 * HOUR_MS}`;
       await page.goto(url);
-      // From the second page on, the server knows the zone: what it writes is what the browser takes over.
+      // From the second page on, the server knows the time zone, so the browser hydrates the same text.
       // Chromium has older names for some zones.
       const named = await page.evaluate(() => Intl.DateTimeFormat().resolvedOptions().timeZone);
       await expect.poll(async () => (await page.context().cookies()).find(({ name }) => name === 'hyperscope_tz')?.value).toBe(named);
@@ -103,7 +103,7 @@ for (const [zone, from, to] of [
         await page.getByRole('button', { name: 'Apply' }).click();
         await expect(page).toHaveURL(url);
       }
-      // Another range and back, typed as a person in that zone reads a clock.
+      // Another range and back, with times typed in that time zone.
       await page.goto(`${board.origin}/`);
       await page.locator('.range-drop > summary').click();
       await page.getByLabel('From', { exact: true }).fill(from);
@@ -118,7 +118,7 @@ for (const [zone, from, to] of [
 test.describe('where clocks were set back', () => {
   test.use({ timezoneId: 'Europe/Berlin' });
 
-  test('the hour that comes twice is not lost', async ({ page, board }) => {
+  test('the repeated hour is not lost', async ({ page, board }) => {
     // 25 October 2026 at 02:30, the second time, to 04:00.
     const [from, to] = [Date.UTC(2026, 9, 25, 1, 30), Date.UTC(2026, 9, 25, 3)];
     await page.goto(`${board.origin}/?from=${from}&to=${to}`);
@@ -128,7 +128,7 @@ test.describe('where clocks were set back', () => {
       await page.getByRole('button', { name: 'Apply' }).click();
       await expect(page).toHaveURL(new RegExp(`from=${from}&to=${to}`));
     }
-    // Typed, it begins with the first one; a time that no clock showed is as far behind the change.
+    // A typed repeated hour begins with its first occurrence. A skipped time is moved behind the change by the same amount.
     const apply = async (start: string, end: string) => {
       await page.locator('.range-drop > summary').click();
       await page.getByLabel('From', { exact: true }).fill(start);
@@ -142,7 +142,7 @@ test.describe('where clocks were set back', () => {
   });
 });
 
-test('a page on the past is on the past, and says what is not', async ({ page, board }) => {
+test('a page for a past range shows the past, and marks panels that show the present', async ({ page, board }) => {
   await board.open('/?from=now-1h&to=now');
   await expect(page.locator('.as-of')).toHaveCount(0);
   await expect(page.locator('.panel-present')).toHaveCount(0);
@@ -164,10 +164,10 @@ test('a page on the past is on the past, and says what is not', async ({ page, b
   await board.connected('live');
   await expect(board.connection.locator('.connection-words')).toHaveText('connected');
   await expect(page.locator('.refresh-words')).toHaveText('Fixed');
-  // What the server writes says so already.
+  // The server's HTML already says so.
   const drawn = await (await page.request.get(url)).text();
   expect(drawn).toContain('panel-present');
-  // Longer ago than alerts are remembered, the panel shows those of now.
+  // Before the history of alerts, the panel shows the current ones.
   await page.goto(`${board.origin}/?from=${now - 41 * 24 * HOUR_MS}&to=${now - 40 * 24 * HOUR_MS}`);
   await expect(board.panel('Alerts').locator('.panel-present')).toHaveText('now');
   await page.goto(`${board.origin}/system?from=${now - 2 * HOUR_MS}&to=${now - HOUR_MS}`);

@@ -1,4 +1,4 @@
-//! What the URL says of the alert page, and links that change one thing of it.
+//! The URL of the alert page, and links that change one parameter of it.
 
 use std::fmt::Write;
 
@@ -9,21 +9,21 @@ use crate::platform;
 /// A part of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tab {
-    /// What is pending or fires.
+    /// Pending and firing alerts.
     #[default]
     Alerts,
-    /// What is kept quiet.
+    /// Silences.
     Silences,
-    /// What is watched.
+    /// Groups of rules.
     Rules,
-    /// What happened.
+    /// Changes of alerts.
     History,
-    /// Who was told.
+    /// Notifications to receivers.
     Deliveries,
 }
 
 impl Tab {
-    /// All, in the order in which they are shown.
+    /// All tabs, in the order of the page.
     pub const ALL: [Tab; 5] = [Tab::Alerts, Tab::Silences, Tab::Rules, Tab::History, Tab::Deliveries];
 
     /// Its value in the URL.
@@ -51,7 +51,7 @@ impl Tab {
     }
 }
 
-/// By what alerts are put together.
+/// The label by which alerts are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Grouping {
     /// By severity.
@@ -66,10 +66,10 @@ pub enum Grouping {
 }
 
 impl Grouping {
-    /// All, in the order in which they are offered.
+    /// All groupings, in the order of the form.
     pub const ALL: [Grouping; 4] = [Grouping::Severity, Grouping::Name, Grouping::Daemon, Grouping::Provider];
 
-    /// The label that decides.
+    /// The name of the label.
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
@@ -81,23 +81,23 @@ impl Grouping {
     }
 }
 
-/// What the URL says.
+/// The parameters of the URL.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ViewAddress {
-    /// The part.
+    /// The tab.
     pub tab: Tab,
     /// Matchers in Alertmanager's syntax.
     pub filter: String,
-    /// How alerts are put together.
+    /// How alerts are grouped.
     pub grouping: Grouping,
     /// Fingerprint of the alert that is open.
     pub open: Option<String>,
-    /// Matchers of the silence that is being written.
+    /// Matchers of the silence in the form; `None` if the form is closed.
     pub draft: Option<String>,
 }
 
 impl ViewAddress {
-    /// Reads the parameters of a URL. What is not known is left aside.
+    /// Reads the parameters of a URL. Unknown values are ignored.
     #[must_use]
     pub fn read(parameter: impl Fn(&str) -> Option<String>) -> Self {
         let tab = parameter("view").unwrap_or_default();
@@ -111,7 +111,7 @@ impl ViewAddress {
         }
     }
 
-    /// The link.
+    /// The link to this view.
     #[must_use]
     pub fn href(&self) -> String {
         let mut href = PageRoute::path_of(PageKind::Alerts).to_owned();
@@ -138,12 +138,12 @@ impl ViewAddress {
         href
     }
 
-    /// The same with another part; what belongs to this part alone goes.
+    /// The same view with another tab, without the parameters that belong to one tab only.
     pub(super) fn with_tab(&self, tab: Tab) -> Self {
         ViewAddress { tab, grouping: self.grouping, filter: self.filter.clone(), ..ViewAddress::default() }
     }
 
-    /// The same with the silence for `matchers` being written.
+    /// The same view with the form for a silence with `matchers`.
     pub(super) fn drafting(&self, matchers: String) -> Self {
         ViewAddress { draft: Some(matchers), ..self.with_tab(Tab::Silences) }
     }

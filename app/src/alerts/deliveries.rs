@@ -1,4 +1,4 @@
-//! Messages to receivers: what arrived, what waits, what was given up.
+//! Notifications to receivers: delivered, pending and failed.
 
 use leptos::prelude::*;
 
@@ -21,7 +21,7 @@ pub(super) fn draw(page: &AlertsView, deliveries: &[ShownDelivery]) -> AnyView {
     view! { <section class="card">{list(page, deliveries)}</section> }
 }
 
-/// The messages as a list.
+/// A list of notifications.
 pub(super) fn list(page: &AlertsView, deliveries: &[ShownDelivery]) -> AnyView {
     let items = deliveries.iter().map(|delivery| item(page, delivery)).collect_view();
     view! { <ul class="delivery-list">{items}</ul> }

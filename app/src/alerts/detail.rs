@@ -1,4 +1,4 @@
-//! One alert, opened: its words, the course of its expression, who was told, and what can be done.
+//! The details of an alert: its description, a chart of its expression, its notifications, and actions.
 
 use chart::palette::Ink;
 use leptos::prelude::*;
@@ -58,7 +58,7 @@ pub(super) fn draw(page: &AlertsView, shown: &ShownAlert, detail: &Detail) -> An
     }
 }
 
-/// The expression's course with the line that it must not cross.
+/// A chart of the expression with a line at the threshold of the rule.
 fn course(page: &AlertsView, shown: &ShownAlert, chart: &Chart) -> AnyView {
     let color = shown.alert.severity().color();
     let threshold = shown.alert.threshold.as_ref();
@@ -92,7 +92,7 @@ fn actions(page: &AlertsView, shown: &ShownAlert) -> AnyView {
         Some(_) => ("Give it back", path_of::<UnacknowledgeAlert>()),
         None => ("I look after it", path_of::<AcknowledgeAlert>()),
     };
-    // What is pending may never fire: there is nothing to look after yet.
+    // A pending alert may never fire, so it cannot be acknowledged.
     let fires = alert.state == AlertState::Firing;
     view! {
         <a class="button primary" href=silence>"Silence it"</a>

@@ -1,6 +1,6 @@
-//! What fired and when it was over: a timeline for each alert, and the changes as a list.
+//! The history of alerts: a timeline of the firings of each alert, and a list of the changes.
 
-use std::collections::BTreeMap;
+use std::{cmp::Reverse, collections::BTreeMap};
 
 use chart::palette::Ink;
 use leptos::prelude::*;
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::view::view;
 
-/// Alerts with a timeline; the list below has all changes.
+/// Most alerts with a timeline: those that changed last. The list below has all changes.
 const LINES: usize = 40;
 
 pub(super) fn draw(page: &AlertsView, start_ms: i64, transitions: &[AlertTransition]) -> AnyView {
@@ -23,7 +23,11 @@ pub(super) fn draw(page: &AlertsView, start_ms: i64, transitions: &[AlertTransit
     for change in transitions {
         by_alert.entry((&change.alert.name, &change.alert.fingerprint)).or_default().push(change);
     }
-    let lines = by_alert.values().take(LINES).map(|changes| line(page, start_ms, changes)).collect_view();
+    let mut by_alert: Vec<_> = by_alert.into_values().collect();
+    // Changes come newest first, and so do the alerts.
+    by_alert.sort_by_key(|changes| Reverse(changes.first().map(|change| change.at)));
+    let left_out = by_alert.len().saturating_sub(LINES);
+    let lines = by_alert.iter().take(LINES).map(|changes| line(page, start_ms, changes)).collect_view();
     let items = transitions.iter().map(|change| item(page, change)).collect_view();
     let (from, to) = (page.zone.civil(start_ms), page.zone.civil(page.now_ms));
     view! {
@@ -31,6 +35,7 @@ pub(super) fn draw(page: &AlertsView, start_ms: i64, transitions: &[AlertTransit
             <h2>"Timeline"</h2>
             <ul class="timeline">{lines}</ul>
             <p class="timeline-ends quiet-words"><span>{from.to_string()}</span> <span>{to.to_string()}</span></p>
+            {(left_out > 0).then(|| view! { <p class="quiet-words">{format!("and {left_out} alerts that changed earlier")}</p> })}
         </section>
         <section class="card">
             <h2>"Changes"</h2>
@@ -39,12 +44,12 @@ pub(super) fn draw(page: &AlertsView, start_ms: i64, transitions: &[AlertTransit
     }
 }
 
-/// The spans in which one alert fired.
+/// The periods in which an alert fired.
 fn line(page: &AlertsView, start_ms: i64, changes: &[&AlertTransition]) -> AnyView {
     let Some(alert) = changes.first().map(|change| &change.alert) else { return view! { <li></li> } };
     let mut bars = Vec::new();
     let mut until_ms = page.now_ms;
-    // Youngest first: what fires lasts until the change after it.
+    // The newest first: a firing lasts until the next later change.
     for change in changes {
         if change.to == AlertState::Firing {
             bars.push((change.at, until_ms));
@@ -74,7 +79,7 @@ fn line(page: &AlertsView, start_ms: i64, changes: &[&AlertTransition]) -> AnyVi
     }
 }
 
-/// Percent with two decimals.
+/// `part_ms` of `whole_ms` in percent, with two decimals.
 #[allow(clippy::cast_precision_loss)] // spans of milliseconds are far below 2^53
 fn share(part_ms: i64, whole_ms: i64) -> f64 {
     let share = part_ms.clamp(0, whole_ms) as f64 / whole_ms as f64;

@@ -1,4 +1,4 @@
-//! Alerts that are pending or fire, in groups.
+//! The list of pending and firing alerts, in groups.
 
 use std::collections::BTreeMap;
 
@@ -142,7 +142,7 @@ fn item(page: &AlertsView, shown: &ShownAlert) -> AnyView {
     }
 }
 
-/// The value now, against the number that it is compared with.
+/// The current value of an alert, and the threshold that it is compared with.
 fn value_words(shown: &ShownAlert) -> String {
     let alert = &shown.alert;
     let written = |value: f64| Unit::Plain.format(value, None);
@@ -153,7 +153,7 @@ fn value_words(shown: &ShownAlert) -> String {
     }
 }
 
-/// Why nobody hears of it, who looks after it, and how old that is where its source is away.
+/// Why an alert sends no notifications, who acknowledged it, and the age of its state if its source is unreachable.
 fn quiet(page: &AlertsView, shown: &ShownAlert) -> AnyView {
     let alert = &shown.alert;
     let mut reasons = Vec::new();

@@ -1,8 +1,7 @@
-//! What the alert page shows, drawn by the server alone.
+//! The content of the alert page, which only the server renders.
 //!
-//! The page is made of links and forms, so it works with scripts off. With scripts the same pieces are fetched again when
-//! an alert changes or a filter is typed, and put in place of the old ones (see `pages::drawn`): none of this is
-//! part of the download.
+//! The page consists of links and forms, so it works without scripts. With scripts, the page fetches the same HTML again when an alert changes or a
+//! filter is typed, and replaces the old content (see `pages::drawn`). So the browser's program contains no code of this module.
 
 mod address;
 mod deliveries;
@@ -25,135 +24,135 @@ use model::{
     zone::Zone,
 };
 
-/// The page at one moment.
+/// Everything that the page is rendered from.
 #[derive(Debug, Clone)]
 pub struct AlertsView {
-    /// What the URL asks for.
+    /// The parameters of the URL.
     pub address: ViewAddress,
-    /// Now, in milliseconds since the Unix epoch.
+    /// The server's time, in milliseconds since the Unix epoch.
     pub now_ms: i64,
-    /// The viewer's minutes east of UTC.
+    /// The viewer's time zone.
     pub zone: Zone,
     /// Whether the viewer may silence and acknowledge.
     pub may_operate: bool,
-    /// How many alerts fire, for the heading.
+    /// Number of firing alerts, for the heading.
     pub firing: FiringCount,
-    /// Says which alerts were refused lately or wait for an Alertmanager, and why.
+    /// Which alerts an Alertmanager refused lately or has not received yet, and why.
     pub troubles: Option<String>,
-    /// What fills the page.
+    /// The content of the page.
     pub content: Content,
 }
 
 /// The alerts of the list.
 #[derive(Debug, Clone)]
 pub struct ListedAlerts {
-    /// Those that are drawn: the filter lets them through.
+    /// The rendered alerts, which match the filter.
     pub alerts: Vec<ShownAlert>,
-    /// How many the filter lets through beside them: a page has room for so many.
+    /// Number of matching alerts that are not in `alerts`, because the page has a limit.
     pub more: usize,
-    /// How many of the active ones the filter lets through in each group, by its value.
+    /// Number of matching active alerts in each group, by the value of the label.
     pub totals: BTreeMap<String, usize>,
-    /// How many the filter lets through that are muted.
+    /// Number of matching muted alerts.
     pub muted: usize,
-    /// How many the filter hides.
+    /// Number of alerts that do not match the filter.
     pub hidden: usize,
-    /// Set when no source has alert rules, or one cannot be asked.
+    /// Set if no source has alert rules, or a source cannot be reached.
     pub unavailable: Option<String>,
-    /// Why the filter cannot be read.
+    /// Why the filter is invalid.
     pub filter_error: Option<String>,
 }
 
-/// What fills the page.
+/// The content of the page.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// Alerts that are pending or fire.
+    /// Pending and firing alerts.
     Alerts(ListedAlerts),
-    /// Silences, and perhaps one that is being written.
+    /// Silences, and the form for a new one.
     Silences {
-        /// Active first, then those to come, then those that are over.
+        /// The active ones first, then the pending, then the expired.
         silences: Vec<ShownSilence>,
         /// The form, if it is open.
         draft: Option<Draft>,
     },
     /// Groups of rules.
     Rules(Vec<ShownGroup>),
-    /// What changed, youngest first.
+    /// Changes of alerts, the newest first.
     History {
-        /// Begin of the timeline, in milliseconds since the Unix epoch.
+        /// Start of the timeline, in milliseconds since the Unix epoch.
         start_ms: i64,
         /// The changes.
         transitions: Vec<AlertTransition>,
     },
-    /// What was sent to whom.
+    /// Notifications to receivers.
     Deliveries(Vec<ShownDelivery>),
-    /// The part cannot be shown, and why.
+    /// Why the tab cannot be shown.
     Unavailable(String),
 }
 
-/// An alert with what keeps it quiet.
+/// An alert, with what mutes it.
 #[derive(Debug, Clone)]
 pub struct ShownAlert {
     /// The alert.
     pub alert: Alert,
     /// Names of alerts that inhibit it.
     pub inhibited_by: Vec<String>,
-    /// Named times that mute it.
+    /// Names of time intervals that mute it.
     pub muted_by: Vec<String>,
-    /// Receivers that are told of it.
+    /// Receivers that it is routed to.
     pub receivers: Vec<String>,
-    /// What is shown of the one that is open.
+    /// The details, if it is open.
     pub detail: Option<Box<Detail>>,
 }
 
-/// More of one alert.
+/// The details of an alert.
 #[derive(Debug, Clone)]
 pub struct Detail {
-    /// The course of its expression, if there is one to draw.
+    /// A chart of its expression, if there is data.
     pub chart: Option<Chart>,
-    /// Who was told, youngest first.
+    /// Its notifications, the newest first.
     pub told: Vec<ShownDelivery>,
 }
 
-/// The course of an alert's expression.
+/// The data for a chart of an alert's expression.
 #[derive(Debug, Clone)]
 pub struct Chart {
-    /// Data of its one query.
+    /// The data of the chart's only query.
     pub data: PanelData,
-    /// Begin, in milliseconds since the Unix epoch.
+    /// Start, in milliseconds since the Unix epoch.
     pub start_ms: i64,
-    /// End.
+    /// End, in milliseconds since the Unix epoch.
     pub end_ms: i64,
-    /// Time between points.
+    /// Step in milliseconds.
     pub step_ms: i64,
 }
 
 /// A silence.
 #[derive(Debug, Clone)]
 pub struct ShownSilence {
-    /// Names it.
+    /// Its id.
     pub id: String,
     /// `active`, `pending` or `expired`.
     pub state: String,
-    /// Its matchers in one line.
+    /// Its matchers in Alertmanager's syntax, in one line.
     pub matchers: String,
-    /// Begin, in milliseconds since the Unix epoch.
+    /// Start, in milliseconds since the Unix epoch.
     pub starts_at: i64,
-    /// End.
+    /// End, in milliseconds since the Unix epoch.
     pub ends_at: i64,
-    /// Whose it is.
+    /// Name of its creator.
     pub created_by: String,
-    /// Why.
+    /// The reason for it.
     pub comment: String,
-    /// Alerts that fire and that it takes.
+    /// Number of firing alerts that it mutes.
     pub alerts: usize,
 }
 
-/// A silence that is being written.
+/// A silence in the form.
 #[derive(Debug, Clone)]
 pub struct Draft {
     /// The matchers as typed.
     pub matchers: String,
-    /// The alerts that it would mute, by name and labels; or why the matchers cannot be read.
+    /// The alerts that it would mute, by name and labels; or why the matchers are invalid.
     pub preview: Result<Vec<String>, String>,
 }
 
@@ -164,13 +163,13 @@ pub struct ShownGroup {
     pub name: String,
     /// Its file.
     pub file: String,
-    /// Who evaluates it.
+    /// Name of the engine or the Prometheus that evaluates it.
     pub source: String,
     /// Seconds between evaluations.
     pub interval_secs: f64,
-    /// When it was evaluated last, in milliseconds since the Unix epoch.
+    /// Time of the last evaluation, in milliseconds since the Unix epoch.
     pub evaluated_at: Option<i64>,
-    /// How long that took.
+    /// Duration of the last evaluation, in seconds.
     pub evaluation_secs: f64,
     /// Its rules.
     pub rules: Vec<ShownRule>,
@@ -187,7 +186,7 @@ pub struct ShownRule {
     pub state: String,
     /// Its expression.
     pub expr: String,
-    /// How long it must hold, in seconds.
+    /// Its `for` clause: how long the condition must be true before the alert fires, in seconds.
     pub hold_secs: f64,
     /// Its label `severity`.
     pub severity: String,
@@ -197,23 +196,23 @@ pub struct ShownRule {
     pub last_error: String,
 }
 
-/// A message to a receiver.
+/// A notification to a receiver.
 #[derive(Debug, Clone)]
 pub struct ShownDelivery {
-    /// Names it.
+    /// Its id.
     pub id: String,
-    /// Whom it is for.
+    /// Name of the receiver.
     pub receiver: String,
-    /// `slack`, `email` and so on.
+    /// The integration, such as `slack` or `email`.
     pub kind: String,
-    /// One line.
+    /// Its subject, in one line.
     pub subject: String,
     /// `pending`, `delivered` or `dead`.
     pub state: String,
-    /// Tries so far.
+    /// Attempts so far.
     pub attempts: i64,
-    /// When it was decided, in milliseconds since the Unix epoch.
+    /// When it was created, in milliseconds since the Unix epoch.
     pub created_at: i64,
-    /// What went wrong at the last try.
+    /// The error of the last attempt.
     pub error: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! The page around its parts: the tabs, and what the server said to the last action.
+//! The frame of the alert page: the tabs, a banner for problems with an Alertmanager, and the content of the tab.
 
 use chart::palette::Ink;
 use leptos::prelude::*;
@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::{AlertsView, Content, Tab, deliveries, history, list, rules, silences, words::nothing};
 use crate::view::view;
 
-/// Draws the page's content as HTML.
+/// Renders the page's content as HTML.
 #[must_use]
 pub fn draw(page: &AlertsView) -> String {
     let owner = Owner::new_root(None);

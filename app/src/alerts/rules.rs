@@ -1,4 +1,4 @@
-//! Groups of rules: what is watched, when it was evaluated last, and what went wrong.
+//! Groups of rules: their rules, their last evaluation, and its errors.
 
 use chart::palette::Ink;
 use leptos::prelude::*;
@@ -47,7 +47,7 @@ fn row(rule: &ShownRule) -> AnyView {
         _ => ("quiet", "ink-green"),
     };
     let hold = (rule.hold_secs > 0.0).then(|| format!("for {}", unit::duration(rule.hold_secs)));
-    // A rule that records has none; its cell stays, so that what follows is where it is in the other rows.
+    // A recording rule has no severity. An empty cell keeps the columns aligned.
     let severity = if rule.kind == "recording" {
         view! { <span class="rule-severity"></span> }
     } else {

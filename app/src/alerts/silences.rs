@@ -1,4 +1,4 @@
-//! Silences: those that are, and the form for a new one with what it would mute.
+//! The list of silences, and the form for a new one with a preview of the alerts that it would mute.
 
 use leptos::prelude::*;
 use model::{
@@ -12,12 +12,12 @@ use crate::{
     view::view,
 };
 
-/// How long a silence may be made to last with one choice.
+/// Durations of a silence: the form's value, and the label.
 const DURATIONS: [(&str, &str); 6] =
     [("30m", "30 minutes"), ("2h", "2 hours"), ("8h", "8 hours"), ("1d", "1 day"), ("3d", "3 days"), ("1w", "1 week")];
-/// The one that is chosen at first.
+/// The default of [`DURATIONS`].
 const USUAL: &str = "2h";
-/// Alerts of a preview that are named.
+/// Most alerts that a preview names.
 const NAMED: usize = 12;
 
 pub(super) fn draw(page: &AlertsView, silences: &[ShownSilence], draft: Option<&Draft>) -> AnyView {
@@ -51,7 +51,7 @@ pub(super) fn draw(page: &AlertsView, silences: &[ShownSilence], draft: Option<&
     }
 }
 
-/// The form. Matchers are typed; what they would mute is shown below as they are typed.
+/// The form for a new silence. The preview is updated while the matchers are typed.
 fn writing(page: &AlertsView, draft: &Draft) -> AnyView {
     let preview = match &draft.preview {
         Err(error) => view! { <p class="form-error" role="alert">{error.clone()}</p> },

@@ -1,17 +1,17 @@
-//! Words, colours and times that pages drawn by the server share.
+//! Elements that the pages rendered only by the server share.
 
 use leptos::prelude::*;
 use model::{live::Alert, unit, zone::Zone};
 
 use crate::view::view;
 
-/// A time of the day, with its age, which the page keeps current.
+/// The age of a time, which the page updates. The tooltip has the time.
 pub(super) fn moment(at_ms: i64, now_ms: i64, zone: Zone) -> AnyView {
     let at = zone.civil(at_ms).to_string();
     view! { <time title=at data-since=at_ms.to_string()>{unit::age(now_ms.saturating_sub(at_ms))}</time> }
 }
 
-/// Where an alert is, and for how long, which the page keeps current.
+/// The state of an alert and how long it has lasted, which the page updates.
 pub(super) fn lasting(alert: &Alert, now_ms: i64, zone: Zone) -> AnyView {
     let words = alert.state_words(now_ms);
     let Some(began_ms) = alert.began_at() else { return view! { {words} }.into_any() };
@@ -29,7 +29,7 @@ pub(super) fn label_chip(name: &str, value: &str) -> AnyView {
     }
 }
 
-/// What is said where a list is empty.
+/// The notice in place of an empty list.
 pub(crate) fn nothing(title: &str, text: &str) -> AnyView {
     view! {
         <div class="card alerts-empty">

@@ -1,4 +1,4 @@
-//! What the URL says of Explore.
+//! The URL of Explore.
 
 use std::fmt::Write;
 
@@ -20,7 +20,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// All, in the order in which they are offered.
+    /// All kinds, in the order of the form.
     pub const ALL: [Kind; 2] = [Kind::Range, Kind::Instant];
 
     /// Its value in the URL.
@@ -42,27 +42,27 @@ impl Kind {
     }
 }
 
-/// What the URL says.
+/// The query and its parameters in the URL.
 ///
-/// The range is given by `from` and `to` as on every page, or by `window`, its length, and `to`, as the form has it.
+/// The range is given by `from` and `to` as on every page, or by `window`, its length, and `to`, as the form sends it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ExploreAddress {
-    /// PromQL; empty where nothing is asked yet.
+    /// The query in PromQL; empty if there is none yet.
     pub expr: String,
     /// How it is evaluated.
     pub kind: Kind,
-    /// The range; an instant is its end.
+    /// The range. An instant query is evaluated at its end.
     pub range: TimeRange,
-    /// Time between points in milliseconds; by default what suits the range.
+    /// Step in milliseconds; `None` derives it from the range.
     pub step_ms: Option<i64>,
-    /// Name of the engine; the first one if absent.
+    /// Name of the engine; `None` for the first one.
     pub engine: Option<String>,
-    /// What of the URL cannot be read, and what stands in for it.
+    /// Which parameter is invalid, and the value used instead.
     pub problem: Option<String>,
 }
 
 impl ExploreAddress {
-    /// Reads the parameters of a URL. What cannot be read has its default, and is named.
+    /// Reads the parameters of a URL. An invalid one gets its default and is named in `problem`.
     #[must_use]
     pub fn read(parameter: impl Fn(&str) -> Option<String>, now_ms: i64) -> Self {
         let given = |name: &str| parameter(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
@@ -89,7 +89,7 @@ impl ExploreAddress {
         }
     }
 
-    /// The link.
+    /// The link to this query.
     #[must_use]
     pub fn href(&self) -> String {
         let mut href = PageRoute::path_of(PageKind::Explore).to_owned();
@@ -118,7 +118,7 @@ impl ExploreAddress {
         href
     }
 
-    /// A link that asks for `expr` over the last hour.
+    /// A link that evaluates `expr` over the last hour.
     #[must_use]
     pub fn of(expr: &str) -> String {
         ExploreAddress { expr: expr.to_owned(), ..ExploreAddress::default() }.href()
@@ -145,7 +145,7 @@ fn range(
     if start_ms < end_ms { Ok(range) } else { Err(model::range::RangeError::Order) }
 }
 
-/// A step as Prometheus takes it: a duration, or a number of seconds.
+/// Parses a step as Prometheus does: a duration, or a number of seconds.
 fn step_ms(text: &str) -> Option<i64> {
     let seconds = || text.parse::<i64>().ok()?.checked_mul(1_000);
     text.parse::<DurationMs>().ok().map(|step| step.0).or_else(seconds).filter(|step_ms| *step_ms > 0)
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_says_how_long_and_until_when() {
+    fn the_form_gives_the_length_and_the_end_of_the_range() {
         assert_eq!(read("expr=up&window=6h&to=&step=&engine=").range, TimeRange::last(21_600_000));
         let until = read("expr=up&window=1h&to=2026-11-20T09:00");
         assert_eq!(until.range.resolve(0), (1_795_161_600_000, 1_795_165_200_000));
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_named_and_has_its_default() {
+    fn an_invalid_parameter_is_named_and_gets_its_default() {
         for (query, named) in
             [("window=soon", "soon"), ("from=now&to=now-1h", "before"), ("step=-5s", "-5s"), ("step=0", "0")]
         {

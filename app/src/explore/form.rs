@@ -1,4 +1,4 @@
-//! The form: which query, over which time, asked of whom.
+//! The form of Explore: the query, its range, its step and its engine.
 
 use leptos::prelude::*;
 use model::{
@@ -29,7 +29,7 @@ pub(super) fn draw(page: &ExploreView) -> AnyView {
             </option>
         }
     });
-    // The field takes minutes of the clock, and the address has them in UTC.
+    // The field `datetime-local` takes a time to the minute, here in UTC.
     let until = match address.range.to {
         Instant::Ago(0) => String::new(),
         to => {

@@ -1,7 +1,7 @@
-//! What Explore shows, drawn by the server alone: a form for one query, and what it finds.
+//! The content of Explore, which only the server renders: a form for one query, and its result.
 //!
-//! The form is sent by GET, so that every result has an address. With scripts the same pieces are fetched again and put in
-//! place (see `pages::drawn`); none of this is part of the download.
+//! The form uses GET, so every result has a URL. With scripts, the page fetches the same HTML and inserts it (see `pages::drawn`), so the browser's
+//! program contains no code of this module.
 
 mod address;
 mod form;
@@ -14,35 +14,35 @@ pub use address::{ExploreAddress, Kind};
 
 use crate::{alerts::words::nothing, view::view};
 
-/// The page at one moment.
+/// Everything that the page is rendered from.
 #[derive(Debug, Clone)]
 pub struct ExploreView {
-    /// What the URL asks for.
+    /// The query in the URL.
     pub address: ExploreAddress,
-    /// Now, in milliseconds since the Unix epoch.
+    /// The server's time, in milliseconds since the Unix epoch.
     pub now_ms: i64,
-    /// The viewer's minutes east of UTC.
+    /// The viewer's time zone.
     pub zone: Zone,
-    /// Names of the engines that can be asked, the first one being asked where the URL names none.
+    /// Names of the available engines. The first one is the default.
     pub engines: Vec<String>,
-    /// Names of metrics to choose from, sorted.
+    /// Names of metrics that the form suggests, sorted.
     pub metrics: Vec<String>,
-    /// Queries to begin with, by what they tell.
+    /// Example queries, as pairs of title and expression.
     pub examples: Vec<(String, String)>,
-    /// What came of the query; `None` where there is none.
+    /// The outcome of the query; `None` if there is no query.
     pub outcome: Option<Outcome>,
 }
 
-/// What came of a query.
+/// The outcome of a query.
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    /// It was evaluated.
+    /// The query was evaluated.
     Found(Found),
-    /// It was not.
+    /// The query failed.
     Failed {
-        /// What is wrong, and how to mend it.
+        /// What is wrong, and how to correct it.
         message: String,
-        /// Where in the text of the query, in bytes, if it cannot be read.
+        /// Byte offset of a syntax error in the query.
         position: Option<usize>,
     },
 }
@@ -50,19 +50,19 @@ pub enum Outcome {
 /// The result of a query.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// Its series.
+    /// The series.
     pub frame: Frame,
-    /// Begin of the range, in milliseconds since the Unix epoch; for one time, that time.
+    /// Start of the range, in milliseconds since the Unix epoch; the evaluation time of an instant query.
     pub start_ms: i64,
-    /// End of the range.
+    /// End of the range, in milliseconds since the Unix epoch.
     pub end_ms: i64,
-    /// Time between points.
+    /// Step in milliseconds.
     pub step_ms: i64,
-    /// How long the answer took, in seconds.
+    /// Duration of the evaluation, in seconds.
     pub took_secs: f64,
 }
 
-/// Draws the page's content as HTML.
+/// Renders the page's content as HTML.
 #[must_use]
 pub fn draw(page: &ExploreView) -> String {
     let owner = Owner::new_root(None);
@@ -83,7 +83,7 @@ fn content(page: &ExploreView) -> AnyView {
     }
 }
 
-/// What stands below an empty form.
+/// The content below an empty form.
 fn start(page: &ExploreView) -> AnyView {
     if page.examples.is_empty() {
         return nothing("Nothing is asked yet", "Write a query in PromQL above.");
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_is_a_picture_with_a_legend_that_promises_nothing() {
+    fn a_range_is_a_chart_with_a_static_legend() {
         let html = draw(&page(Kind::Range, found(2)));
         has(
             &html,
@@ -167,20 +167,20 @@ mod tests {
     }
 
     #[test]
-    fn a_long_result_says_what_it_leaves_out() {
+    fn a_long_result_says_how_many_rows_it_leaves_out() {
         let html = draw(&page(Kind::Instant, found(result::MOST_ROWS + 7)));
         has(&html, &["and 7 more"]);
     }
 
     #[test]
-    fn a_query_that_cannot_be_read_shows_where() {
+    fn a_query_with_a_syntax_error_shows_its_position() {
         let failed = Outcome::Failed { message: "1:5: unterminated".into(), position: Some(4) };
         let html = draw(&page(Kind::Range, Some(failed)));
         has(&html, &["1:5: unterminated", "role=\"alert\"", "<mark>", "value=\"a &lt; &quot;b\""]);
     }
 
     #[test]
-    fn without_a_query_there_are_some_to_begin_with() {
+    fn without_a_query_there_are_examples() {
         let html = draw(&page(Kind::Range, None));
         has(&html, &["sum(jobs)", "expr=sum%28jobs%29", "<option value=\"one\"", "<option value=\"embedded\""]);
     }

@@ -1,4 +1,4 @@
-//! What a query found: a picture of its course, or its values at one time, and what there is to say of it.
+//! The result of a query: a chart of its range or a table of its values, with notices.
 
 use leptos::prelude::*;
 use model::{
@@ -17,7 +17,7 @@ use crate::{
     view::view,
 };
 
-/// Series of an instant that are listed; what is beyond is said to be left out.
+/// Most series of an instant query that are listed. The page says how many it leaves out.
 pub(super) const MOST_ROWS: usize = 500;
 
 pub(super) fn draw(page: &ExploreView, found: &Found) -> AnyView {
@@ -41,11 +41,11 @@ pub(super) fn draw(page: &ExploreView, found: &Found) -> AnyView {
     }
 }
 
-/// The query with the place that is wrong, and what is wrong with it.
+/// The error of a query, and the query with the position of the error marked.
 pub(super) fn failed(page: &ExploreView, message: &str, position: Option<usize>) -> AnyView {
     let expr = &page.address.expr;
     let place = position.and_then(|at| expr.split_at_checked(at)).map(|(before, after)| {
-        // At its end there is nothing to mark but what is missing.
+        // At the end of the query there is no text to mark.
         let after = if after.is_empty() { "\u{2026}" } else { after };
         view! { <pre class="alert-expr"><code>{before.to_owned()} <mark>{after.to_owned()}</mark></code></pre> }
     });
@@ -66,7 +66,7 @@ fn nothing_at(page: &ExploreView, found: &Found) -> String {
     }
 }
 
-/// How much was found, at which times, and how long that took.
+/// A sentence with the number of series and points, the range, and the duration of the evaluation.
 fn said(page: &ExploreView, found: &Found) -> String {
     let series = found.frame.series.iter().filter(|series| !series.timestamps.is_empty()).count();
     let points: usize = found.frame.series.iter().map(|series| series.timestamps.len()).sum();
@@ -113,7 +113,7 @@ fn values(found: &Found) -> AnyView {
     }
 }
 
-/// A value with all its digits.
+/// A value with all significant digits.
 fn written(value: f64) -> String {
     match value {
         f64::INFINITY => "+Inf".to_owned(),

@@ -1,6 +1,6 @@
-//! What the alert page asks for.
+//! Server functions of the forms on the alert page.
 
-#![allow(missing_docs)] // the macro makes a struct of each function's arguments, whose fields have the names of those
+#![allow(missing_docs)] // the macro generates a struct of the arguments of each function
 
 use leptos::{prelude::*, server_fn::error::ServerFnError};
 use model::route::{PageKind, PageRoute};
@@ -11,10 +11,10 @@ async fn from_alerts(change: Change, back: &str) -> Result<(), ServerFnError> {
     carry_out(change, PageRoute::path_of(PageKind::Alerts), back).await
 }
 
-/// Silences the alerts that `matchers` take.
+/// Silences the alerts that `matchers` select.
 ///
 /// # Errors
-/// The matchers, the duration or the sender's rights are wrong.
+/// The matchers or the duration are invalid, or the sender lacks the right.
 #[server(name = CreateSilence, prefix = "/do", endpoint = "silence")]
 pub async fn silence(
     matchers: String,
@@ -25,10 +25,10 @@ pub async fn silence(
     from_alerts(Change::CreateSilence(SilenceRequest { matchers, duration, comment }), &back).await
 }
 
-/// Gives a silence two more hours.
+/// Extends a silence by two hours.
 ///
 /// # Errors
-/// There is no such silence, or the sender may not.
+/// There is no such silence, or the sender lacks the right.
 #[server(name = ExtendSilence, prefix = "/do", endpoint = "extend-silence")]
 pub async fn extend_silence(id: String, #[server(default)] back: String) -> Result<(), ServerFnError> {
     from_alerts(Change::ExtendSilence(id), &back).await
@@ -37,34 +37,34 @@ pub async fn extend_silence(id: String, #[server(default)] back: String) -> Resu
 /// Ends a silence now.
 ///
 /// # Errors
-/// There is no such silence, or the sender may not.
+/// There is no such silence, or the sender lacks the right.
 #[server(name = ExpireSilence, prefix = "/do", endpoint = "expire-silence")]
 pub async fn expire_silence(id: String, #[server(default)] back: String) -> Result<(), ServerFnError> {
     from_alerts(Change::ExpireSilence(id), &back).await
 }
 
-/// Says that the sender looks after an alert.
+/// Acknowledges an alert: the sender takes care of it.
 ///
 /// # Errors
-/// No such alert fires, or the sender may not.
+/// No such alert fires, or the sender lacks the right.
 #[server(name = AcknowledgeAlert, prefix = "/do", endpoint = "acknowledge")]
 pub async fn acknowledge(fingerprint: String, #[server(default)] back: String) -> Result<(), ServerFnError> {
     from_alerts(Change::AcknowledgeAlert(fingerprint), &back).await
 }
 
-/// Takes that back.
+/// Removes the acknowledgement of an alert.
 ///
 /// # Errors
-/// No such alert is acknowledged, or the sender may not.
+/// No such alert is acknowledged, or the sender lacks the right.
 #[server(name = UnacknowledgeAlert, prefix = "/do", endpoint = "unacknowledge")]
 pub async fn unacknowledge(fingerprint: String, #[server(default)] back: String) -> Result<(), ServerFnError> {
     from_alerts(Change::UnacknowledgeAlert(fingerprint), &back).await
 }
 
-/// Sends a notification again that was given up.
+/// Sends a failed notification again.
 ///
 /// # Errors
-/// There is no such notification, or the sender may not.
+/// There is no such notification, or the sender lacks the right.
 #[server(name = ResendNotification, prefix = "/do", endpoint = "resend-notification")]
 pub async fn resend_notification(id: String, #[server(default)] back: String) -> Result<(), ServerFnError> {
     from_alerts(Change::ResendNotification(id), &back).await

@@ -1,7 +1,7 @@
-//! Server functions: what the forms of pages ask for.
+//! Server functions: the changes that forms of pages request.
 //!
-//! Each is a plain form that needs no scripts. The answer leads back to the page, which then shows what was done, or says why it was not.
-//! What a function does is the server's: it provides [`Operations`] with each request.
+//! Each is a plain form that needs no scripts. The response redirects to a page that shows the change, or the reason why it was refused.
+//! The server makes the changes: it provides [`Operations`] with each request.
 
 mod alerts;
 mod jobs;
@@ -30,20 +30,20 @@ pub use jobs::CancelJob;
 pub use settings::{BasePath, ChooseTheme, CreateToken, EndOtherSessions, EndSession, RevokeToken};
 pub use walls::SteerWall;
 
-/// A change that somebody asks for.
+/// A change that a caller requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Silence alerts.
     CreateSilence(SilenceRequest),
-    /// Give the silence of this id two more hours.
+    /// Extend the silence of this id by two hours.
     ExtendSilence(String),
     /// End the silence of this id now.
     ExpireSilence(String),
-    /// Say that somebody looks after the alert of this fingerprint.
+    /// Acknowledge the alert of this fingerprint.
     AcknowledgeAlert(String),
-    /// Take that back.
+    /// Remove the acknowledgement of the alert of this fingerprint.
     UnacknowledgeAlert(String),
-    /// Send the notification of this id again, which was given up.
+    /// Send the failed notification of this id again.
     ResendNotification(String),
     /// Ask a daemon to cancel a job.
     CancelJob {
@@ -52,11 +52,11 @@ pub enum Change {
         /// The daemon's id of the job.
         id: String,
     },
-    /// End the session of this id, which is one of the token that asks.
+    /// End the session of this id, which must belong to the caller's token.
     EndSession(String),
-    /// End its sessions but for the one that asks.
+    /// End all sessions of the caller's token except the caller's.
     EndOtherSessions,
-    /// Make a token. The page that is shown next has its secret.
+    /// Create a token. The next settings page shows its secret.
     CreateToken(TokenRequest),
     /// Revoke the token of this id.
     RevokeToken(String),
@@ -71,34 +71,34 @@ pub enum Change {
     },
 }
 
-/// A silence that is asked for. It begins now.
+/// A silence to create. It begins now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SilenceRequest {
-    /// Which alerts, in Alertmanager's syntax.
+    /// Matchers of the alerts, in Alertmanager's syntax.
     pub matchers: String,
-    /// How long, such as `2h`.
+    /// Duration, such as `2h`.
     pub duration: String,
-    /// Why.
+    /// Reason for the silence.
     pub comment: String,
 }
 
-/// A token that is asked for, as the form for it sends its fields.
+/// A token to create, with the fields as the form sends them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenRequest {
-    /// For people: who or what holds it.
+    /// Who or what uses it, for people.
     pub name: String,
     /// The name of its role.
     pub role: String,
-    /// How long it holds, such as `30d`; empty for ever.
+    /// How long it is valid, such as `30d`; empty if it never expires.
     pub lasts: String,
-    /// The dashboard that it is limited to, by uid; empty for none.
+    /// Uid of the only dashboard that it may see; empty for all.
     pub dashboard: String,
-    /// Matchers that every series it reads must fulfil, as between the braces of a selector; empty for all series.
+    /// Matchers that every series it reads must satisfy, as between the braces of a selector; empty for all series.
     pub matchers: String,
 }
 
 impl TokenRequest {
-    /// The request in the parameters of a URL, if there is one.
+    /// Reads the request from the query parameters of a URL; `None` if they hold none.
     #[must_use]
     pub fn read(parameter: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let typed = |name: &str| parameter(&format!("{TYPED}{name}"));
@@ -112,7 +112,7 @@ impl TokenRequest {
         })
     }
 
-    /// The same as parameters of a URL.
+    /// The request as query parameters, for [`TokenRequest::read`].
     fn query(&self) -> String {
         let TokenRequest { name, role, lasts, dashboard, matchers } = self;
         let fields =
@@ -124,44 +124,44 @@ impl TokenRequest {
 /// Why a change was not made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The status for a program that asked.
+    /// HTTP status of the response to a program.
     pub status: StatusCode,
-    /// What was wrong and how to mend it, for a person.
+    /// What is wrong and how to correct it, for a person.
     pub message: String,
 }
 
-/// Makes changes for whoever sent the request that it was provided for.
+/// Makes changes on behalf of the sender of a request. Provided with each request.
 pub trait Operations: Send + Sync {
-    /// Makes `change`, if the sender may.
+    /// Makes `change`, if the sender has the right.
     fn carry_out(&self, change: Change) -> Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send + '_>>;
 }
 
-/// The path that a form sends itself to.
+/// The path of a server function, for the `action` of its form.
 #[must_use]
 pub fn path_of<F: ServerFn>() -> &'static str {
     F::PATH
 }
 
-/// What sent a request: decides how it is answered. Provided with each request.
+/// The kind of client that sent a request, which decides the form of the response. Provided with each request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SentBy {
-    /// A form of a page: the answer leads back to a page.
+    /// A form of a page: the response redirects to a page.
     Form,
-    /// A program: the answer has a status and JSON.
+    /// A program: the response is a status and JSON.
     Program,
 }
 
-/// What is not part of the path and the query in a header, beside characters that are not ASCII.
+/// Characters that are percent-encoded in the header `Location`, in addition to those that are not ASCII.
 const NOT_IN_LOCATION: &AsciiSet = &CONTROLS.add(b' ');
 
-/// Makes `change` and leads back to `back`, if that is `page` with some query, else to `page`.
+/// Makes `change` and redirects to `back` if that is `page` with a query, else to `page`.
 async fn carry_out(change: Change, page: &str, back: &str) -> Result<(), ServerFnError> {
-    // Only to the page that has the form: not to wherever a form of another site says.
+    // Only to the page that has the form, so that a form of another site cannot choose the target.
     let back = if back.strip_prefix(page).is_some_and(|query| query.starts_with('?')) { back } else { page };
     carry_out_from(change, back, back).await
 }
 
-/// Makes `change` and leads to `done`, or to `again` with what was wrong.
+/// Makes `change` and redirects to `done`, or to `again` with the reason of the refusal.
 async fn carry_out_from(change: Change, done: &str, again: &str) -> Result<(), ServerFnError> {
     let operations: Arc<dyn Operations> = provided()?;
     match (operations.carry_out(change).await, provided()?) {
@@ -174,16 +174,16 @@ async fn carry_out_from(change: Change, done: &str, again: &str) -> Result<(), S
     }
 }
 
-/// What the server provides with each request.
+/// A value that the server provides with each request.
 fn provided<T: Clone + 'static>() -> Result<T, ServerFnError> {
     use_context().ok_or_else(|| ServerFnError::new("this server carries out no server functions"))
 }
 
-/// Has the browser that sent a form ask for `path` next (303: by GET). A program is not led anywhere.
+/// Redirects a browser that sent a form to `path`, with status 303, so that it uses GET. A program gets no redirect.
 fn lead_to(path: &str) -> Result<(), ServerFnError> {
     if provided::<SentBy>()? == SentBy::Form {
         let response: ResponseOptions = provided()?;
-        // `leptos_axum::redirect` would panic at what cannot stand in a header.
+        // `leptos_axum::redirect` panics if the path cannot be a header value.
         let path = HeaderValue::try_from(utf8_percent_encode(path, NOT_IN_LOCATION).to_string());
         response.insert_header(LOCATION, path.unwrap_or(HeaderValue::from_static("/")));
         response.set_status(StatusCode::SEE_OTHER);
@@ -191,7 +191,7 @@ fn lead_to(path: &str) -> Result<(), ServerFnError> {
     Ok(())
 }
 
-/// `path` with what was wrong, for the page there to show.
+/// `path` with the reason of a refusal as query parameter, which the page shows.
 #[must_use]
 pub fn with_problem(path: &str, message: &str) -> String {
     let mark = if path.contains('?') { '&' } else { '?' };

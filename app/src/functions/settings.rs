@@ -1,6 +1,6 @@
-//! What the settings page asks for.
+//! Server functions of the forms on the settings page.
 
-#![allow(missing_docs)] // the macro makes a struct of each function's arguments, whose fields have the names of those
+#![allow(missing_docs)] // the macro generates a struct of the arguments of each function
 
 use axum::http::{HeaderValue, header::SET_COOKIE};
 use leptos::{prelude::*, server_fn::error::ServerFnError};
@@ -10,10 +10,10 @@ use model::route::{PageKind, PageRoute};
 use super::{Change, TokenRequest, carry_out, carry_out_from, lead_to, provided};
 use crate::payload::THEME_COOKIE;
 
-/// How long a browser remembers the theme: a year, in seconds.
+/// Lifetime of the theme cookie: a year, in seconds.
 const THEME_SECONDS: u32 = 31_536_000;
 
-/// The path below which browsers see the server, for cookies; empty at the root of a host.
+/// The path below which browsers reach the server, without a trailing slash; empty at the root of a host. Cookies are limited to it.
 #[derive(Debug, Clone)]
 pub struct BasePath(pub String);
 
@@ -31,19 +31,19 @@ pub async fn end_session(id: String) -> Result<(), ServerFnError> {
     from_settings(Change::EndSession(id)).await
 }
 
-/// Ends the sessions of the sender's token but for this one.
+/// Ends all other sessions of the sender's token.
 ///
 /// # Errors
-/// They cannot be ended.
+/// The sessions cannot be ended.
 #[server(name = EndOtherSessions, prefix = "/do", endpoint = "end-other-sessions")]
 pub async fn end_other_sessions() -> Result<(), ServerFnError> {
     from_settings(Change::EndOtherSessions).await
 }
 
-/// Makes a token; the settings page shows its secret for a moment.
+/// Creates a token. The settings page shows its secret for two minutes.
 ///
 /// # Errors
-/// What is asked for makes no sense, or the sender may not.
+/// The request is invalid, or the sender lacks the right.
 #[server(name = CreateToken, prefix = "/do", endpoint = "create-token")]
 pub async fn create_token(
     name: String,
@@ -54,7 +54,7 @@ pub async fn create_token(
 ) -> Result<(), ServerFnError> {
     let request = TokenRequest { name, role, lasts, dashboard, matchers };
     let page = PageRoute::path_of(PageKind::Settings);
-    // What was typed comes back with what was wrong.
+    // A refusal leads back to the form with the typed values.
     let again = format!("{page}?{}", request.query());
     carry_out_from(Change::CreateToken(request), page, &again).await
 }
@@ -62,16 +62,16 @@ pub async fn create_token(
 /// Revokes a token and ends its sessions.
 ///
 /// # Errors
-/// There is no such token, or the sender may not.
+/// There is no such token, or the sender lacks the right.
 #[server(name = RevokeToken, prefix = "/do", endpoint = "revoke-token")]
 pub async fn revoke_token(id: String) -> Result<(), ServerFnError> {
     from_settings(Change::RevokeToken(id)).await
 }
 
-/// Has this browser use the theme `light` or `dark`; any other follows the system.
+/// Sets the theme of this browser: `light` or `dark`. Any other value removes the choice, and the page follows the system.
 ///
 /// # Errors
-/// None.
+/// The server does not provide the context of server functions.
 #[server(name = ChooseTheme, prefix = "/do", endpoint = "theme")]
 pub async fn choose_theme(#[server(default)] theme: String) -> Result<(), ServerFnError> {
     let (value, seconds) = match theme.as_str() {

@@ -1,4 +1,4 @@
-//! How long to wait before the next attempt to connect.
+//! Delays between attempts to connect.
 
 /// The first delay, in milliseconds.
 const FIRST_MS: u32 = 500;
@@ -17,17 +17,17 @@ impl Backoff {
         self.failures
     }
 
-    /// Begins again after a success.
+    /// Resets the delay after a success.
     pub(crate) fn succeed(&mut self) {
         self.failures = 0;
     }
 
-    /// Milliseconds to wait after one more failure. `random` is from 0 to 1 and spreads the viewers of a server that restarts over
-    /// the upper half of the delay.
+    /// Milliseconds to wait after a further failure. `random` is from 0 to 1. It spreads the viewers of a restarted server over the upper half of
+    /// the delay.
     pub(crate) fn fail(&mut self, random: f64) -> u32 {
         let full_ms = FIRST_MS.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX)).min(LONGEST_MS);
         self.failures = self.failures.saturating_add(1);
-        // In steps of a 256th, which keeps the arithmetic in whole numbers.
+        // In 255 steps, so that the arithmetic stays in whole numbers.
         let share = (0_u8..=u8::MAX).rev().find(|step| f64::from(*step) <= random * 255.0).unwrap_or(0);
         let half_ms = full_ms / 2;
         (half_ms + half_ms.saturating_mul(u32::from(share)) / 255).max(FIRST_MS)
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn delays_double_up_to_the_longest_and_start_again() {
+    fn delays_double_up_to_the_longest_and_are_reset_by_a_success() {
         let mut backoff = Backoff::default();
         let delays: Vec<u32> = (0..9).map(|_| backoff.fail(1.0)).collect();
         assert_eq!(delays, [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);

@@ -1,4 +1,4 @@
-//! The subscriptions of a page and what arrives for them, whichever way it arrives.
+//! The subscriptions of a page and the messages for them, from a socket or by polling.
 
 use std::{cell::RefCell, fmt, rc::Rc};
 
@@ -15,26 +15,27 @@ use model::{
 use super::{Connection, Feed, FeedData, poll, socket::Connect};
 use crate::platform;
 
-/// Events that arrive within so many milliseconds are shown together.
+/// Events that arrive within this time, in milliseconds, are shown together.
 const BATCH_MS: u32 = 16;
-/// A subscription nobody holds is kept for so many milliseconds: the next page often wants the same.
+/// How long a subscription without holders is retained, in milliseconds: the next page often needs the same.
 const LINGER_MS: u32 = 400;
 
-/// A cheap handle; clones are the same client.
+/// A cheap handle. Clones share one client.
 #[derive(Clone)]
 pub(crate) struct Client {
     shared: Rc<RefCell<Shared>>,
     connection: RwSignal<Connection>,
     wake: mpsc::UnboundedSender<Wake>,
-    /// Of the server that made the page, and of its dashboards if the page shows one.
+    /// Version of the server that rendered the page.
     version: Rc<str>,
+    /// Version of its dashboards; empty if the page shows none.
     dashboards: Rc<str>,
 }
 
-/// What makes the connection's task act before its time.
+/// An event that interrupts a delay of the connection's task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wake {
-    /// The network or the viewer is back: try now.
+    /// The network or the viewer is back: retry now.
     Retry,
     /// The network is gone.
     Offline,
@@ -47,9 +48,9 @@ struct Shared {
     subscriptions: Vec<Subscription>,
     next_id: u64,
     paused: bool,
-    /// Where to send while a socket is open.
+    /// Sends to the socket while one is open.
     outgoing: Option<mpsc::UnboundedSender<ClientMessage>>,
-    /// Events that wait for the end of their batch.
+    /// Events of the current batch.
     batch: Vec<(u64, Event)>,
     batch_timer: Option<Timeout>,
     sweep_timer: Option<Timeout>,
@@ -60,7 +61,7 @@ struct Subscription {
     topic: Topic,
     feed: Feed,
     holders: usize,
-    /// Whether the socket that is open was asked for it.
+    /// Whether it was sent on the open socket.
     asked: bool,
 }
 
@@ -71,7 +72,7 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// A client whose task connects for as long as the page lives.
+    /// A client with a task that connects until the page is closed.
     pub(super) fn open(connection: RwSignal<Connection>, boot: &Boot, paused: bool, connect: Connect) -> Self {
         let (wake, woken) = mpsc::unbounded();
         let shared = Shared { paused, ..Shared::default() };
@@ -101,12 +102,12 @@ impl Client {
         on("online", Wake::Retry);
         on("focus", Wake::Retry);
         on("pageshow", Wake::Retry);
-        // It happens at the document and is not cancelled on its way up.
+        // This event is fired at the document and bubbles to the window.
         on("visibilitychange", Wake::Retry);
         on("offline", Wake::Offline);
     }
 
-    /// The feed of `topic`, shared by all who hold it.
+    /// The feed of `topic`, shared by all its holders.
     pub(super) fn acquire(&self, topic: &Topic) -> Feed {
         let mut shared = self.shared.borrow_mut();
         if let Some(subscription) = shared.subscriptions.iter_mut().find(|subscription| subscription.topic == *topic) {
@@ -127,14 +128,14 @@ impl Client {
         if shared.paused {
             let _ = self.wake.unbounded_send(Wake::Reconsider);
         }
-        // What is new while the page polls does not wait for the next round.
+        // While the page polls, a new query is evaluated at once, not in the next round.
         if let (Topic::Query(query), Connection::Polling) = (topic, self.connection.get_untracked()) {
             poll::fetch_newest(query.clone(), feed.clone());
         }
         feed
     }
 
-    /// Lets go of one hold on `topic`.
+    /// Removes one holder of `topic`.
     pub(super) fn release(&self, topic: &Topic) {
         let mut shared = self.shared.borrow_mut();
         if let Some(subscription) = shared.subscriptions.iter_mut().find(|subscription| subscription.topic == *topic) {
@@ -168,26 +169,26 @@ impl Client {
         self.shared.borrow().paused
     }
 
-    /// Whether no connection is wanted: the page is paused, and all that it shows has come once.
+    /// Whether no connection is needed: the page is paused, and every feed has data.
     pub(super) fn rests(&self) -> bool {
         let shared = self.shared.borrow();
         shared.paused && shared.subscriptions.iter().all(|subscription| subscription.feed.has_come())
     }
 
-    /// Shows how the page is connected.
+    /// Sets the state of the connection.
     pub(super) fn show(&self, connection: Connection) {
         if self.connection.get_untracked() != connection {
             self.connection.set(connection);
         }
     }
 
-    /// When the connection was lost, if it is.
+    /// When the connection was lost, in milliseconds since the Unix epoch, if it is.
     pub(super) fn lost_at_ms(&self) -> Option<i64> {
         self.connection.get_untracked().lost_at_ms()
     }
 
-    /// A socket opened: what is held is subscribed on it, and comes whole. What is there stays until then, and nothing is added
-    /// to it: the server may have other data now, as after a restart.
+    /// Subscribes to all held topics on a socket that opened. The old data is shown until the snapshots replace it. Nothing is appended to it, because
+    /// the server may have other data now, for example after a restart.
     pub(super) fn attach(&self, outgoing: mpsc::UnboundedSender<ClientMessage>) {
         let mut shared = self.shared.borrow_mut();
         shared.outgoing = Some(outgoing);
@@ -195,7 +196,7 @@ impl Client {
         shared.subscribe();
     }
 
-    /// The socket is gone.
+    /// Removes the socket, which was closed.
     pub(super) fn detach(&self) {
         self.shared.borrow_mut().outgoing = None;
     }
@@ -208,7 +209,7 @@ impl Client {
         shared.subscriptions.iter().map(one).collect()
     }
 
-    /// Takes a message of the server.
+    /// Handles a message of the server.
     pub(super) fn receive(&self, message: ServerMessage) {
         match message {
             ServerMessage::Hello { version, now_ms, dashboards, .. } => {
@@ -230,9 +231,9 @@ impl Client {
                     && let FeedData::Query(state) = &feed.data
                 {
                     state.update(|state| {
-                        // A part of what never came whole says nothing.
+                        // A delta without a snapshot is of no use.
                         if let QueryState::Ready { frame, .. } = state {
-                            // Of an instant query only the newest value is kept: a window of no length.
+                            // An instant query has only its newest value: a window of no length.
                             frame.apply(&data, if instant { 0 } else { window_ms });
                         }
                     });
@@ -280,11 +281,11 @@ impl Client {
         }
     }
 
-    /// Shows the events that wait.
+    /// Applies the events of the current batch.
     fn flush(&self) {
         let batch = {
             let mut shared = self.shared.borrow_mut();
-            // A timer that has run out may be dropped; one that has not is cancelled.
+            // Dropping the timer cancels it if it has not fired.
             shared.batch_timer = None;
             std::mem::take(&mut shared.batch)
         };
@@ -305,7 +306,7 @@ impl Client {
 
 impl Shared {
     fn send(&mut self, message: ClientMessage) {
-        // Without a socket there is nothing to say: the next one begins with all that is held.
+        // Without a socket nothing is sent: the next socket subscribes to all held topics.
         if let Some(outgoing) = &self.outgoing
             && outgoing.unbounded_send(message).is_err()
         {
@@ -313,7 +314,7 @@ impl Shared {
         }
     }
 
-    /// Asks the open socket for what it was not asked for. A paused page wants only what has never come.
+    /// Subscribes on the open socket to topics that are not subscribed yet. A paused page needs only those without data.
     fn subscribe(&mut self) {
         let Some(outgoing) = &self.outgoing else { return };
         for subscription in &mut self.subscriptions {
@@ -321,7 +322,7 @@ impl Shared {
             if !subscription.asked && !rests {
                 subscription.asked = true;
                 let message = ClientMessage::Subscribe { id: subscription.id, topic: subscription.topic.clone() };
-                // A socket that is gone is noticed by its task.
+                // The socket's task notices that the socket was closed.
                 let _ = outgoing.unbounded_send(message);
             }
         }

@@ -1,4 +1,4 @@
-//! How the page is connected, in words.
+//! The state of the live connection, and its words.
 
 use leptos::prelude::Get;
 
@@ -19,9 +19,9 @@ pub enum Connection {
         /// When the next attempt is due; `None` while one is under way.
         retry_at_ms: Option<i64>,
     },
-    /// Sockets do not get through; the page asks for news instead.
+    /// Sockets cannot be opened. The page polls by HTTP instead.
     Polling,
-    /// Neither way works.
+    /// Neither sockets nor polling work.
     Offline {
         /// When the connection was lost, in milliseconds since the Unix epoch.
         since_ms: i64,
@@ -30,7 +30,7 @@ pub enum Connection {
     Paused,
     /// The viewer paused the page, and the server cannot be reached.
     PausedOffline {
-        /// Up to when news came, in milliseconds since the Unix epoch.
+        /// When the last update came, in milliseconds since the Unix epoch.
         since_ms: i64,
     },
 }
@@ -54,7 +54,7 @@ impl Connection {
         }
     }
 
-    /// The same for a page on a time that is over: no news come for it, however well it is connected.
+    /// The words for a page whose range is in the past, which has no updates and so is not live.
     #[must_use]
     pub fn words_on_the_past(self, clock: Clock) -> String {
         match self {
@@ -63,7 +63,7 @@ impl Connection {
         }
     }
 
-    /// A word for style sheets and tests.
+    /// Name of the state, for style sheets and tests.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -76,7 +76,7 @@ impl Connection {
         }
     }
 
-    /// When news stopped coming, if they did.
+    /// When updates stopped, in milliseconds since the Unix epoch, if they did.
     #[must_use]
     pub fn lost_at_ms(self) -> Option<i64> {
         match self {

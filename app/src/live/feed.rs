@@ -1,4 +1,4 @@
-//! What a subscription holds: signals that the panels read and the connection writes.
+//! The data of a subscription, as signals that the connection writes and panels read.
 
 use leptos::prelude::*;
 use model::{
@@ -10,12 +10,12 @@ use model::{
     upstream::UpstreamStatus,
 };
 
-/// The state of one topic as signals; clones show the same.
+/// The state of one topic as signals. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Feed {
-    /// By topic.
+    /// The data, of the type of the topic.
     pub data: FeedData,
-    /// Set while the server says that the source of this topic stopped, or that it cannot be subscribed.
+    /// Set while the server reports that the source of this topic is stale, or that the subscription failed.
     pub stale: ArcRwSignal<Option<Staleness>>,
 }
 
@@ -24,7 +24,7 @@ pub struct Feed {
 pub enum FeedData {
     /// Topic `query`.
     Query(ArcRwSignal<QueryState>),
-    /// Topic `jobs`, youngest first.
+    /// Topic `jobs`, the newest first.
     Jobs(ArcRwSignal<Option<Vec<Job>>>),
     /// Topic `alerts`.
     Alerts(ArcRwSignal<Option<AlertList>>),
@@ -35,7 +35,7 @@ pub enum FeedData {
 }
 
 impl Feed {
-    /// A feed in which nothing has come yet.
+    /// A feed without data.
     #[must_use]
     pub fn waiting(topic: &Topic) -> Self {
         let data = match topic {
@@ -48,7 +48,7 @@ impl Feed {
         Feed { data, stale: ArcRwSignal::new(None) }
     }
 
-    /// True once there is something to show, be it an error.
+    /// True once there is data or an error.
     #[must_use]
     pub fn has_come(&self) -> bool {
         match &self.data {
@@ -60,7 +60,7 @@ impl Feed {
         }
     }
 
-    /// Takes the whole state. Data of another topic is not for this feed and changes nothing.
+    /// Replaces the whole state. Ignores data of another topic.
     pub fn replace(&self, snapshot: SnapshotData) {
         match (&self.data, snapshot) {
             (FeedData::Query(state), SnapshotData::Query(frame)) => state.set(QueryState::Ready { frame, stale: None }),
@@ -75,7 +75,7 @@ impl Feed {
         }
     }
 
-    /// Takes several events at once, in their order, so that readers run once. Where the list has not come, they say nothing.
+    /// Applies events in their order, with one notification of the readers. Ignores them before the first snapshot.
     pub fn apply(&self, events: Vec<Event>) {
         if !self.has_come() {
             return;
@@ -109,7 +109,7 @@ impl Feed {
         }
     }
 
-    /// Marks what is here as old, or as current again.
+    /// Marks the data as stale, or with `None` as current.
     pub fn mark(&self, staleness: Option<Staleness>) {
         if let FeedData::Query(state) = &self.data {
             state.update(|state| {
@@ -124,7 +124,7 @@ impl Feed {
     }
 }
 
-/// Replaces the item that `same` finds, or appends.
+/// Replaces the item for which `same` is true, or appends `item`.
 fn put<T>(items: &mut Vec<T>, item: T, same: impl Fn(&T, &T) -> bool) {
     match items.iter_mut().find(|other| same(other, &item)) {
         Some(place) => *place = item,
@@ -155,7 +155,7 @@ fn apply_to_jobs(jobs: &mut Vec<Job>, event: Event) {
     }
 }
 
-/// A job that ended is not moved back by a report that was under way.
+/// Updates the progress of a job. Ignores a late report for a job that has completed or failed.
 fn advance(job: &mut Job, progress: &JobProgress) {
     if job.status == JobStatus::Completed || job.status == JobStatus::Failed {
         return;
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn jobs_stay_youngest_first_and_ended_ones_do_not_move() {
+    fn jobs_stay_newest_first_and_ended_jobs_ignore_progress() {
         let feed = Feed::waiting(&Topic::Jobs);
         feed.replace(SnapshotData::Jobs {
             jobs: vec![job("old", 1, JobStatus::Running), job("young", 5, JobStatus::Running)],
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn alerts_stay_in_order_after_events_as_in_a_list() {
+    fn events_keep_alerts_in_the_order_of_the_list() {
         let feed = Feed::waiting(&Topic::Alerts);
         let waits = Alert { state: AlertState::Pending, ..firing("w", "critical") };
         let alerts = vec![firing("b", "critical"), firing("c", "info"), waits.clone()];

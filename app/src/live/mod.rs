@@ -1,7 +1,6 @@
-//! The live connection of a page: one socket, and one subscription for each distinct topic however many panels show it.
+//! The live connection of a page: one socket, and one subscription for each distinct topic, shared by all panels that show it.
 //!
-//! Components see [`Live`], [`Feed`] and [`Connection`] only, the same on the server, where nothing is ever connected and a
-//! feed stays as it was made.
+//! Components use [`Live`], [`Feed`] and [`Connection`] only. The server has the same types, but never connects, and its feeds never change.
 
 #[cfg(any(feature = "browser", test))]
 mod backoff;
@@ -28,23 +27,23 @@ pub(crate) use transport::{ServerSocket, Transport};
 
 use crate::clock::Clock;
 
-/// How long a lost connection goes unmarked, in milliseconds: a reconnect at once is not worth a flash of grey.
+/// How long a lost connection is not shown, in milliseconds, so that the page does not flicker if it reconnects at once.
 const GRACE_MS: i64 = 5_000;
 
-/// Handle on the page's connection.
+/// Handle to the page's connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Live {
-    /// How the page is connected.
+    /// The state of the connection.
     pub connection: RwSignal<Connection>,
-    /// Why and since when nothing on the page is current; `None` while news arrive, or when they have only just stopped.
+    /// Why and since when the whole page is stale. `None` while updates arrive, and for five seconds after they stop.
     pub lost: Signal<Option<Staleness>>,
     #[cfg(feature = "browser")]
     client: StoredValue<client::Client, LocalStorage>,
 }
 
 impl Live {
-    /// Begins to connect, in the browser and unless paused; on the server, a handle on nothing. `boot` says which server made the page, and
-    /// with which dashboards: one that has others later has another page to give.
+    /// Starts to connect unless `paused`. Only the browser connects. `boot` has the versions of the server that rendered the page and of its
+    /// dashboards: if another version answers later, the page is reloaded.
     #[must_use]
     pub(crate) fn open(clock: Clock, boot: &Boot, paused: bool, #[cfg(feature = "browser")] connect: Connect) -> Self {
         #[cfg(not(feature = "browser"))]
@@ -60,7 +59,7 @@ impl Live {
         }
     }
 
-    /// The feed of `topic`, held until the calling component or effect is cleaned up.
+    /// The feed of `topic`, subscribed until the calling component or effect is disposed of.
     #[must_use]
     pub fn subscribe(&self, topic: Topic) -> Feed {
         #[cfg(feature = "browser")]
@@ -75,8 +74,8 @@ impl Live {
         Feed::waiting(&topic)
     }
 
-    /// The frame of a query over a range that does not move, as it was at `now_ms`, asked for once; of an instant query, the value
-    /// at its end.
+    /// The result of a query over a fixed range, fetched once. `now_ms` is the time from which relative times are counted. An instant query is
+    /// evaluated at the end of the range.
     #[must_use]
     pub fn fetch(&self, query: &model::dashboard::Query, range: TimeRange, now_ms: i64) -> Feed {
         let query = model::live::LiveQuery {
@@ -94,7 +93,7 @@ impl Live {
         feed
     }
 
-    /// The alerts of a time in the past, in milliseconds since the Unix epoch, asked for once.
+    /// The alerts at a time in the past, in milliseconds since the Unix epoch, fetched once.
     #[must_use]
     pub fn past_alerts(&self, at_ms: i64) -> Feed {
         let feed = Feed::waiting(&Topic::Alerts);
@@ -105,7 +104,7 @@ impl Live {
         feed
     }
 
-    /// Closes the connection and keeps what is shown, or connects again and catches up.
+    /// Closes the connection without a change of the shown data, or connects again and updates the data.
     pub fn pause(&self, paused: bool) {
         #[cfg(feature = "browser")]
         self.client.with_value(|client| client.pause(paused));

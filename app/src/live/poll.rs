@@ -1,4 +1,4 @@
-//! News by HTTP: for fixed ranges, and while no socket gets through.
+//! Live data by HTTP: for fixed ranges, and while sockets cannot be opened.
 
 use futures_util::{
     future::{Either, abortable, join_all, select},
@@ -14,32 +14,32 @@ use model::{
 use super::{Connection, Feed, FeedData, client::Client};
 use crate::platform::{self, FetchError, RETRY_MS};
 
-/// How long the server may hold a question open, in seconds.
+/// Timeout of a long poll, in seconds.
 const HOLD_SECONDS: u32 = 5;
 
-/// What `/api/live` answers.
+/// The response of `/api/live`.
 struct News {
-    /// For the next question.
+    /// Cursor for the next request.
     since: String,
-    /// The server's time, in milliseconds since the Unix epoch; 0 from a server of before.
+    /// The server's time, in milliseconds since the Unix epoch; 0 from a server of an earlier version.
     now_ms: i64,
-    /// Subscriptions are numbered from 1 in the order in which the question named the topics.
+    /// The subscription ids in them count from 1, in the order of the topics in the request.
     messages: Vec<ServerMessage>,
 }
 
 model::from_members!(News { since, messages } or_default { now_ms });
 
-/// Asks for news of all that `client` holds, until it is aborted because a socket opened.
+/// Polls for all subscriptions of `client`, until it is aborted because a socket opened.
 pub(super) async fn keep_asking(client: Client) {
     let mut next_queries_ms = 0;
-    // From here on everything is to come whole once.
+    // Without a cursor, the first response has snapshots.
     let mut since = String::new();
     let mut asked: Option<Vec<u64>> = None;
     loop {
         let held = client.held();
         let lists: Vec<&(u64, Topic, Feed)> = held.iter().filter(|(_, topic, _)| topic_name(topic).is_some()).collect();
         let ids: Vec<u64> = lists.iter().map(|(id, _, _)| *id).collect();
-        // What is held for the first time has to come whole.
+        // A new subscription needs a snapshot.
         if asked.as_ref().is_some_and(|asked| *asked != ids) {
             since.clear();
         }
@@ -87,7 +87,7 @@ async fn ask(names: &[&str], since: &str) -> Result<News, FetchError> {
     platform::get_json(&format!("/api/live?topics={names}&since={since}&timeout={HOLD_SECONDS}")).await
 }
 
-/// Topics that `/api/live` knows; queries have the query API.
+/// Name of a topic in `/api/live`; `None` for queries, which use `/api/frame`.
 fn topic_name(topic: &Topic) -> Option<&'static str> {
     match topic {
         Topic::Jobs => Some("jobs"),
@@ -98,7 +98,7 @@ fn topic_name(topic: &Topic) -> Option<&'static str> {
     }
 }
 
-/// The message with our number of its subscription; those that are not about one of ours are of no use here.
+/// The message with the client's id of its subscription; `None` if it is not about one.
 fn renumbered(message: ServerMessage, ids: &[u64]) -> Option<ServerMessage> {
     let ours = |number: u64| ids.get(usize::try_from(number.checked_sub(1)?).ok()?).copied();
     Some(match message {
@@ -112,34 +112,45 @@ fn renumbered(message: ServerMessage, ids: &[u64]) -> Option<ServerMessage> {
     })
 }
 
-/// Asks the server what time it is, where that is due.
+/// Fetches the server's time if that is due.
 pub(super) async fn ask_for_time() {
     if platform::time_is_due()
-        // Who cannot be asked now says it with the next connection.
+        // If the server cannot be reached, the next connection brings the time.
         && let Ok(news) = platform::get_json::<News>("/api/live?topics=&timeout=0").await
     {
         platform::set_now_ms(news.now_ms);
     }
 }
 
-/// Evaluates `query` once up to now, beside the rounds of [`keep_asking`].
+/// Evaluates `query` once up to now, outside the rounds of [`keep_asking`]. Writes nothing if data came meanwhile, from a socket that opened or from a round.
 pub(super) fn fetch_newest(query: LiveQuery, feed: Feed) {
-    wasm_bindgen_futures::spawn_local(async move { refresh(&query, &feed).await });
+    wasm_bindgen_futures::spawn_local(async move {
+        if let Some(state) = ask_for_frame(&query, newest_range_ms(&query), false).await
+            && let FeedData::Query(shown) = &feed.data
+            && shown.with_untracked(|shown| matches!(shown, QueryState::Loading))
+        {
+            shown.set(state);
+        }
+    });
 }
 
 /// Evaluates `query` once up to now.
 async fn refresh(query: &LiveQuery, feed: &Feed) {
-    // Aligned as the server aligns, so that points stay where they are.
-    let end_ms = platform::now_ms().div_euclid(query.step_ms.max(1)).saturating_mul(query.step_ms);
-    evaluate(query, (end_ms.saturating_sub(query.window_ms), end_ms), feed, false).await;
+    evaluate(query, newest_range_ms(query), feed, false).await;
 }
 
-/// Evaluates `query` over `range_ms` and puts the answer into `feed`, once, as soon as the server can be reached.
+/// The window of `query` up to now. It is aligned to the step as on the server, so that the timestamps of points do not change.
+fn newest_range_ms(query: &LiveQuery) -> (i64, i64) {
+    let end_ms = platform::now_ms().div_euclid(query.step_ms.max(1)).saturating_mul(query.step_ms);
+    (end_ms.saturating_sub(query.window_ms), end_ms)
+}
+
+/// Evaluates `query` over `range_ms` once and writes the result to `feed`. Retries while the server cannot be reached.
 pub(super) fn fetch_once(query: LiveQuery, range_ms: (i64, i64), feed: Feed) {
     until_left(async move { evaluate(&query, range_ms, &feed, true).await });
 }
 
-/// Runs `task` for as long as the calling component or effect is there.
+/// Runs `task` until the calling component or effect is disposed of.
 fn until_left(task: impl Future<Output = ()> + 'static) {
     let (task, handle) = abortable(task);
     on_cleanup(move || handle.abort());
@@ -148,7 +159,7 @@ fn until_left(task: impl Future<Output = ()> + 'static) {
     });
 }
 
-/// Whether the server answers within `patience_ms`.
+/// Whether the server responds within `patience_ms` milliseconds.
 pub(super) async fn is_there(patience_ms: u32) -> bool {
     let news = platform::get_json::<News>("/api/live?topics=&timeout=0");
     let patience = TimeoutFuture::new(patience_ms);
@@ -156,7 +167,7 @@ pub(super) async fn is_there(patience_ms: u32) -> bool {
     matches!(select(news, patience).await, Either::Left((Ok(_) | Err(FetchError::LoggedOut), _)))
 }
 
-/// Puts the alerts of a time in the past into `feed`, once, as soon as the server can be reached.
+/// Fetches the alerts at a time in the past once and writes them to `feed`. Retries while the server cannot be reached.
 pub(super) fn fetch_alerts(at_ms: i64, feed: Feed) {
     until_left(async move {
         let list = match platform::get_json_once_there::<AlertList>(&format!("/api/alerts/past?at={at_ms}")).await {
@@ -168,8 +179,19 @@ pub(super) fn fetch_alerts(at_ms: i64, feed: Feed) {
     });
 }
 
-/// Puts what `query` finds into `feed`. While the server cannot be reached, what is there stays; if `waits`, until it can be.
-async fn evaluate(query: &LiveQuery, (start_ms, end_ms): (i64, i64), feed: &Feed, waits: bool) {
+/// Evaluates `query` and writes the result to `feed`. If the server cannot be reached, retries if `waits`, else leaves `feed` as it is.
+async fn evaluate(query: &LiveQuery, range_ms: (i64, i64), feed: &Feed, waits: bool) {
+    let Some(state) = ask_for_frame(query, range_ms, waits).await else { return };
+    let FeedData::Query(signal) = &feed.data else { return };
+    let is_newer = |shown: &QueryState| matches!((shown, &state), (QueryState::Ready { frame: shown, .. }, QueryState::Ready { frame, .. }) if shown.end_ms > frame.end_ms);
+    // A socket may have opened meanwhile and brought newer data.
+    if !signal.with_untracked(is_newer) {
+        signal.set(state);
+    }
+}
+
+/// The result of `query`; `None` if the server cannot be reached.
+async fn ask_for_frame(query: &LiveQuery, (start_ms, end_ms): (i64, i64), waits: bool) -> Option<QueryState> {
     let (expr, step_ms, instant) = (platform::encoded(&query.expr), query.step_ms, query.instant);
     let mut url =
         format!("/api/frame?query={expr}&start_ms={start_ms}&end_ms={end_ms}&step_ms={step_ms}&instant={instant}");
@@ -177,16 +199,13 @@ async fn evaluate(query: &LiveQuery, (start_ms, end_ms): (i64, i64), feed: &Feed
         url.push_str(&format!("&engine={}", platform::encoded(engine)));
     }
     let answer = if waits { platform::get_json_once_there(&url).await } else { platform::get_json(&url).await };
-    let state = match answer {
-        Ok(frame) => QueryState::Ready { frame, stale: None },
-        Err(FetchError::LoggedOut) => return platform::go_to_login(),
-        Err(FetchError::Unreachable) => return,
-        Err(error) => QueryState::Failed { message: error.words() },
-    };
-    let FeedData::Query(signal) = &feed.data else { return };
-    let is_newer = |shown: &QueryState| matches!((shown, &state), (QueryState::Ready { frame: shown, .. }, QueryState::Ready { frame, .. }) if shown.end_ms > frame.end_ms);
-    // The socket may have opened meanwhile.
-    if !signal.with_untracked(is_newer) {
-        signal.set(state);
+    match answer {
+        Ok(frame) => Some(QueryState::Ready { frame, stale: None }),
+        Err(FetchError::LoggedOut) => {
+            platform::go_to_login();
+            None
+        }
+        Err(FetchError::Unreachable) => None,
+        Err(error) => Some(QueryState::Failed { message: error.words() }),
     }
 }

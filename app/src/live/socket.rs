@@ -1,4 +1,4 @@
-//! The socket: connects for ever, decodes what arrives, falls back to polling while sockets do not get through.
+//! The task of the connection: connects and reconnects, decodes messages, and polls while sockets cannot be opened.
 
 use futures_channel::mpsc::{self, UnboundedReceiver};
 use futures_util::{
@@ -23,13 +23,13 @@ use super::{
 };
 use crate::platform;
 
-/// Upgrades that fail in a row before the page asks for news by HTTP instead.
+/// Consecutive failures to connect before the page polls by HTTP.
 const FAILURES_BEFORE_POLLING: u32 = 3;
 
-/// A socket that lasted so long was a success; one that is lost before counts as a failure, however it ended.
+/// How long a socket must last to count as a success, in milliseconds. A socket that is lost earlier counts as a failure.
 const STEADY_MS: i64 = 2_000;
 
-/// How often a paused page asks whether the server is there, and how long it waits for the answer, in milliseconds.
+/// Interval at which a paused page checks whether the server responds, and timeout of the check, in milliseconds.
 const ASK_MS: u32 = 10_000;
 
 pub(crate) type Woken = Fuse<UnboundedReceiver<Wake>>;
@@ -38,18 +38,18 @@ pub(crate) type Woken = Fuse<UnboundedReceiver<Wake>>;
 enum Ended {
     /// It never opened.
     Refused,
-    /// It was open, and is lost.
+    /// It was open and was lost.
     Lost,
-    /// The session ended: nothing but a login helps.
+    /// The session has ended: a login is required.
     SessionOver,
-    /// Nothing more is wanted for now.
+    /// No connection is needed for now.
     Resting,
 }
 
-/// Keeps a client connected until the page is gone.
+/// Keeps a client connected until the page is closed.
 pub(crate) type Connect = fn(Client, Woken) -> LocalBoxFuture<'static, ()>;
 
-/// A [`Connect`] by one kind of connection.
+/// A [`Connect`] over the transport `T`.
 pub(crate) fn connect_by<T: Transport>(client: Client, woken: Woken) -> LocalBoxFuture<'static, ()> {
     Box::pin(stay_connected::<T>(client, woken))
 }
@@ -90,15 +90,14 @@ async fn stay_connected<T: Transport>(client: Client, mut woken: Woken) {
                 Connection::Offline { since_ms }
             });
         }
-        // Whatever wakes it, the next thing to do is to try.
+        // Every event leads to the next attempt.
         if !wait(&mut woken, wait_ms).await {
             return;
         }
     }
 }
 
-/// Stays without a connection while none is wanted. A page that listens to nothing asks now and then whether the server is there. False once
-/// the page is gone.
+/// Waits while no connection is needed, and checks at intervals of [`ASK_MS`] whether the server responds. False once the page is closed.
 async fn rest(client: &Client, woken: &mut Woken) -> bool {
     let since_ms = client.lost_at_ms().unwrap_or_else(|| {
         client.show(Connection::Paused);
@@ -119,7 +118,7 @@ async fn rest(client: &Client, woken: &mut Woken) -> bool {
     }
 }
 
-/// Waits so many milliseconds, or until something wakes the task. False once the page is gone.
+/// Waits `wait_ms` milliseconds, or until an event. False once the page is closed.
 async fn wait(woken: &mut Woken, wait_ms: u32) -> bool {
     let timeout = TimeoutFuture::new(wait_ms);
     let wake = woken.next();
@@ -133,7 +132,7 @@ fn stop(polling: &mut Option<AbortHandle>) {
     }
 }
 
-/// One socket, from its opening to its end.
+/// Opens a socket and runs it to its end.
 async fn run<T: Transport>(client: &Client, woken: &mut Woken, polling: &mut Option<AbortHandle>) -> Ended {
     if polling.is_none()
         && let Some(since_ms) = client.lost_at_ms()
@@ -165,7 +164,7 @@ async fn run<T: Transport>(client: &Client, woken: &mut Woken, polling: &mut Opt
             arrived = stream.next() => match arrived {
                 Some(Ok(message)) => {
                     if !opened {
-                        // The first message is the server's `hello`: from here on the connection works.
+                        // The first message is the server's `hello`: the connection works.
                         opened = true;
                         stop(polling);
                         client.attach(outgoing.clone());
@@ -197,12 +196,12 @@ async fn run<T: Transport>(client: &Client, woken: &mut Woken, polling: &mut Opt
     }
 }
 
-/// What the indicator says while a socket is open: a paused page has one only for what it has not shown yet.
+/// The state while a socket is open. A paused page opens one only for feeds without data.
 fn shown(client: &Client) -> Connection {
     if client.is_paused() { Connection::Paused } else { Connection::Live }
 }
 
-/// Notes when the connection was lost.
+/// Shows that the connection was lost now.
 fn lost(client: &Client) -> Ended {
     client.show(Connection::Reconnecting { since_ms: platform::now_ms(), retry_at_ms: None });
     Ended::Lost

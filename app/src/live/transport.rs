@@ -1,4 +1,4 @@
-//! How the live protocol gets to whoever serves it.
+//! Transports of the live protocol.
 
 use futures_util::{
     Sink, Stream, StreamExt,
@@ -9,18 +9,18 @@ use model::live::BINARY_PROTOCOL;
 
 use crate::platform;
 
-/// Opens connections on which the live protocol is spoken.
+/// Opens connections for the live protocol.
 pub(crate) trait Transport: 'static {
-    /// What is sent.
+    /// Sink of messages to the server.
     type Outgoing: Sink<Message, Error = WebSocketError> + Unpin;
-    /// What arrives. A connection is open once something has arrived.
+    /// Stream of messages from the server. A connection is open once a message has arrived.
     type Incoming: Stream<Item = Result<Message, WebSocketError>> + Unpin;
 
-    /// A new connection; `None` if there can be none now.
+    /// Opens a connection; `None` if that is not possible now.
     fn open() -> Option<(Self::Outgoing, Self::Incoming)>;
 }
 
-/// A WebSocket of the page's server.
+/// A WebSocket to the page's server.
 pub(crate) struct ServerSocket;
 
 impl Transport for ServerSocket {

@@ -1,4 +1,4 @@
-//! A dashboard: whatever its file says, in a grid of panels.
+//! The page of a dashboard: its panels in a grid.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -22,12 +22,12 @@ use crate::{
     view::view,
 };
 
-/// Dashboards that this page has seen, by uid: going back needs no question.
+/// Dashboards that were loaded since the document was, by uid. Going back to one needs no request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Library(StoredValue<BTreeMap<String, Arc<Dashboard>>>);
 
 impl Library {
-    /// A library with the dashboard of the first page.
+    /// A library with the dashboard that the document came with.
     pub(crate) fn of(boot: &Boot) -> Self {
         let mut library = BTreeMap::new();
         if let Some(dashboard) = boot.dashboard.clone() {
@@ -37,7 +37,7 @@ impl Library {
     }
 }
 
-/// Where getting a dashboard stands.
+/// State of loading a dashboard.
 #[derive(Debug, Clone)]
 enum Loading {
     Waiting,
@@ -45,7 +45,7 @@ enum Loading {
     Failed(String),
 }
 
-/// The dashboard with that uid.
+/// The dashboard with this uid.
 #[component]
 pub(crate) fn DashboardPage(uid: String) -> impl IntoView {
     let loading = get(uid);
@@ -99,7 +99,7 @@ fn known(uid: &str) -> Loading {
     let library: Library = expect_context();
     match library.0.with_value(|library| library.get(uid).cloned()) {
         Some(dashboard) => Loading::Here(dashboard),
-        // On the server and in a page that it just rendered, what is not there does not exist.
+        // On the server, and when its document is hydrated, a dashboard that is missing does not exist.
         None if Page::get().is_first_view() => Loading::Failed("There is no dashboard at this address.".to_owned()),
         None => Loading::Waiting,
     }
@@ -119,7 +119,7 @@ async fn load(library: Library, uid: String, loading: RwSignal<Loading>) {
         Err(FetchError::LoggedOut) => return platform::go_to_login(),
         Err(error) => Loading::Failed(error.words()),
     };
-    // The viewer may have gone on meanwhile.
+    // The viewer may have left the page meanwhile.
     let _ = loading.try_set(now);
 }
 
@@ -188,7 +188,7 @@ fn grid(dashboard: &Dashboard) -> (AnyView, Memo<Option<i64>>) {
     (view! { <div class="panels" data-stale=move || page.live.lost.get().map(|_| "")>{panels}</div> }, first_ms)
 }
 
-/// Keeps the marks of a dashboard current: for another range, and when alerts fire or are over.
+/// Updates the annotations of a dashboard when the range changes, and when alerts start or stop firing.
 fn follow_marks(page: Page, uid: String, marks: RwSignal<PanelData>) {
     let shown = |frame| PanelData::Queries(vec![QueryState::Ready { frame, stale: None }]);
     let is_drawn = page.is_first_view();
@@ -199,7 +199,7 @@ fn follow_marks(page: Page, uid: String, marks: RwSignal<PanelData>) {
     Effect::new(move |before: Option<()>| {
         let TimeRange { from, to } = page.url.range.get();
         page.alarms.firing.track();
-        // What fired and was over while there was no connection.
+        // Alerts may have fired and resolved while there was no connection.
         page.live.lost.track();
         if before.is_none() && is_drawn {
             return;
@@ -208,9 +208,9 @@ fn follow_marks(page: Page, uid: String, marks: RwSignal<PanelData>) {
         let asked = newest.get_value();
         let url = format!("/api/dashboards/{}/marks?from={from}&to={to}", platform::encoded(&uid));
         platform::spawn(async move {
-            // What is there stays where they cannot be had; that the connection is lost is said elsewhere.
+            // On an error the previous annotations stay. The page shows elsewhere that the connection is lost.
             let answer = platform::get_json::<Frame>(&url).await;
-            // An answer for the range before may come late.
+            // The response for a previous range may come late.
             if let Ok(answer) = answer
                 && newest.try_get_value() == Some(asked)
             {

@@ -1,7 +1,7 @@
-//! Pages that the server draws, in the browser: what it drew, fetched again when something changes.
+//! Pages whose content only the server renders. The browser fetches the content again when something changes.
 //!
-//! Their parts are drawn by the server alone (see `crate::alerts`, `crate::explore` and `crate::settings`): links and forms, which work with scripts
-//! off. Here is what keeps them current without a jump: what is typed, where the focus is and what is open stays as it is.
+//! The content (see `crate::alerts`, `crate::explore` and `crate::settings`) is links and forms, which work without scripts. An update does not
+//! change typed text, the focus, or what is open.
 
 use leptos::{ev::MouseEvent, html, prelude::*};
 use model::route::{PageKind, PageRoute};
@@ -13,31 +13,31 @@ use crate::{
     view::view,
 };
 
-/// What the server drew, for the document that it writes.
+/// The rendered content, as context for the server's document.
 #[derive(Debug, Clone)]
 pub(crate) struct Drawn(pub(crate) String);
 
-/// How often the page asks again when nothing seems to change: silences end by themselves, and time goes on.
+/// Interval between updates without a known change, in seconds: silences, for example, expire without an event.
 const LOOK_SECONDS: i64 = 15;
 
-/// The page.
+/// The page of this kind.
 #[component]
 pub(crate) fn DrawnPage(kind: PageKind) -> impl IntoView {
     let page = Page::get();
     let path = PageRoute::path_of(kind);
     let area = NodeRef::<html::Div>::new();
     let drawn = use_context::<Drawn>().map(|drawn| drawn.0);
-    // A page that was reached by a link begins empty.
+    // A page that was opened by a link starts empty.
     let is_drawn = page.is_first_view();
     let first = drawn.unwrap_or_default();
     let problem = RwSignal::new(None::<String>);
     let asked = StoredValue::new(0_u32);
 
-    // What a form of this page was refused for. The document says so once: neither what is fetched later nor a reload does again.
+    // Why a form of this page was refused. It is shown once: neither later fragments nor a reload show it again.
     let query = page.location.query.get_untracked();
     let refusal = RwSignal::new(parameter(&query, PROBLEM).filter(|words| !words.is_empty()));
     let without = address(path, &without_refusal(&query));
-    // Where there are no scripts; the browser only has to forget it.
+    // Without scripts, the link loads the page without the refusal. With scripts, no request is needed.
     let leads_to = without.clone();
     let dismiss = move |event: MouseEvent| {
         event.prevent_default();
@@ -54,16 +54,16 @@ pub(crate) fn DrawnPage(kind: PageKind) -> impl IntoView {
         if kind == PageKind::Alerts {
             page.alarms.listed.track();
         }
-        // Read: a memo that nobody reads does not run.
+        // A memo runs only if it is read.
         tick.get();
-        // The address may be that of another page already, which takes the place of this one.
+        // The URL may already be that of another page, which replaces this one.
         let is_here = page.location.path.with_untracked(|shown| shown == path);
         if !is_here || (before.is_none() && is_drawn) {
             return;
         }
         if let Some(area) = area.get_untracked() {
             if before.is_none() {
-                // Of another page that the server drew.
+                // The content of another page of this component.
                 area.set_inner_html("");
             }
             let _ = area.set_attribute("aria-busy", "true");
@@ -72,7 +72,7 @@ pub(crate) fn DrawnPage(kind: PageKind) -> impl IntoView {
         let number = asked.get_value();
         platform::spawn(async move {
             let answer = platform::get_text(&format!("/fragments{path}?{query}")).await;
-            // An older answer that comes late is of no use.
+            // Ignore a late response to an earlier request.
             if asked.try_get_value() != Some(number) {
                 return;
             }
@@ -99,7 +99,7 @@ pub(crate) fn DrawnPage(kind: PageKind) -> impl IntoView {
             platform::take_forms(&area, move |href, is_sent| {
                 if is_sent {
                     page.location.go(href, true);
-                    // What is sent once more is asked once more.
+                    // Submitting the same form again repeats the request.
                     page.location.query.notify();
                 } else {
                     page.location.replace(href);

@@ -1,4 +1,4 @@
-//! One job: where it stands, what it did, and for operators the way to cancel it.
+//! The page of a job: its status and its log, and for operators a button to cancel it.
 
 use leptos::prelude::*;
 use model::{
@@ -16,7 +16,7 @@ use crate::{
     view::{view, without_scripts},
 };
 
-/// Where getting the job stands.
+/// State of loading the job.
 #[derive(Debug, Clone, PartialEq)]
 enum Lookup {
     Waiting,
@@ -24,12 +24,12 @@ enum Lookup {
     Failed(String),
 }
 
-/// Names a job in a URL.
+/// Identifies a job in a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JobAddress {
-    /// Configured name of its daemon.
+    /// Configured name of the job's daemon.
     pub(crate) daemon: String,
-    /// The daemon's id.
+    /// The daemon's id of the job.
     pub(crate) id: String,
 }
 
@@ -43,7 +43,7 @@ impl JobAddress {
     }
 }
 
-/// The job at that address.
+/// The page of the job at `address`.
 #[component]
 pub(crate) fn JobPage(address: JobAddress) -> impl IntoView {
     let page = Page::get();
@@ -55,7 +55,7 @@ pub(crate) fn JobPage(address: JobAddress) -> impl IntoView {
     follow(page, address.clone(), lookup);
 
     let title = Signal::derive(move || job.get().map_or_else(|| "Job".to_owned(), |job| job.name));
-    // Rebuilt when a job is found or lost, not when it moves.
+    // The view is rebuilt when a job is found or lost, not when the job changes.
     let found = Memo::new(move |_| match lookup.get() {
         Lookup::Found(_) => Ok(true),
         Lookup::Waiting => Ok(false),
@@ -85,7 +85,7 @@ fn first_lookup(page: Page, address: &JobAddress) -> Lookup {
     }
 }
 
-/// Keeps `lookup` current: the job from the live feed, the log by asking when the job's status changes.
+/// Updates `lookup`: the job from the live feed, and the log by a request each time the job's status changes.
 fn follow(page: Page, address: JobAddress, lookup: RwSignal<Lookup>) {
     let feed = page.live.subscribe(Topic::Jobs);
     let url = address.api_path();
@@ -104,7 +104,7 @@ fn follow(page: Page, address: JobAddress, lookup: RwSignal<Lookup>) {
     let status = Memo::new(move |_| live.get().map(|job| (job.status, job.cancel_requested)));
     Effect::new(move |before: Option<()>| {
         let status = status.get();
-        // What came with the page is current, also that there is nothing; a job that the feed does not have has no news.
+        // The payload of the page is current, also if it has no job. A job that is not in the feed has no changes.
         let waiting = lookup.with_untracked(|lookup| matches!(lookup, Lookup::Waiting));
         if !waiting && (before.is_none() || status.is_none()) {
             return;
@@ -163,13 +163,13 @@ fn Detail(lookup: RwSignal<Lookup>, address: JobAddress) -> impl IntoView {
     }
 }
 
-/// The status as word and shape.
+/// The status as a word and a shape.
 #[component]
 fn StatusChip(job: Job) -> impl IntoView {
     let words = match (job.status, job.cancel_requested, job.historic) {
         (JobStatus::Completed, true, _) => "completed, cancel was asked",
         (JobStatus::Failed, true, _) => "failed, cancel was asked",
-        (status, _, true) if !status.is_final() => "unknown: the daemon restarted",
+        (JobStatus::Unknown, _, true) => "unknown: the daemon restarted",
         (status, ..) => status.name(),
     };
     view! { <span class="status-chip" data-status=job.status.name()>{words}</span> }
@@ -209,7 +209,7 @@ fn Progress(job: Job) -> impl IntoView {
     }
 }
 
-/// A count of bytes as a float: exact up to 9 PB, and close enough beyond.
+/// A number of bytes as a float: exact up to 9 PB, and rounded above.
 #[allow(clippy::cast_precision_loss)]
 fn lossless(count: u64) -> f64 {
     count as f64
@@ -243,7 +243,7 @@ fn times(page: Page, job: &Job) -> Vec<(&'static str, Option<String>)> {
     ]
 }
 
-/// Names and values; what is not known is left out rather than invented.
+/// Names and values. Unknown values are left out.
 fn facts(facts: Vec<(&'static str, Option<String>)>) -> impl IntoView {
     let rows = facts.into_iter().filter_map(|(name, value)| {
         value.filter(|value| !value.is_empty()).map(|value| view! { <dt>{name}</dt> <dd>{value}</dd> })
@@ -274,12 +274,12 @@ fn Log(entries: Vec<JobLogEntry>, error: Option<String>) -> impl IntoView {
 }
 
 const CANCEL_DIALOG: &str = "cancel-job";
-/// Parameter of the page on which the form asks once more, where there are no scripts. That page does not load itself again.
+/// Query parameter of the page on which the form without scripts asks for confirmation. That page does not reload itself.
 pub(crate) const CANCEL: &str = "cancel";
-/// Where the form sends itself: the path of the server function `CancelJob`, which the browser does not link.
+/// Path of the server function `CancelJob`, for the form. The browser's program does not contain that function.
 const CANCEL_FORM: &str = "/do/cancel-job";
 
-/// The button, the question, and the daemon's answer.
+/// The button, the confirmation dialog, and the daemon's response.
 #[component]
 fn Cancel(job: Memo<Option<Job>>, address: JobAddress) -> impl IntoView {
     let location = Page::get().location;
@@ -329,7 +329,7 @@ fn Cancel(job: Memo<Option<Job>>, address: JobAddress) -> impl IntoView {
         <button
             type="button"
             class="button danger needs-script"
-            // Not `disabled`: that would take the focus away from whoever has just answered the question.
+            // Not `disabled`: the button would lose the focus that returns to it from the dialog.
             aria-disabled=move || is_disabled().then_some("true")
             on:click=move |_| platform::show_dialog(CANCEL_DIALOG, !is_disabled())
         >
@@ -353,13 +353,13 @@ fn Cancel(job: Memo<Option<Job>>, address: JobAddress) -> impl IntoView {
     }
 }
 
-/// Why the form that needs no scripts did not cancel the job.
+/// Why the form without scripts did not cancel the job.
 fn not_cancelled(page: Page) -> Option<String> {
     let problem = page.location.query.with_untracked(|query| parameter(query, PROBLEM));
     problem.map(|problem| format!("Not cancelled: {problem}"))
 }
 
-/// The daemon's answer in words.
+/// The daemon's response in words.
 fn answer_words(body: &str) -> String {
     struct Answer {
         cancelled: bool,

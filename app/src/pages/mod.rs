@@ -1,4 +1,4 @@
-//! The pages. Each fills the space beside the navigation, its own bar included.
+//! The pages. Each fills the space beside the navigation, including its top bar.
 
 mod dashboard;
 mod drawn;

@@ -1,4 +1,4 @@
-//! The page for a URL that names nothing.
+//! The page for a URL without a page.
 
 use crate::view::view;
 use leptos::prelude::*;
@@ -8,7 +8,7 @@ use crate::{
     shell::{Page, TopBar},
 };
 
-/// Says that there is nothing, and where there is something.
+/// A notice that there is no page, with links to the dashboards.
 #[component]
 pub(crate) fn NotFoundPage() -> impl IntoView {
     view! {
@@ -19,10 +19,10 @@ pub(crate) fn NotFoundPage() -> impl IntoView {
     }
 }
 
-/// A notice with the way to the dashboards.
+/// A notice with links to the dashboards.
 #[component]
 pub(crate) fn Missing(
-    /// What is missing.
+    /// Says what is missing.
     #[prop(into)]
     message: String,
 ) -> impl IntoView {

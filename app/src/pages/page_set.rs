@@ -1,4 +1,4 @@
-//! The pages that a program of the bundle builds. What its set does not name is not in its download.
+//! The sets of pages, one for each program. A program does not contain the code of pages outside its set, so its download is smaller.
 
 use leptos::prelude::*;
 use model::route::{PageKind, Program};
@@ -10,19 +10,19 @@ use super::{DashboardPage, DrawnPage, JobAddress, JobPage, KioskPage, panels_of}
 use crate::live;
 use crate::view::view;
 
-/// Some pages, and how they are built.
+/// The pages of a program, and how they are built.
 #[derive(Debug, Clone, Copy)]
 pub struct PageSet {
-    /// Whether it has the pages of a kind; a link to another one loads a document.
+    /// Whether the set has pages of a kind. A link to another kind loads a new document.
     pub(crate) shows: fn(PageKind) -> bool,
-    /// How its pages get the live protocol.
+    /// Connects its pages to the live protocol.
     #[cfg(feature = "browser")]
     pub(crate) connect: live::Connect,
-    /// Builds the page of a kind, given the values of its path's parameters.
+    /// Builds the page of a kind from the values of its path parameters.
     pub(crate) view_of: fn(PageKind, Vec<String>) -> Option<AnyView>,
 }
 
-/// Dashboards, jobs and walls.
+/// The pages of the program `viewer`: dashboards, jobs and kiosk displays.
 pub const VIEWER: PageSet = PageSet {
     shows: |kind| kind.program() == Program::Viewer,
     view_of: viewer_page,
@@ -30,7 +30,7 @@ pub const VIEWER: PageSet = PageSet {
     connect: live::connect_by::<live::ServerSocket>,
 };
 
-/// Alerts, Explore and settings.
+/// The pages of the program `workbench`: alerts, Explore and settings.
 pub const WORKBENCH: PageSet = PageSet {
     shows: |kind| kind.program() == Program::Workbench,
     view_of: workbench_page,
@@ -38,7 +38,7 @@ pub const WORKBENCH: PageSet = PageSet {
     connect: live::connect_by::<live::ServerSocket>,
 };
 
-/// What is there without a server: dashboards, jobs, walls, and the alerts, as a dashboard.
+/// The pages that work without a server: dashboards, jobs, kiosk displays, and the alerts as a dashboard.
 #[cfg(feature = "browser")]
 pub(crate) const fn standalone(connect: live::Connect) -> PageSet {
     PageSet {
@@ -54,7 +54,7 @@ pub(crate) const fn standalone(connect: live::Connect) -> PageSet {
     }
 }
 
-/// The server writes documents of all pages.
+/// All pages, for the documents that the server renders.
 #[cfg(feature = "ssr")]
 pub(crate) const SERVER: PageSet = PageSet {
     shows: |_| true,

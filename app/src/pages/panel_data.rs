@@ -1,4 +1,5 @@
-//! Where a panel's data comes from: the server's evaluation at first, live subscriptions or one question in the browser.
+//! The data of panels. On the server it comes from the evaluation before rendering; in the browser from live subscriptions, or from one request for a
+//! range in the past.
 
 use leptos::prelude::*;
 use model::{
@@ -15,24 +16,24 @@ use crate::{
     shell::{Page, Refresh},
 };
 
-/// What a panel shows, as it changes.
+/// The changing data of a panel.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Followed {
-    /// Its data. Queries carry marks of their own when they are no longer current.
+    /// The data. Each query has its own staleness.
     pub(super) data: Signal<PanelData>,
-    /// Set while the feeds of a panel without queries are not current.
+    /// Set while the feeds of the panel are stale.
     pub(super) stale: Signal<Option<Staleness>>,
-    /// The part of time that `data` is of. Both change together: data of one range is never shown on the axes of another.
+    /// The time range of `data`. Both change together, so data of one range is never shown on the axes of another.
     pub(super) viewport: Signal<Viewport>,
-    /// The time that its ages count to.
+    /// The time from which ages are counted, in milliseconds since the Unix epoch.
     pub(super) now_ms: Signal<i64>,
-    /// What is waited for, in words, while `data` is that of the range before, or has never come.
+    /// Words for the pending request, while `data` is of the previous range or has not arrived.
     pub(super) waiting: Signal<Option<&'static str>>,
-    /// Set while it shows the present on a page that shows the past.
+    /// True while the panel shows current data on a page whose range is in the past.
     pub(super) present: Signal<bool>,
 }
 
-/// A range of the page, and when it was asked for: until then reaches one that is told from now on.
+/// A range of the page, and the time of the request, which is the `now` of a relative range.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Asked {
     range: TimeRange,
@@ -40,17 +41,17 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// The page's range, asked for now.
+    /// The page's range, requested now.
     pub(super) fn now(page: Page) -> Self {
         Asked { range: page.url.range.get(), now_ms: page.clock.now_ms.get_untracked() }
     }
 
-    /// The time whose alerts it shows, unless those of now.
+    /// The time at which the alerts were firing that an alert list shows; `None` for the current alerts.
     fn alerts_of_ms(self) -> Option<i64> {
         panels::alerts_of_ms(self.range, self.now_ms)
     }
 
-    /// What charts show of it. A range that ends now ends where the newest evaluation does.
+    /// The axes of charts. A range that ends now ends at the newest evaluation.
     pub(super) fn viewport(self, page: Page) -> Viewport {
         let Asked { range, now_ms } = self;
         let step_ms = range.step_ms(now_ms);
@@ -65,16 +66,16 @@ impl Asked {
     }
 }
 
-/// The data of `panel` as it changes, following the page's range and refresh.
+/// The data of `panel`, which follows the page's range and refresh interval.
 ///
-/// In the browser it is [`panels::loading`] until the first data is complete: the server's picture stays until then.
+/// In the browser it is [`panels::loading`] until the first data is complete. Until then the panel shows the server's HTML.
 pub(super) fn follow(panel: &Panel) -> Followed {
     let page = Page::get();
     let data = RwSignal::new(first(panel).unwrap_or_else(|| panels::loading(panel)));
     let stale = RwSignal::new(None);
     let shown = RwSignal::new(untrack(|| Asked::now(page)));
     let (kind, queries) = (panel.kind, StoredValue::new(panel.asked()));
-    // The effect that subscribes runs again when the range changes; its inner effect goes with it.
+    // This effect subscribes, and runs again when the range changes. Its inner effects are disposed of with it.
     Effect::new(move |_| {
         let mut asked = None;
         let feeds = match kind {
@@ -112,7 +113,7 @@ pub(super) fn follow(panel: &Panel) -> Followed {
     let is_drawn = page.is_first_view();
     let is_old = Memo::new(move |_| has_time && shown.get().range != page.url.range.get());
     let waiting = Memo::new(move |_| match page.live.lost.get() {
-        // What the server drew is there to be read.
+        // A panel that the server rendered is readable already.
         Some(_) if is_old.get() || !(is_drawn || data.with(panels::has_come)) => Some("Waiting for the server"),
         None if is_old.get() => Some("Loading"),
         _ => None,
@@ -132,7 +133,7 @@ pub(super) fn follow(panel: &Panel) -> Followed {
     }
 }
 
-/// What the server has evaluated.
+/// The data that the server has evaluated.
 #[cfg(feature = "ssr")]
 fn first(panel: &Panel) -> Option<PanelData> {
     use_context::<crate::payload::Pictures>()?.take_data(&panel.id)
@@ -143,13 +144,13 @@ fn first(_panel: &Panel) -> Option<PanelData> {
     None
 }
 
-/// Hands what comes from `feeds` to `show`, as often as the page's refresh asks.
+/// Calls `show` with the data of `feeds`, at the page's refresh interval.
 fn pass_on(page: Page, feeds: Vec<Feed>, show: impl Fn(PanelData) + 'static) {
     let due = due(page);
     let arrived = StoredValue::new(false);
     Effect::new(move |_| {
         let lost = page.live.lost.get();
-        // A page with an interval shows the first data at once, and from then on looks without listening.
+        // With an interval, the first data is shown at once. After that, the feeds are read without tracking them.
         let listens = match due {
             Some(due) => {
                 due.track();
@@ -167,14 +168,14 @@ fn pass_on(page: Page, feeds: Vec<Feed>, show: impl Fn(PanelData) + 'static) {
     });
 }
 
-/// Data of a source that was current when the connection was lost is as old as that.
+/// Marks data that was current when the connection was lost as stale since then.
 fn mark_lost(state: &mut QueryState, lost: &Staleness) {
     if let QueryState::Ready { stale: stale @ None, .. } = state {
         *stale = Some(lost.clone());
     }
 }
 
-/// For a refresh with an interval: notifies each time the page is to be renewed. `None` follows the data.
+/// Notifies at each refresh interval of the page. `None` if the page shows data as it arrives.
 fn due(page: Page) -> Option<Trigger> {
     let Refresh::Every(seconds) = page.url.refresh.get() else { return None };
     let due = Trigger::new();
@@ -199,7 +200,7 @@ fn feed_of(page: Page, Asked { range, now_ms }: Asked, query: &Query) -> Feed {
     }
 }
 
-/// The panel's data, once there is some from each feed that it cannot do without.
+/// The panel's data, once each required feed has some.
 fn gather(feeds: &[Feed]) -> Option<PanelData> {
     match feeds.first().map(|feed| &feed.data) {
         Some(FeedData::Jobs(jobs)) => jobs.get().map(PanelData::Jobs),

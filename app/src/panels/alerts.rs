@@ -1,4 +1,4 @@
-//! Alerts that fire or are about to.
+//! The panel kind `alerts`: firing and pending alerts.
 
 use crate::view::view;
 use chart::palette::Ink;
@@ -13,7 +13,7 @@ use model::{
 
 use super::{context::PanelsContext, look::message_view};
 
-/// Alerts that a panel shows, at most.
+/// Most active alerts, and most muted alerts, that a panel shows.
 pub const MOST_ALERTS: usize = 200;
 
 pub(super) fn body(data: Signal<PanelData>) -> AnyView {
@@ -31,7 +31,7 @@ fn list_view(list: &AlertList, now_ms: Signal<i64>) -> AnyView {
     let shown = shown(list);
     if shown.is_empty() {
         if let Some(reason) = &list.unavailable {
-            // Before the first rule was evaluated nothing is wrong.
+            // Alerts are unknown but not failed until the first evaluation of the rules.
             let look = if list.without_rules { "empty" } else { "failed" };
             return message_view(look, "Alerts are unknown", reason.clone(), String::new());
         }
@@ -50,7 +50,7 @@ fn list_view(list: &AlertList, now_ms: Signal<i64>) -> AnyView {
     view! { <ul class="alerts" tabindex="0" aria-label="Alerts">{warning} {items(active)} {heading} {items(quiet)}</ul> }
 }
 
-/// The alerts of a list as they are shown: what is muted comes after what is not.
+/// The pending and firing alerts of a list. Muted alerts come last.
 pub(crate) fn shown(list: &AlertList) -> Vec<&Alert> {
     let (mut active, muted): (Vec<_>, Vec<_>) = list
         .alerts
@@ -61,14 +61,14 @@ pub(crate) fn shown(list: &AlertList) -> Vec<&Alert> {
     active
 }
 
-/// The labels that tell an alert from its like.
+/// The labels that distinguish an alert from others of its rule: all but name and severity.
 pub(crate) fn identifying_labels(alert: &Alert) -> String {
     let labels =
         alert.labels.iter().filter(|(name, _)| !matches!(name.as_str(), "alertname" | "severity" | "__name__"));
     labels.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("  ")
 }
 
-/// What mutes an alert, and how old what is known of it is where its source is away; often nothing.
+/// What mutes an alert, and the age of its state if its source is unreachable; often empty.
 pub(crate) fn note_words(alert: &Alert, now_ms: i64) -> String {
     let known = alert.stale_since.map(|since_ms| format!("last known {}", unit::age(now_ms.saturating_sub(since_ms))));
     alert.muted_words(now_ms).into_iter().chain(known).collect::<Vec<_>>().join(", ")
@@ -97,7 +97,7 @@ fn item(alert: &Alert, now_ms: Signal<i64>) -> AnyView {
     }
 }
 
-/// Colour and shape of an alert: grey where nobody has to act.
+/// Colour and shape of an alert: grey if nobody has to act.
 pub(crate) fn look_of(alert: &Alert) -> (Color, &'static str) {
     let severity = alert.severity();
     match (alert.state, alert.muted()) {

@@ -1,4 +1,4 @@
-//! Canvases of a plot box: their size in device pixels, and when they are drawn.
+//! Canvases of a plot box: their size in device pixels, and the scheduling of their drawing.
 
 use std::{
     cell::RefCell,
@@ -9,7 +9,7 @@ use leptos::{html::Canvas, prelude::*, reactive::graph::untrack};
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
 
-/// Size of a canvas in device pixels, and how many of them are a CSS pixel.
+/// Size of a canvas in device pixels, and the number of device pixels for each CSS pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Size {
     pub(super) width: f64,
@@ -29,7 +29,7 @@ impl Drop for Watch {
     }
 }
 
-/// The size of an element's content as it is and as it becomes, zero until it is on the page.
+/// The current size of a canvas. Zero until it is on the page.
 pub(super) fn size_of(element: NodeRef<Canvas>) -> Signal<Size> {
     let size = RwSignal::new(Size::default());
     Effect::new(move |_| {
@@ -51,7 +51,7 @@ pub(super) fn size_of(element: NodeRef<Canvas>) -> Signal<Size> {
     size.into()
 }
 
-/// Gives a canvas its size, which empties it, and returns what draws on it. `None` while it has no area.
+/// Sets the size of a canvas, which clears it if the size changes, and returns its context. `None` while it has no area.
 pub(super) fn prepare(canvas: &HtmlCanvasElement, size: Size) -> Option<CanvasRenderingContext2d> {
     if size.width < 1.0 || size.height < 1.0 {
         return None;
@@ -68,18 +68,18 @@ pub(super) fn prepare(canvas: &HtmlCanvasElement, size: Size) -> Option<CanvasRe
 }
 
 thread_local! {
-    /// What draws the canvases of the page.
+    /// The functions that draw the canvases of the page.
     static DRAWINGS: RefCell<Vec<Weak<dyn Fn()>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Draws every canvas at once: there are no frames between the wish to print a page and its print.
+/// Draws all canvases immediately, because a browser shows no frame between the event `beforeprint` and the print.
 pub(super) fn draw_all() {
     let drawings: Vec<_> = DRAWINGS.with_borrow(|drawings| drawings.iter().filter_map(Weak::upgrade).collect());
     drawings.iter().for_each(|draw| untrack(|| draw()));
 }
 
-/// Calls `draw` before the next frame is shown, once for however many changes of what `watch` reads there were.
-/// A page that is not looked at has no frames, and so draws nothing.
+/// Calls `draw` before the next frame after a change of the signals that `watch` reads, once for any number of changes.
+/// A hidden page has no frames, so it draws nothing.
 pub(super) fn on_frame(watch: impl Fn() + 'static, draw: impl Fn() + 'static) {
     let draw: Rc<dyn Fn()> = Rc::new(draw);
     DRAWINGS.with_borrow_mut(|drawings| {
@@ -92,7 +92,7 @@ pub(super) fn on_frame(watch: impl Fn() + 'static, draw: impl Fn() + 'static) {
         if waits.try_update_value(|waits| std::mem::replace(waits, true)) == Some(false) {
             let draw = Rc::clone(&draw);
             request_animation_frame(move || {
-                // `None`: the chart is gone.
+                // `None` means that the value was set, so the chart still exists.
                 if waits.try_set_value(false).is_none() {
                     untrack(|| draw());
                 }

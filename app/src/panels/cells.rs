@@ -1,12 +1,12 @@
-//! Several values of one panel beside each other: how many there is room for, and in how many columns.
+//! Layout of several values in one panel: how many fit, and in how many columns.
 
 use model::dashboard::Panel;
 
-/// Width of one of the 24 columns of a page, and height of a row with the gap below it, in CSS pixels: about what a laptop has.
+/// Width of one of the 24 columns of a page, and height of a row with its gap, in CSS pixels, about as on a laptop.
 const UNIT: (f64, f64) = (52.0, 46.0);
-/// Height of a panel's heading.
+/// Height of a panel's heading, in CSS pixels.
 const HEAD: f64 = 40.0;
-/// Height of the line that says how many are not shown.
+/// Height of the line with the number of values that are not shown, in CSS pixels.
 const MORE: f64 = 20.0;
 
 /// Cells of equal size.
@@ -18,18 +18,18 @@ pub(crate) struct Cells {
     pub(crate) rows: usize,
     /// Values that are shown.
     pub(crate) shown: usize,
-    /// Values that have no room.
+    /// Values that do not fit.
     pub(crate) left_out: usize,
 }
 
 impl Cells {
-    /// Cells for `count` values on a page, none smaller than `least` (width, height).
+    /// Cells for `count` values in a panel, none smaller than `least` (width and height in CSS pixels).
     pub(crate) fn of_panel(panel: &Panel, count: usize, least: (f64, f64)) -> Self {
         let size = (f64::from(panel.width) * UNIT.0, f64::from(panel.height) * UNIT.1 - HEAD);
         Cells::new(size, count, least)
     }
 
-    /// Cells for `count` values in a box of `size`, none smaller than `least`. They are as large as they can be in the form of `least`.
+    /// Cells for `count` values in a box, none smaller than `least`. They are as large as possible with the aspect ratio of `least`.
     pub(crate) fn new((width, height): (f64, f64), count: usize, least: (f64, f64)) -> Self {
         let most_columns = fitting(width, least.0);
         let all = most_columns * fitting(height, least.1);
@@ -52,7 +52,7 @@ impl Cells {
     }
 }
 
-/// How often `least` goes into `length`, once at least.
+/// How often `least` fits into `length`: from 1 to 32 times.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
 fn fitting(length: f64, least: f64) -> usize {
     (length / least).clamp(1.0, 32.0) as usize
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cells_fill_their_box_and_what_has_no_room_is_counted() {
+    fn cells_fill_their_box_and_the_rest_is_counted() {
         let cells = |width, height, count| {
             let Cells { columns, rows, shown, left_out } = Cells::new((width, height), count, (100.0, 50.0));
             (columns, rows, shown, left_out)

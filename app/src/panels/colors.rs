@@ -1,4 +1,4 @@
-//! Which colour each series of a panel has. A series keeps its colour for as long as it is there, whatever comes and goes beside it.
+//! Colours of a panel's series. A series keeps its colour while other series appear and disappear.
 
 use model::frame::Labels;
 
@@ -6,7 +6,7 @@ use model::frame::Labels;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Colors(Vec<Colored>);
 
-/// A series and its place in the palette.
+/// A series and its index in the palette.
 #[derive(Debug, Clone, PartialEq)]
 struct Colored {
     query: usize,
@@ -15,8 +15,8 @@ struct Colored {
 }
 
 impl Colors {
-    /// The place of each of `series` (query and labels) in a palette of `count` colours: the one that it had, or the first of those that
-    /// the fewest have. Who is not there any more gives its colour back.
+    /// The index of each of `series` (query and labels) in a palette of `count` colours. A known series keeps its index, a new one gets the first of the
+    /// least used. The colours of series that are gone become free.
     pub(crate) fn of(&mut self, series: &[(usize, &Labels)], count: usize) -> Vec<usize> {
         let places: Vec<Option<usize>> =
             series.iter().enumerate().map(|(index, (query, labels))| self.place(index, *query, labels)).collect();
@@ -49,7 +49,7 @@ impl Colors {
         places
     }
 
-    /// The place that a series had, which most often stands where it stood.
+    /// The index that a series had. Looks at the same position first, because the order rarely changes.
     fn place(&self, index: usize, query: usize, labels: &Labels) -> Option<usize> {
         let is_it = |known: &&Colored| known.query == query && known.labels == *labels;
         self.0.get(index).filter(is_it).or_else(|| self.0.iter().find(is_it)).map(|known| known.place)

@@ -1,4 +1,4 @@
-//! What the panels of a page share.
+//! The context that the panels of a page share.
 
 use chart::plot::TimeSpan;
 use leptos::prelude::*;
@@ -8,16 +8,16 @@ use model::{
     zone::Zone,
 };
 
-/// The part of time that a page shows, and the viewer's clock.
+/// The time range that a page shows, and the viewer's time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Viewport {
-    /// Earlier end, in milliseconds since the Unix epoch.
+    /// Start, in milliseconds since the Unix epoch.
     pub start_ms: i64,
-    /// Later end. In a live page it moves with the evaluations, not with the clock, so that charts do not have an empty edge.
+    /// End, in milliseconds since the Unix epoch. In a live page it moves with the evaluations, not with the clock, so that charts have no empty edge.
     pub end_ms: i64,
-    /// Time between the points of a query without gaps.
+    /// Step of the queries, in milliseconds.
     pub step_ms: i64,
-    /// The viewer's zone.
+    /// The viewer's time zone.
     pub zone: Zone,
 }
 
@@ -26,7 +26,7 @@ impl Viewport {
         TimeSpan { start_ms: self.start_ms, end_ms: self.end_ms, step_ms: self.step_ms }
     }
 
-    /// Whether this is `before` moved on: the same length and step, and part of what was shown is still shown.
+    /// Whether this is `before`, moved to a later time: with the same length and step, and overlapping it.
     pub(crate) fn continues(&self, before: &Viewport) -> bool {
         let length_ms = self.end_ms - self.start_ms;
         let moved_ms = self.start_ms - before.start_ms;
@@ -36,32 +36,32 @@ impl Viewport {
     }
 }
 
-/// What the panels of a page share. A page makes one with [`PanelsContext::provide`].
+/// The context that the panels of a page share. A page creates one with [`PanelsContext::provide`].
 #[derive(Debug, Clone, Copy)]
 pub struct PanelsContext {
-    /// What charts show of time. A panel that waits for the data of another range still shows the one before.
+    /// The time range of charts. A panel that waits for data of a new range shows the previous range until then.
     pub viewport: Signal<Viewport>,
-    /// The time that ages count to, in milliseconds since the Unix epoch: now, or that of the newest news where there are no more.
+    /// The time from which ages are counted, in milliseconds since the Unix epoch: now, or the time of the last update if updates have stopped.
     pub now_ms: Signal<i64>,
-    /// The time now, in milliseconds since the Unix epoch, moving on each second.
+    /// The current time, in milliseconds since the Unix epoch, updated each second.
     pub(super) clock_ms: Signal<i64>,
-    /// The time under the pointer, on whichever chart it is.
+    /// The time under the pointer, shared by all charts.
     pub hover: RwSignal<Option<i64>>,
-    /// When alerts fired that concern the panels: as the data of one query, see [`model::page::Boot::marks`].
+    /// Annotations: when related alerts fired, as the data of one query; see [`model::page::Boot::marks`].
     pub marks: RwSignal<PanelData>,
-    /// Which pages the viewer can open: panels have no links to others.
+    /// Pages that the viewer can open. Panels have no links to others.
     reach: Reach,
-    /// Counts changes of the theme: colours on a canvas have to be read again.
-    #[cfg_attr(not(feature = "browser"), allow(dead_code))] // the server's pictures name their colours
+    /// Incremented when the theme changes, so that canvases read their colours again.
+    #[cfg_attr(not(feature = "browser"), allow(dead_code))] // the server's SVG uses classes for colours
     pub(super) theme: RwSignal<u32>,
 }
 
-/// Provided around panels that nobody follows: what they have is read, and nothing of it can be worked.
+/// Context of static panels, which have no interactive parts.
 #[cfg(feature = "ssr")]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Still;
 
-/// Whether the calling component is part of a panel that stands still. In the browser none is.
+/// Whether the calling component is part of a static panel. In the browser none is.
 pub(super) fn is_still() -> bool {
     #[cfg(feature = "ssr")]
     return use_context::<Still>().is_some();
@@ -74,7 +74,7 @@ fn no_marks() -> RwSignal<PanelData> {
 }
 
 impl PanelsContext {
-    /// Makes the context of a page and provides it to the panels below the caller. `reach` says which pages the viewer can open.
+    /// Creates the context of a page and provides it to the panels below the caller. `reach` says which pages the viewer can open.
     pub fn provide(viewport: Signal<Viewport>, now_ms: Signal<i64>, reach: Reach) -> Self {
         let context = PanelsContext {
             viewport,
@@ -91,7 +91,7 @@ impl PanelsContext {
         context
     }
 
-    /// The same page, for a panel that shows `viewport`, and ages as of `now_ms`.
+    /// The same context for a panel that shows `viewport`, with ages counted from `now_ms`.
     #[must_use]
     pub fn showing(self, viewport: Signal<Viewport>, now_ms: Signal<i64>) -> Self {
         PanelsContext { viewport, now_ms, ..self }

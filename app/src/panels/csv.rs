@@ -1,4 +1,4 @@
-//! A panel's data as comma-separated values: a row a time, a column a series.
+//! A panel's data as comma-separated values: a row for each time, a column for each series.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -6,7 +6,7 @@ use model::{civil::Civil, dashboard::Panel, panel::PanelData};
 
 use super::plot_series::every;
 
-/// The data of a panel with a heading, times in UTC.
+/// The data of a panel with a header line, and times in UTC.
 pub(super) fn csv(panel: &Panel, data: &PanelData) -> String {
     let series = every(panel, data);
     let mut rows: BTreeMap<i64, Vec<Option<f64>>> = BTreeMap::new();
@@ -37,9 +37,9 @@ pub(super) fn csv(panel: &Panel, data: &PanelData) -> String {
     csv
 }
 
-/// A field that a spreadsheet reads as text: quoted where it must be, and never as a formula.
+/// A field, quoted if necessary, that no spreadsheet reads as a formula.
 fn quoted(text: &str) -> String {
-    let guard = if text.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
+    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
     if text.contains([',', '"', '\n', '\r']) || !guard.is_empty() {
         format!("\"{guard}{}\"", text.replace('"', "\"\""))
     } else {
@@ -47,7 +47,7 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// Hands a file to the browser's downloads.
+/// Downloads `text` as a file in the browser.
 #[cfg(feature = "browser")]
 pub(super) fn save(name: &str, text: &str) {
     use wasm_bindgen::{JsCast, JsValue};

@@ -1,4 +1,4 @@
-//! Numbers on arcs from the panel's `min` to its `max`, with the zones of its thresholds: an arc a series.
+//! The panel kind `gauge`: an arc for each series, from the panel's `min` to its `max`, with the zones of its thresholds.
 
 use crate::view::view;
 use chart::{
@@ -14,13 +14,13 @@ use super::{
     stat::{more, split},
 };
 
-/// Least width and height of an arc with its name, in CSS pixels.
+/// Minimum width and height of an arc with its name, in CSS pixels.
 pub(crate) const LEAST: (f64, f64) = (92.0, 80.0);
 
-/// What an arc shows.
+/// The content of an arc.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Reading {
-    /// Its series.
+    /// Name of the series.
     pub(crate) name: String,
     /// Part of the arc that is filled, 0 to 1.
     pub(crate) fraction: f64,
@@ -71,7 +71,7 @@ fn dial(panel: &Panel, reading: &Reading, named: bool) -> AnyView {
     }
 }
 
-/// Ends of the scale in words.
+/// Ends of the scale as text with unit.
 pub(crate) fn ends(panel: &Panel) -> (String, String) {
     let (low, high) = bounds(panel);
     let unit = panel.queries.first().map_or(model::unit::Unit::Plain, |query| unit_of(panel, query));

@@ -1,4 +1,4 @@
-//! Buckets over time, shaded by how many values fell into each.
+//! The panel kind `heatmap`: buckets over time, shaded by their counts.
 
 use crate::{platform, view::view};
 use chart::{
@@ -15,7 +15,7 @@ use super::{
     timeseries::hover::{self, Line},
 };
 
-/// Labels beside the rows at most.
+/// Most labels beside the rows.
 pub(crate) const MOST_LABELS: usize = 8;
 
 pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
@@ -51,13 +51,13 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
     }
 }
 
-/// A picture from the server.
+/// The cells as SVG, on the server.
 #[cfg(not(feature = "browser"))]
 fn picture(heatmap: Memo<Heatmap>) -> AnyView {
     view! { <div class="plot-layers" inner_html=move || heatmap.with(Heatmap::svg)></div> }
 }
 
-/// A canvas in the browser: a rectangle a run of cells.
+/// The cells on a canvas, in the browser: one rectangle for each run of equal cells.
 #[cfg(feature = "browser")]
 fn picture(heatmap: Memo<Heatmap>) -> AnyView {
     use super::{
@@ -113,7 +113,7 @@ pub(crate) fn heatmap(panel: &Panel, data: &PanelData, span: chart::plot::TimeSp
     Heatmap::new(&buckets, span)
 }
 
-/// Bounds at the edges between rows, as many as there is room for.
+/// Bounds at the edges between rows, at most [`MOST_LABELS`].
 fn bound_labels(bounds: &[f64], unit: &Unit) -> impl IntoView + use<> {
     let rows = bounds.len().max(1);
     let every = rows.div_ceil(MOST_LABELS);
@@ -127,7 +127,7 @@ fn bound_labels(bounds: &[f64], unit: &Unit) -> impl IntoView + use<> {
         .collect_view()
 }
 
-/// Counts at a time, the highest bucket first, without the empty ones.
+/// Counts of the buckets at a time, without empty ones, the highest bucket first.
 fn read(heatmap: &Heatmap, at_ms: i64, unit: &Unit) -> Option<Vec<Line>> {
     let counts = heatmap.column_at(at_ms);
     if counts.is_empty() {
@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_are_read_from_the_top() {
+    fn counts_are_listed_from_the_highest_bucket() {
         let span = TimeSpan { start_ms: 0, end_ms: 10, step_ms: 10 };
         let bucket = |upper, values: &'static [f64]| Bucket { upper, timestamps: &[5], values };
         let heatmap = Heatmap::new(&[bucket(1.0, &[2.0]), bucket(2.0, &[2.0]), bucket(f64::INFINITY, &[5.0])], span);

@@ -1,5 +1,4 @@
-//! Lists whose items stay while their keys stay. All have the same type of key: Leptos' differences between lists are generated for
-//! each type, and are large.
+//! Keyed lists. All have the same type of key, because the code that compares two lists is large, and Leptos generates it for each type.
 
 use std::sync::Arc;
 
@@ -7,10 +6,10 @@ use leptos::prelude::*;
 
 use crate::view::view;
 
-/// Names an item of a list: in two parts, for what is named by two words.
+/// Key of an item. It has two parts for items that need two names, such as daemon and job.
 pub(crate) type Key = (String, String);
 
-/// An item for each key. It is drawn when its key comes and goes with its key.
+/// A list with an item for each key. An item is created and removed with its key.
 pub(crate) fn list(keys: Memo<Vec<Key>>, item: impl Fn(Key) -> AnyView + Send + Sync + 'static) -> AnyView {
     items(keys, Arc::new(item))
 }

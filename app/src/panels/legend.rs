@@ -9,8 +9,8 @@ use model::{
 
 use super::plot_series::Shown;
 
-/// Name of a series of `query`: the legend with `{{label}}` replaced, or, where that is nothing, the value of its only label, or its labels as
-/// PromQL writes them. One that has none is called as its panel: a viewer reads words, and the query is in the panel's menu.
+/// Name of a series of `query`: the legend with `{{label}}` replaced. If that is empty, it is the value of the only label, else the labels as
+/// PromQL writes them. A series without labels has the title of its panel, which is easier to read than the query.
 pub(crate) fn series_name(panel: &Panel, query: &Query, labels: &Labels) -> String {
     let name = fill(&query.legend, labels);
     let mut values = labels.values();
@@ -22,7 +22,7 @@ pub(crate) fn series_name(panel: &Panel, query: &Query, labels: &Labels) -> Stri
     }
 }
 
-/// What the values of a query are called where its series are rows: the legend without what differs from series to series.
+/// Column headings of a table whose rows are series: the legend of each query without the labels that differ between series.
 pub(crate) fn column_names(panel: &Panel) -> Vec<String> {
     let name = |query| series_name(panel, query, &Labels::new());
     let names: Vec<String> = panel.queries.iter().map(name).collect();
@@ -31,8 +31,7 @@ pub(crate) fn column_names(panel: &Panel) -> Vec<String> {
     names.iter().enumerate().map(told).collect()
 }
 
-/// Adds to the names of series that would read the same what tells them apart: the labels in which they differ, or else which query
-/// they are of.
+/// Makes equal names of series distinct: appends the labels in which the series differ, or else the number of the query.
 pub(super) fn tell_apart(shown: &mut [Shown<'_>]) {
     for twins in of_one_name(shown) {
         let labels = |index: &usize| shown.get(*index).map(|shown| &*shown.series.labels);
@@ -61,7 +60,7 @@ pub(super) fn tell_apart(shown: &mut [Shown<'_>]) {
     }
 }
 
-/// Where those are that have a name in common, each group in their order.
+/// Indices of series with equal names, one group for each name, in their order.
 fn of_one_name(shown: &[Shown<'_>]) -> Vec<Vec<usize>> {
     let name = |index: &usize| shown.get(*index).map(|shown| shown.name.as_str());
     let mut by_name: Vec<usize> = (0..shown.len()).collect();
@@ -74,7 +73,8 @@ fn with_number(name: &str, query: usize) -> String {
     format!("{name} (query {})", query + 1)
 }
 
-/// Replaces each `{{label}}`, and each `{{label|other}}` by the first of the labels that the series has; one that has none is nothing.
+/// Replaces each `{{label}}` with the value of the label, and each `{{label|other}}` with the value of the first label that the series has. A label that is
+/// absent is replaced with nothing.
 fn fill(template: &str, labels: &Labels) -> String {
     let mut name = String::with_capacity(template.len());
     let mut rest = template;
@@ -89,7 +89,7 @@ fn fill(template: &str, labels: &Labels) -> String {
     name.trim().to_owned()
 }
 
-/// What there is to say of a panel whose series are all absent. Words: the query is in the panel's menu.
+/// The text of a panel whose series are all absent. It does not repeat the query, which is in the panel's menu.
 pub(crate) fn absent(panel: &Panel) -> &'static str {
     if panel.queries.is_empty() { "The panel has no query." } else { "No source has it in this time." }
 }
@@ -98,7 +98,7 @@ pub(crate) fn absent(panel: &Panel) -> &'static str {
 pub(super) mod tests {
     use super::*;
 
-    /// A panel with one query, which is JSON.
+    /// A panel with these queries, given as JSON.
     pub(in crate::panels) fn panel(query: &str) -> Panel {
         let json = format!(
             r#"{{"id":"p","title":"Title","kind":"timeseries","width":12,"height":8,"unit":"short","queries":[{query}]}}"#
@@ -107,7 +107,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn legends_are_filled_from_labels() {
+    fn legends_are_filled_with_label_values() {
         let labels = Labels::from([("__name__".into(), "up".into()), ("job".into(), "node".into())]);
         let name = |legend: &str| {
             let panel = panel(&format!(r#"{{"expr":"up == 1","legend":"{legend}"}}"#));
@@ -124,13 +124,13 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_series_without_labels_is_called_as_its_panel() {
+    fn a_series_without_labels_has_the_title_of_its_panel() {
         let panel = panel(r#"{"expr":"sum(up)"}"#);
         assert_eq!(series_name(&panel, &panel.queries[0], &Labels::new()), "Title");
     }
 
     #[test]
-    fn columns_have_words_and_no_two_the_same() {
+    fn column_headings_are_not_empty_and_are_unique() {
         let panel = panel(
             r#"{"expr":"a","legend":"{{provider}} jobs"},{"expr":"b"},{"expr":"c","legend":"{{job}}"},{"expr":"d","legend":"Time"}"#,
         );

@@ -1,4 +1,4 @@
-//! The four looks of a panel that shows queries: loading, empty, stale, failed. And the fifth, which is data.
+//! The states of a panel with queries: loading, empty, failed, or data, which may be stale.
 
 use crate::view::view;
 use leptos::prelude::*;
@@ -11,17 +11,17 @@ use model::{
 
 use super::{context::PanelsContext, legend};
 
-/// What a panel shows before anything has come.
+/// The data of a panel before any query has a result.
 #[must_use]
 pub fn loading(panel: &Panel) -> PanelData {
     PanelData::Queries(panel.asked().iter().map(|_| QueryState::Loading).collect())
 }
 
-/// True when there is something to show in place of the first picture: nothing is being waited for.
+/// True once every query has a result, so that the panel can replace the server's HTML.
 #[must_use]
 pub fn has_come(data: &PanelData) -> bool {
     match data {
-        // None at all: a panel with a feed of its own, which has not come.
+        // No queries: a panel whose data is not from queries, and has not arrived.
         PanelData::Queries(states) => {
             !states.is_empty() && !states.iter().any(|state| matches!(state, QueryState::Loading))
         }
@@ -29,11 +29,11 @@ pub fn has_come(data: &PanelData) -> bool {
     }
 }
 
-/// Which look a panel has.
+/// The state of a panel.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Look {
     Loading,
-    /// Why there is nothing, and what more there is to say.
+    /// Why there is no data, and a further remark.
     Empty(String, &'static str),
     Failed(String),
     Data,
@@ -52,7 +52,7 @@ impl Look {
         match failed {
             Some(message) => Look::Failed(message),
             None if has_come(data) => {
-                // Why there is none, where that is known.
+                // Notices may say why there is no data.
                 let told = notices(data);
                 if told.is_empty() {
                     Look::Empty("The series is absent.".to_owned(), legend::absent(panel))
@@ -72,7 +72,7 @@ fn has_points(data: &PanelData) -> bool {
     }
 }
 
-/// The oldest of a panel's data, if any of it is no longer current.
+/// The staleness of the oldest stale data of a panel; `None` if all is current.
 pub(crate) fn staleness(data: &PanelData) -> Option<Staleness> {
     let PanelData::Queries(states) = data else { return None };
     let stale = states.iter().filter_map(|state| match state {
@@ -82,7 +82,7 @@ pub(crate) fn staleness(data: &PanelData) -> Option<Staleness> {
     stale.min_by_key(|stale| stale.since_ms)
 }
 
-/// What one should know beside the data: queries that failed while others did not, notes of the engine.
+/// Notices to show with the data: queries that failed while others did not, and annotations of the engine.
 pub(crate) fn notices(data: &PanelData) -> Vec<String> {
     let PanelData::Queries(states) = data else { return Vec::new() };
     let mut notices: Vec<String> = Vec::new();
@@ -97,7 +97,7 @@ pub(crate) fn notices(data: &PanelData) -> Vec<String> {
     notices
 }
 
-/// How far the values can be trusted, in few words.
+/// Short remarks on the reliability of the values.
 pub(crate) fn remarks(data: &PanelData) -> Vec<String> {
     let mut remarks = Vec::new();
     for remark in data.frames().filter(|frame| !frame.is_empty()).flat_map(|frame| &frame.remarks) {
@@ -108,7 +108,7 @@ pub(crate) fn remarks(data: &PanelData) -> Vec<String> {
     remarks
 }
 
-/// Shows `body` where there is data, and otherwise why there is none.
+/// Shows `body` if there is data, else the state of the panel.
 pub(crate) fn with_look(
     panel: StoredValue<Panel>,
     data: Signal<PanelData>,
@@ -131,7 +131,7 @@ pub(crate) fn with_look(
     }
 }
 
-/// Shows the `body` of a panel with a feed of its own, marked while the feed is not current.
+/// Shows the `body` of a panel whose data is not from queries, with a badge while the data is stale.
 pub(crate) fn with_mark(stale: Signal<Option<Staleness>>, body: AnyView) -> AnyView {
     let stale = Memo::new(move |_| stale.get());
     view! {
@@ -142,7 +142,7 @@ pub(crate) fn with_mark(stale: Signal<Option<Staleness>>, body: AnyView) -> AnyV
     }
 }
 
-/// The look of a panel that waits for its first data.
+/// The view of a panel that waits for its first data.
 pub(crate) fn loading_view(kind: PanelKind) -> AnyView {
     let rows = if matches!(kind, PanelKind::Stat | PanelKind::Gauge | PanelKind::Pie) { 1 } else { 4 };
     view! {
@@ -153,7 +153,7 @@ pub(crate) fn loading_view(kind: PanelKind) -> AnyView {
     }
 }
 
-/// A look with words: `title`, what is the matter, and what to do.
+/// The view of a state without data: `title`, the reason, and what to do. `look` is the suffix of its class.
 pub(crate) fn message_view(look: &'static str, title: &'static str, text: String, advice: String) -> AnyView {
     let mark = match look {
         "failed" => "\u{2715}",
@@ -170,7 +170,7 @@ pub(crate) fn message_view(look: &'static str, title: &'static str, text: String
     }
 }
 
-/// What to do about a failed query.
+/// What to do about a query that failed with `message`.
 pub(crate) fn advice(message: &str) -> String {
     let message = message.to_lowercase();
     let advice = if message.contains("timeout") || message.contains("timed out") || message.contains("deadline") {
@@ -201,7 +201,7 @@ fn stale_badge(stale: Memo<Option<Staleness>>) -> AnyView {
     }} }
 }
 
-/// Whether a number is an estimate where a whole one was asked for.
+/// Whether a value is an estimate although the query asks for a whole number.
 pub(crate) fn is_estimated(data: &PanelData) -> bool {
     data.frames().any(|frame| frame.estimated && !frame.is_empty())
 }
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_stays_until_nothing_is_waited_for() {
+    fn the_html_of_the_server_stays_until_every_query_has_a_result() {
         assert!(!has_come(&loading(&panel())));
         assert!(!has_come(&PanelData::Queries(vec![ready(vec![]), QueryState::Loading])));
         assert!(has_come(&PanelData::Queries(vec![ready(vec![])])));

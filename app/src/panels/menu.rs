@@ -11,7 +11,7 @@ use model::{
 use super::context::{PanelsContext, Viewport};
 use crate::platform;
 
-/// The menu. What needs a script is disabled until the panel is live.
+/// The menu. Entries that need scripts are disabled until the panel is live.
 pub(super) fn panel_menu(panel: StoredValue<Panel>, data: Signal<PanelData>, live: RwSignal<bool>) -> AnyView {
     let (id, title) = panel.with_value(|panel| (panel.id.clone(), panel.title.clone()));
     let queries = panel.with_value(|panel| panel.queries.iter().map(|query| query.expr.clone()).collect::<Vec<_>>());
@@ -79,11 +79,11 @@ pub(super) fn panel_menu(panel: StoredValue<Panel>, data: Signal<PanelData>, liv
     }
 }
 
-/// A query, and where it is looked into.
+/// A query, and a link that opens it in Explore.
 fn query(expr: String) -> AnyView {
     let context = PanelsContext::of_page();
     let path = format!("{}?expr={}", PageRoute::path_of(PageKind::Explore), platform::encoded(&expr));
-    // What is shown now, or what was shown then.
+    // A live range stays relative to now. A past range is absolute.
     let href = move || {
         let Viewport { start_ms, end_ms, step_ms, .. } = context.viewport.get();
         if context.now_ms.get_untracked() - end_ms < 3 * step_ms {
@@ -98,7 +98,7 @@ fn query(expr: String) -> AnyView {
     }
 }
 
-/// The queries as they were sent, where the source has other names for what they ask for.
+/// The queries as they were sent, for sources with other metric names.
 fn as_sent(data: &PanelData) -> AnyView {
     let PanelData::Queries(states) = data else { return ().into_any() };
     let sent: Vec<String> = states
@@ -120,7 +120,7 @@ fn as_sent(data: &PanelData) -> AnyView {
 
 #[cfg(feature = "browser")]
 fn close(element: NodeRef<leptos::html::Details>) {
-    // Gone, when the focus leaves because a link of the menu led to another page.
+    // The element is gone if the focus left because a link of the menu opened another page.
     if let Some(details) = element.try_get_untracked().flatten() {
         let _ = details.remove_attribute("open");
     }
@@ -130,7 +130,7 @@ fn close(element: NodeRef<leptos::html::Details>) {
 fn close_when_left(element: NodeRef<leptos::html::Details>, event: &FocusEvent) {
     use wasm_bindgen::JsCast;
     let target = event.related_target().and_then(|target| target.dyn_into::<web_sys::Node>().ok());
-    // No target: the window lost the focus, or something that cannot have it was clicked.
+    // Without a target, the window lost the focus, or the user clicked an element that cannot have it.
     let inside = element.try_get_untracked().flatten().is_some_and(|details| details.contains(target.as_ref()));
     if !inside {
         close(element);
@@ -143,7 +143,7 @@ fn full_screen(id: &str) {
     if root.fullscreen_element().is_some() {
         root.exit_fullscreen();
     } else if let Some(panel) = root.get_element_by_id(&format!("panel-{id}")) {
-        // Refused where the page is embedded without the right to it: the panel stays as it is.
+        // Refused if the page is embedded without the permission. Then the panel stays as it is.
         let _ = panel.request_fullscreen();
     }
 }
@@ -154,7 +154,7 @@ fn save_csv(panel: StoredValue<Panel>, data: Signal<PanelData>) {
     super::csv::save(&panel.with_value(|panel| format!("{}.csv", panel.id)), &csv);
 }
 
-// On the server nothing is clicked.
+// Event handlers do not run on the server.
 #[cfg(not(feature = "browser"))]
 fn close(_element: NodeRef<leptos::html::Details>) {}
 #[cfg(not(feature = "browser"))]

@@ -1,15 +1,15 @@
-//! The panels of a dashboard: one component for all kinds, from the same data on the server and in the browser.
+//! The panels of a dashboard: one component for all kinds, which renders the same data on the server and in the browser.
 //!
 //! A page provides a [`PanelsContext`] and then shows a [`PanelView`] for each panel, inside an element of class `panels`
-//! (the grid of 24 columns; each panel knows its place in it). The style of everything below `.panels` is `style/panels.css`;
-//! it needs nothing from the page's own style but a background.
+//! (a grid of 24 columns). The style of everything below `.panels` is in `style/panels.css`. It needs nothing from the page's own style but a
+//! background.
 //!
-//! **First picture.** The server draws the body of a panel into `.panel-picture`. Its data is not sent a second time: the
-//! browser takes the picture over as it is, and shows the live body in its place as soon as every query of the panel has
-//! data, an error, or is known to be empty. Both are made by the same components in the same layout, so nothing moves.
+//! **The server's HTML.** The server renders the body of a panel into `.panel-picture`, and does not send the data as well. The browser leaves that
+//! HTML as it is until every query of the panel has a result: data, an error, or nothing. Then it shows the live body instead. The same
+//! components render both in the same layout, so nothing moves.
 //!
-//! **Plot area.** Text around a chart is text of the page, placed by percentages of the plot box. Inside the box is an SVG
-//! picture, stretched, or canvases of the same size.
+//! **Plot area.** Text around a chart is HTML, positioned by percentages of the plot box. Inside the box is a stretched SVG, or canvases of the
+//! same size.
 
 pub(crate) mod alerts;
 #[cfg(feature = "browser")]
@@ -53,19 +53,19 @@ pub(crate) use narrow::narrow_widths;
 pub(crate) use view::still;
 pub use view::{PanelView, PanelViewProps};
 
-/// Whether panels of this kind show the time of the page. The others show what is known now.
+/// Whether panels of this kind show the time range of the page. The others show the current state.
 pub(crate) fn has_time(kind: PanelKind) -> bool {
     !matches!(kind, PanelKind::Jobs | PanelKind::Sources)
 }
 
-/// Of a page that shows `range` when it is `now_ms`: the time whose alerts it shows, in milliseconds since the Unix epoch. `None` for
-/// those of now: where the page ends now, and where nobody remembers so far back.
+/// The time at which the alerts fired that a page with `range` shows, in milliseconds since the Unix epoch. `None` for the current alerts: if the range
+/// ends at `now_ms`, or before the history of alerts.
 #[must_use]
 pub fn alerts_of_ms(range: TimeRange, now_ms: i64) -> Option<i64> {
     range.as_of_ms(now_ms).filter(|at_ms| now_ms - at_ms < ALERT_HISTORY_MS)
 }
 
-/// A fraction as percent with two decimals, as text for a style.
+/// A fraction as a percentage with two decimals, for a CSS value.
 fn percent(fraction: f64) -> String {
     model::unit::short(fraction * 100.0, 2)
 }

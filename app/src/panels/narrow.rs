@@ -1,13 +1,13 @@
-//! Widths of panels on a page that has half the columns: each row is full, so that no hole stays where the next panel is too wide.
+//! Widths of panels on a narrow page, which has half the columns. Each row is full, so that there is no gap before a panel that does not fit.
 
 use model::dashboard::Panel;
 
 /// Columns of a narrow page.
 const COLUMNS: u8 = 12;
-/// Columns by which panels may be too wide for a row that they share: the widest gives them up.
+/// Columns by which the panels of a row may exceed it. The widest panel becomes narrower by them.
 const SPARE: u8 = 2;
 
-/// How many columns each of `panels` takes of a narrow page.
+/// The width of each of `panels` on a narrow page, in columns.
 pub(crate) fn narrow_widths(panels: &[Panel]) -> Vec<u8> {
     let mut widths: Vec<u8> = panels.iter().map(|panel| panel.width.clamp(1, COLUMNS)).collect();
     let mut rest = widths.as_mut_slice();

@@ -1,4 +1,4 @@
-//! The series of a panel in one list, with what they are called and how they look.
+//! The series of a panel in one list, with their names and colours.
 
 use chart::{
     palette::{Ink, SERIES_COLORS, threshold_color},
@@ -13,20 +13,20 @@ use model::{
 
 use super::{colors::Colors, legend};
 
-/// Series of a panel that are shown; what is beyond is said to be left out.
+/// Most series that a panel shows. The panel says how many it leaves out.
 pub(crate) const MOST_SERIES: usize = 100;
 
-/// What stands where there is no value.
+/// Text in place of a missing value.
 pub(crate) const ABSENT: &str = "\u{2013}";
 
 /// A series and how it is shown.
 #[derive(Debug, Clone)]
 pub(crate) struct Shown<'a> {
-    /// Place of its query in the panel.
+    /// Index of its query in the panel.
     pub(crate) index: usize,
     pub(crate) query: &'a Query,
     pub(crate) series: &'a Series,
-    /// For people. No other series of the panel reads the same; see [`Shown::identity`] for finding it again.
+    /// Name for people, unique in the panel. It may change; [`Shown::identity`] does not.
     pub(crate) name: String,
     pub(crate) ink: Ink,
 }
@@ -41,12 +41,12 @@ impl<'a> Shown<'a> {
         }
     }
 
-    /// What it is found again by: its query and its labels. Its name changes when another series comes that would read the same.
+    /// Stable key of the series: its query and its labels. The name changes when another series with the same name appears.
     pub(crate) fn identity(&self) -> String {
         format!("{} {:?}", self.index, self.series.labels)
     }
 
-    /// Its value in words. A mark has none: that it is there says all.
+    /// The value as text. Empty for a mark, whose value has no meaning.
     pub(crate) fn written(&self, panel: &Panel, value: f64) -> Written {
         if self.query.draw == Draw::Mark { Written::default() } else { write(panel, self.query, value) }
     }
@@ -72,13 +72,13 @@ pub(crate) fn every<'a>(panel: &'a Panel, data: &'a PanelData) -> Vec<Shown<'a>>
     shown_in(panel, data, &mut Colors::default(), usize::MAX)
 }
 
-/// The series of a panel in the order of its queries, at most `most`, in the colours that they had before.
+/// The series of a panel in the order of its queries, at most `most`. Known series keep the colours in `colors`.
 pub(crate) fn shown_in<'a>(panel: &'a Panel, data: &'a PanelData, colors: &mut Colors, most: usize) -> Vec<Shown<'a>> {
     let PanelData::Queries(states) = data else { return Vec::new() };
     let mut shown = Vec::new();
     for (index, (query, state)) in panel.queries.iter().zip(states).enumerate() {
         let QueryState::Ready { frame, .. } = state else { continue };
-        // A colour with a meaning tells one series from others, so it is not given to several.
+        // The colour of a query is for one series. Several series get colours of the palette, so that they differ.
         let own = query.color.filter(|_| frame.series.len() == 1);
         let room = most - shown.len();
         let series = frame.series.iter().filter(|series| !series.timestamps.is_empty()).take(room);
@@ -101,7 +101,7 @@ pub(crate) fn shown_in<'a>(panel: &'a Panel, data: &'a PanelData, colors: &mut C
     shown
 }
 
-/// Number of series that a panel has, shown or not.
+/// Number of series in the data of a panel, including those that are not shown.
 pub(crate) fn series_count(data: &PanelData) -> usize {
     data.frames().map(|frame| frame.series.len()).sum()
 }
@@ -116,17 +116,17 @@ pub(crate) fn thresholds_of<'a>(panel: &'a Panel, query: &'a Query) -> &'a [Thre
     if query.thresholds.is_empty() { &panel.thresholds } else { &query.thresholds }
 }
 
-/// A value in words, with the class of the colour that its thresholds give it.
+/// A value as text, with the class of the colour from its thresholds.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Written {
     pub(crate) text: String,
     /// Class that sets `--ink`, or empty.
     pub(crate) class: String,
-    /// What the colour means, for those who do not see it: empty, `notable`, `warning` or `critical`.
+    /// Meaning of the colour, for screen readers: empty, `warning` or `critical`.
     pub(crate) meaning: &'static str,
 }
 
-/// Writes a value of a query.
+/// Formats a value of a query.
 pub(crate) fn write(panel: &Panel, query: &Query, value: f64) -> Written {
     if value.is_nan() {
         return Written { text: ABSENT.to_owned(), ..Written::default() };
@@ -143,7 +143,7 @@ pub(crate) fn write(panel: &Panel, query: &Query, value: f64) -> Written {
     }
 }
 
-/// Class of the shape that says what a colour means: a triangle for a warning, a diamond for critical.
+/// Class of the shape that repeats the meaning of a colour: a triangle for a warning, a diamond for critical.
 pub(crate) fn mark(meaning: &str) -> &'static str {
     match meaning {
         "critical" => "mark mark-critical",
@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_palette_leaves_out_what_looks_like_a_colour_with_a_meaning() {
+    fn the_palette_leaves_out_colours_similar_to_a_colour_with_a_meaning() {
         let panel = super::super::legend::tests::panel(r#"{"expr":"a","color":"blue"},{"expr":"b"}"#);
         let state = || QueryState::Ready {
             frame: Frame {
@@ -173,7 +173,7 @@ mod tests {
         assert_eq!(inks, [Ink::Meaning(Color::Blue), Ink::Series(1)]);
     }
 
-    /// A panel of two queries, `up` and `total`, and data of one point a series of theirs, each with these labels.
+    /// A panel with two queries, and data with one point for each series. `series` has the labels of the series of each query.
     fn twins(queries: &str, series: [&[&[(&str, &str)]]; 2]) -> (Panel, PanelData) {
         let one = |labels: &&[(&str, &str)]| Series {
             labels: labels
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn series_that_would_read_the_same_are_told_apart() {
+    fn series_with_equal_names_get_distinct_names() {
         fn names(queries: &str, series: [&[&[(&str, &str)]]; 2]) -> Vec<String> {
             let (panel, data) = twins(queries, series);
             shown(&panel, &data).into_iter().map(|shown| shown.name).collect()
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_is_found_again_by_what_it_is() {
+    fn the_identity_of_a_series_does_not_depend_on_other_series() {
         let queries = r#"{"expr":"a","legend":"x"},{"expr":"b","legend":"x"}"#;
         let (one, other) = (&[("a", "1")][..], &[("a", "2")][..]);
         let (panel, data) = twins(queries, [&[one, other], &[one]]);
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn no_number_is_written_as_absent() {
+    fn nan_is_written_as_absent() {
         let panel = super::super::legend::tests::panel(r#"{"expr":"a","unit":"s"}"#);
         assert_eq!(write(&panel, &panel.queries[0], f64::NAN).text, ABSENT);
     }

@@ -1,4 +1,4 @@
-//! Values of series beside each other: as shares of a donut, or as bars.
+//! The panel kinds `pie` and `bars`: the newest values of series as shares of a donut, or as bars.
 
 use crate::view::view;
 use chart::{palette::Ink, round::donut};
@@ -23,7 +23,7 @@ pub(crate) struct Part {
     pub(crate) written: Written,
 }
 
-/// A part for each series, in the colours that they had before.
+/// A part for each series. Known series keep the colours in `colors`.
 pub(crate) fn parts(panel: &Panel, data: &PanelData, colors: &mut Colors) -> Vec<Part> {
     shown_in(panel, data, colors, usize::MAX)
         .into_iter()
@@ -34,7 +34,7 @@ pub(crate) fn parts(panel: &Panel, data: &PanelData, colors: &mut Colors) -> Vec
         .collect()
 }
 
-/// The parts of a whole: what is beyond [`MOST_SERIES`] is one part, so that the whole stays whole.
+/// The parts of a pie. Series beyond [`MOST_SERIES`] are summed into one part, so that the total is right.
 pub(crate) fn shares(panel: &Panel, data: &PanelData, colors: &mut Colors) -> Vec<Part> {
     let mut shares = parts(panel, data, colors);
     if shares.len() > MOST_SERIES
@@ -121,7 +121,7 @@ fn bar_list(panel: &Panel, parts: &[Part]) -> impl IntoView + use<> {
         .unwrap_or_else(|| parts.iter().map(|part| part.value).filter(|value| value.is_finite()).fold(0.0, f64::max));
     let item = |part: &Part| {
         let width = if longest > 0.0 && !part.value.is_nan() { (part.value / longest).clamp(0.0, 1.0) } else { 0.0 };
-        // Each bar has its name beside it, so colours are left to what has a meaning.
+        // Each bar has its name beside it, so only colours with a meaning are used.
         let ink = if matches!(part.ink, Ink::Series(_)) { Ink::Series(0) } else { part.ink };
         let color = if part.written.class.is_empty() { ink.class() } else { part.written.class.clone() };
         view! {

@@ -1,4 +1,4 @@
-//! Where data comes from, and in what state each source is.
+//! The panel kind `sources`: a table of the sources of data and their states.
 
 use crate::view::view;
 use chart::palette::Ink;

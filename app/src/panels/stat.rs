@@ -1,4 +1,4 @@
-//! Numbers, large enough to be read across a room; a single one over its recent course.
+//! The panel kind `stat`: large numbers. A single number has a sparkline of its recent values.
 
 use crate::view::view;
 use chart::spark::sparkline;
@@ -14,7 +14,7 @@ use super::{
     plot_series::{Shown, Written, every, mark, shown, write},
 };
 
-/// Least width and height of a number with its name, in CSS pixels.
+/// Minimum width and height of a number with its name, in CSS pixels.
 pub(crate) const LEAST: (f64, f64) = (92.0, 46.0);
 
 /// A number and its name.
@@ -24,7 +24,7 @@ pub(crate) struct Number {
     pub(crate) written: Written,
 }
 
-/// The numbers of a panel, and the sparkline of one that is alone: below several, it would pass for that of all.
+/// The numbers of a panel. Only a single number has a sparkline, because below several it would seem to belong to all of them.
 pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
     let viewport = PanelsContext::of_page().viewport;
     let numbers = Memo::new(move |_| data.with(|data| panel.with_value(|panel| numbers(panel, data))));
@@ -62,7 +62,7 @@ fn number_views(panel: &Panel, numbers: &[Number]) -> AnyView {
     }
 }
 
-/// The series whose course stands below its number.
+/// The series of the sparkline, if there is one.
 pub(crate) fn course<'a, 'b>(shown: &'b [Shown<'a>]) -> Option<&'b Shown<'a>> {
     match shown {
         [only] if only.series.timestamps.len() > 1 => Some(only),
@@ -85,18 +85,18 @@ fn number_view(number: &Number, named: bool) -> AnyView {
     }
 }
 
-/// How many values have no room.
+/// A line with the number of values that do not fit.
 pub(super) fn more(left_out: usize) -> AnyView {
     (left_out > 0).then(|| view! { <p class="cells-more">{format!("and {left_out} more")}</p> }).into_any()
 }
 
-/// The digits of a written value, and what follows them.
+/// Splits the text of a value into its digits and its unit.
 pub(crate) fn split(text: &str) -> (String, String) {
     let (digits, unit) = text.split_at(text.find(' ').unwrap_or(text.len()));
     (digits.to_owned(), unit.to_owned())
 }
 
-/// The value now of what is shown over its course, whose last step may be long ago.
+/// The current value of a series with a sparkline, from an instant query: the last step of its range query may be long ago.
 fn newest(panel: &Panel, data: &PanelData, shown: &Shown) -> Option<(i64, f64)> {
     let PanelData::Queries(states) = data else { return None };
     let position = panel.courses().position(|query| std::ptr::eq(query, shown.query))?;
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_number_is_the_value_now_and_not_that_of_the_last_step() {
+    fn the_number_is_the_current_value_and_not_that_of_the_last_step() {
         let mut panel = super::super::legend::tests::panel(r#"{"expr":"up","legend":"up","instant":false}"#);
         panel.kind = model::dashboard::PanelKind::Stat;
         assert_eq!(panel.asked().iter().map(|query| query.instant).collect::<Vec<_>>(), [false, true]);

@@ -1,4 +1,4 @@
-//! Rows by label, a column a query: the newest value of each series, joined where their labels agree.
+//! The panel kind `table`: the newest value of each series, with a column for each query. Series with equal labels share a row.
 
 use std::{
     cmp::Ordering,
@@ -19,7 +19,7 @@ use super::{
     plot_series::{ABSENT, Written, mark, write},
 };
 
-/// Rows that are shown; a table that needs more wants a narrower query.
+/// Most rows that are shown, on a page and in an image.
 const MOST_ROWS: usize = 500;
 
 /// A joined table.
@@ -30,13 +30,22 @@ pub(crate) struct Joined {
     pub(crate) left_out: usize,
 }
 
+impl Joined {
+    /// Keeps as many rows as are shown, and counts the others.
+    pub(crate) fn cut(mut self) -> Self {
+        self.left_out = self.rows.len().saturating_sub(MOST_ROWS);
+        self.rows.truncate(MOST_ROWS);
+        self
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Row {
     pub(crate) names: Vec<String>,
     pub(crate) cells: Vec<Option<(f64, Written)>>,
 }
 
-/// A column, which keeps its name while others come and go.
+/// A column to sort by, which stays the same when other columns appear or disappear.
 #[derive(Debug, Clone, PartialEq)]
 enum Column {
     /// The values of a label.
@@ -45,7 +54,7 @@ enum Column {
     Query(usize),
 }
 
-/// By which column rows are sorted.
+/// The column that rows are sorted by, and the direction.
 #[derive(Debug, Clone, PartialEq)]
 struct Order {
     column: Column,
@@ -59,7 +68,7 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
         if let Some(order) = order.get() {
             sort(&mut joined, &order);
         }
-        joined
+        joined.cut()
     });
     let labels = Memo::new(move |_| joined.with(|joined| joined.labels.clone()));
     let head = move || {
@@ -97,7 +106,7 @@ fn head_cell(order: RwSignal<Option<Order>>, column: Column, name: String) -> An
                 class="sort-button"
                 on:click=move |_| {
                     order.update(|order| {
-                        // Numbers are first looked at from the greatest.
+                        // The first click on a column of numbers sorts the greatest first.
                         let before = order.take().filter(|order| order.column == on_click);
                         let falling = before.map_or(!is_label, |order| !order.falling);
                         *order = Some(Order { column: on_click.clone(), falling });
@@ -135,6 +144,7 @@ pub(crate) fn heading(label: &str) -> String {
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
+/// A row for each set of labels, in the order of the labels.
 pub(crate) fn join(panel: &Panel, data: &PanelData) -> Joined {
     let PanelData::Queries(states) = data else { return Joined::default() };
     let columns = panel.queries.len();
@@ -142,7 +152,7 @@ pub(crate) fn join(panel: &Panel, data: &PanelData) -> Joined {
     let mut rows: BTreeMap<Labels, Vec<Option<(f64, Written)>>> = BTreeMap::new();
     for (column, (query, state)) in panel.queries.iter().zip(states).enumerate() {
         let QueryState::Ready { frame, .. } = state else { continue };
-        // Rows of several queries are joined without the names of their metrics, unless one query has several.
+        // Rows are joined without the name of the metric, unless a query has several metrics.
         let metric = |series: &Series| series.labels.get("__name__").cloned();
         let first = frame.series.first().map(metric);
         let is_one_metric = frame.series.iter().all(|series| Some(metric(series)) == first);
@@ -159,13 +169,12 @@ pub(crate) fn join(panel: &Panel, data: &PanelData) -> Joined {
             }
         }
     }
-    let left_out = rows.len().saturating_sub(MOST_ROWS);
     let labels: Vec<String> = labels.into_iter().collect();
-    let rows = rows.into_iter().take(MOST_ROWS).map(|(key, cells)| Row {
+    let rows = rows.into_iter().map(|(key, cells)| Row {
         names: labels.iter().map(|label| key.get(label).cloned().unwrap_or_default()).collect(),
         cells,
     });
-    Joined { rows: rows.collect(), labels, left_out }
+    Joined { rows: rows.collect(), labels, left_out: 0 }
 }
 
 fn sort(joined: &mut Joined, order: &Order) {
@@ -180,11 +189,11 @@ fn sort(joined: &mut Joined, order: &Order) {
     sort_by(&mut joined.rows, |one, other| match (number(one), number(other)) {
         (Some(one), Some(other)) if order.falling => other.total_cmp(&one),
         (Some(one), Some(other)) => one.total_cmp(&other),
-        // What is absent comes last, whichever way.
+        // Absent values come last in either direction.
         (Some(_), None) => Ordering::Less,
         (None, Some(_)) => Ordering::Greater,
         (None, None) => {
-            // A label that no row has any more sorts nothing.
+            // A label that no row has leaves the order as it is.
             let name = |row: &Row| place.and_then(|place| row.names.get(place).cloned());
             let ordering = name(one).cmp(&name(other));
             if order.falling { ordering.reverse() } else { ordering }
@@ -231,6 +240,18 @@ mod tests {
     }
 
     #[test]
+    fn rows_are_left_out_after_they_are_sorted() {
+        let panel = super::super::legend::tests::panel(r#"{"expr":"a","legend":"Jobs"}"#);
+        let names: Vec<String> = (0..600).map(|number| format!("{number:03}")).collect();
+        let rows: Vec<(&str, f64)> = names.iter().map(|name| (name.as_str(), name.parse().unwrap())).collect();
+        let mut joined = join(&panel, &PanelData::Queries(vec![state(&rows)]));
+        sort(&mut joined, &Order { column: Column::Query(0), falling: true });
+        let shown = joined.cut();
+        assert_eq!((shown.rows.len(), shown.left_out), (500, 100));
+        assert_eq!((providers(&shown)[0], providers(&shown)[499]), ("599", "100"));
+    }
+
+    #[test]
     fn absent_cells_are_last_in_either_order() {
         let mut joined = joined();
         sort(&mut joined, &Order { column: Column::Query(0), falling: true });
@@ -240,7 +261,7 @@ mod tests {
         let by_provider = Order { column: Column::Label("provider".into()), falling: true };
         sort(&mut joined, &by_provider);
         assert_eq!(providers(&joined), ["kvm", "gcp", "aws"]);
-        // Another label moves the column, and not what is sorted by.
+        // A further label moves the column, but the table stays sorted by the same label.
         joined.labels.insert(0, "daemon".into());
         joined.rows.iter_mut().for_each(|row| row.names.insert(0, "d1".into()));
         sort(&mut joined, &Order { falling: false, ..by_provider });
@@ -248,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn metrics_of_one_query_are_rows_of_their_own() {
+    fn several_metrics_of_a_query_are_separate_rows() {
         let series = |name: &str, value| Series {
             labels: Labels::from([("__name__".into(), name.into()), ("job".into(), "node".into())]).into(),
             timestamps: vec![1],

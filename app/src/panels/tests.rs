@@ -1,4 +1,4 @@
-//! What the server's pictures hold.
+//! Tests of the panels' HTML from the server.
 
 use crate::view::view;
 use leptos::prelude::*;
@@ -54,19 +54,19 @@ fn has(html: &str, parts: &[&str]) {
 const QUERY: &str = r#","unit":"s","queries":[{"expr":"a > 1","legend":"{{provider}}"}]"#;
 
 #[test]
-fn the_frame_names_the_panel_and_shows_its_query() {
+fn the_heading_and_the_menu_have_title_and_query() {
     let html = html("stat", &format!(r#","description":"What it tells"{QUERY}"#), loading);
     has(&html, &["id=\"panel-p1\"", "Title &amp; more", "What it tells", "a &gt; 1", "--w:12;--h:8", "Loading"]);
 }
 
 #[test]
-fn a_stat_has_its_value_and_course() {
+fn a_stat_has_its_value_and_a_sparkline() {
     let html = html("stat", QUERY, |_| queries(vec![series(("provider", "aws"), &[1.0, 2.0, 0.012_3])]));
     has(&html, &["12.3", " ms", "<svg class=\"spark\""]);
 }
 
 #[test]
-fn a_chart_has_axes_legend_and_picture() {
+fn a_chart_has_axes_a_legend_and_an_svg() {
     let html = html("timeseries", QUERY, |_| {
         queries(vec![series(("provider", "aws"), &[1.0, 2.0, 3.0]), series(("provider", "kvm"), &[4.0, 5.0, 6.5])])
     });
@@ -84,7 +84,7 @@ fn values_of_other_kinds_are_text() {
     has(&html("heatmap", QUERY, |_| buckets), &["plot-heat", "ink-heat-8", "1 s"]);
 }
 
-/// So many series of the values 1, 2 and so on.
+/// `count` series with the values 1, 2 and so on.
 fn many(count: usize) -> PanelData {
     let name = |number: usize| format!("p{number}");
     let value = |number| f64::from(u32::try_from(number).unwrap());
@@ -92,7 +92,7 @@ fn many(count: usize) -> PanelData {
 }
 
 #[test]
-fn a_value_of_many_is_never_shown_as_if_it_were_all() {
+fn every_series_has_its_own_value_or_is_counted_as_not_shown() {
     let arcs = |html: &str| html.matches("class=\"gauge-arc\"").count();
     let two = html("gauge", QUERY, |_| many(2));
     has(&two, &[">p1<", ">p2<"]);
@@ -111,7 +111,7 @@ fn a_value_of_many_is_never_shown_as_if_it_were_all() {
 }
 
 #[test]
-fn a_whole_is_that_of_all_series() {
+fn a_pie_sums_all_series_and_bars_count_the_rest() {
     let pie = html("pie", r#","queries":[{"expr":"a","legend":"{{provider}}"}]"#, |_| many(120));
     has(&pie, &["7.26 K", ">20 more<", ">p100<"]);
     let bars = html("bars", QUERY, |_| many(120));
@@ -119,7 +119,7 @@ fn a_whole_is_that_of_all_series() {
 }
 
 #[test]
-fn no_series_is_called_by_its_query() {
+fn no_series_is_named_by_its_expression() {
     let bare = r#","queries":[{"expr":"a > 1"},{"expr":"a > 2","legend":"{{absent}}"}]"#;
     let data = || {
         let one = |value| ready(vec![Series { timestamps: vec![NOW_MS], values: vec![value], ..Series::default() }]);
@@ -134,7 +134,7 @@ fn no_series_is_called_by_its_query() {
 }
 
 #[test]
-fn a_value_of_less_than_it_asks_for_says_so() {
+fn a_value_from_incomplete_data_has_a_remark() {
     let remarked = |series| {
         let frame = Frame { series, remarks: vec!["6 h of 24 h stored".into()], ..Frame::default() };
         PanelData::Queries(vec![QueryState::Ready { frame, stale: None }])
@@ -145,7 +145,7 @@ fn a_value_of_less_than_it_asks_for_says_so() {
 }
 
 #[test]
-fn the_looks_differ() {
+fn each_state_of_a_panel_has_its_own_message() {
     let state = |state: QueryState| html("timeseries", QUERY, |_| PanelData::Queries(vec![state]));
     has(&state(QueryState::Loading), &["message-loading"]);
     let absent = state(ready(vec![]));
@@ -154,7 +154,7 @@ fn the_looks_differ() {
     assert!(!body.contains("a &gt; 1"), "words, not an expression: {body}");
     let frame = Frame { notices: vec!["hypervisord does not report CPU usage.".into()], ..Frame::default() };
     let told = QueryState::Ready { frame, stale: None };
-    // Where a small panel has no room for more than one line, that is the one.
+    // A small panel has room for one line: the notice.
     has(
         &html("gauge", QUERY, |_| PanelData::Queries(vec![told.clone()])),
         &["class=\"message-text\">hypervisord does not report CPU usage."],
@@ -191,7 +191,7 @@ fn only_the_first_jobs_are_in_the_page() {
 }
 
 #[test]
-fn alerts_and_sources_say_their_state_in_words() {
+fn the_states_of_alerts_and_sources_are_in_words() {
     let alert = Alert {
         name: "QueueGrowing".into(),
         state: AlertState::Firing,

@@ -1,4 +1,4 @@
-//! The frame of a panel: its heading, its menu, and its body, first as a picture and then live.
+//! The frame of a panel: its heading, its menu, and its body, first as the server's HTML and then live.
 
 use crate::view::view;
 use leptos::prelude::*;
@@ -21,21 +21,21 @@ use super::{
 /// One panel of a dashboard.
 #[component]
 pub fn PanelView(
-    /// What it is.
+    /// The panel's definition.
     panel: Panel,
-    /// Columns that it takes of a narrow page, which has 12.
+    /// Width on a narrow page, in columns of 12.
     #[prop(default = 12)]
     narrow: u8,
-    /// Its data. On the server what there is; in the browser [`super::loading`] until the first live data is complete.
+    /// Its data: on the server the evaluated data, in the browser [`super::loading`] until the first live data is complete.
     #[prop(into)]
     data: Signal<PanelData>,
-    /// Set while data that has no mark of its own (jobs, alerts, sources) is not current.
+    /// Set while the data of a panel without queries (jobs, alerts, sources) is stale.
     #[prop(optional, into)]
     stale: Signal<Option<Staleness>>,
-    /// What is waited for, in words, while the data is not what it should be: it is dimmed.
+    /// Words for the pending request while the data is not of the page's range. The panel is dimmed.
     #[prop(optional, into)]
     waiting: Signal<Option<&'static str>>,
-    /// Set while it shows the present on a page that shows the past.
+    /// True while the panel shows current data on a page whose range is in the past.
     #[prop(optional, into)]
     present: Signal<bool>,
 ) -> impl IntoView {
@@ -82,7 +82,7 @@ pub fn PanelView(
     }
 }
 
-/// The description of a panel, shown when its mark is pointed at or focused.
+/// A button that shows the description of a panel while it is hovered or focused.
 fn describe(id: &str, description: String) -> AnyView {
     let tip = format!("panel-{id}-tip");
     view! {
@@ -95,7 +95,7 @@ fn describe(id: &str, description: String) -> AnyView {
     }
 }
 
-/// The picture of a panel's body alone, with the time that it shows, for a page that does not follow it.
+/// The body of a panel without a frame, as static HTML, for a page without live data.
 #[cfg(feature = "ssr")]
 pub(crate) fn still(panel: Panel, data: PanelData, viewport: Viewport, now_ms: i64) -> AnyView {
     PanelsContext::provide(Signal::stored(viewport), Signal::stored(now_ms), Reach::All);
@@ -103,7 +103,7 @@ pub(crate) fn still(panel: Panel, data: PanelData, viewport: Viewport, now_ms: i
     body(StoredValue::new(panel), Signal::stored(data), Signal::stored(None))
 }
 
-/// The server's picture of the body.
+/// The HTML of the body on the server.
 #[cfg(feature = "ssr")]
 fn picture(
     panel: StoredValue<Panel>,
@@ -117,7 +117,7 @@ fn picture(
     }
 }
 
-/// The browser keeps the picture that the server sent. Where there was no server, the panel waits for data.
+/// In the browser, hydration keeps the server's HTML. In a page without it, the panel shows that it is loading.
 #[cfg(not(feature = "ssr"))]
 fn picture(_panel: StoredValue<Panel>, _data: Signal<PanelData>, _stale: Signal<Option<Staleness>>) -> String {
     concat!(

@@ -1,4 +1,4 @@
-//! Alerts that fire or are about to.
+//! The panel kind `alerts`: firing and pending alerts.
 
 use model::{Severity, live::Alert, panel::PanelData};
 
@@ -10,17 +10,17 @@ use super::{
 use crate::panels::alerts::{identifying_labels, look_of, note_words, shown};
 
 const LINE: f32 = 17.0;
-/// Space above and below an alert.
+/// Space above and below an alert, in units of the SVG.
 const PADDING: f32 = 8.0;
 
-/// As many alerts as fit, and how many do not.
+/// Draws as many alerts as fit, and the number of the others.
 pub(super) fn list(canvas: &mut Canvas, area: Area, data: &PanelData, setting: &Setting) {
     let PanelData::Alerts(list) = data else { return };
     let alerts = shown(list);
     if alerts.is_empty() {
         return match &list.unavailable {
             Some(reason) => {
-                // Before the first rule was evaluated nothing is wrong.
+                // Alerts are unknown but not failed until the first evaluation of the rules.
                 let ink = if list.without_rules { "text" } else { "red" };
                 message(canvas, area, ink, "Alerts are unknown", &[reason])
             }
@@ -40,7 +40,7 @@ pub(super) fn list(canvas: &mut Canvas, area: Area, data: &PanelData, setting: &
         let lines = below(alert, setting);
         let height = lines.iter().fold(LINE, |height, _| height + LINE) + 2.0 * PADDING + 1.0;
         let is_last = index + 1 == alerts.len();
-        // Below all but the last there has to be room to say that there are more.
+        // Below all alerts except the last, there must be room for the number of the others.
         let needed = height + if is_last { 0.0 } else { LINE + PADDING };
         if y + needed > area.bottom() {
             let more = format!("and {} more", alerts.len() - index);

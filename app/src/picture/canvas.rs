@@ -1,4 +1,4 @@
-//! Writes the elements of a picture: text, rectangles, and drawings of `chart`.
+//! Writes the elements of an SVG: text, rectangles, and drawings of the crate `chart`.
 
 use std::fmt::{Display, Write};
 
@@ -7,7 +7,7 @@ use picture::text;
 
 use super::theme::Theme;
 
-/// A place on the picture.
+/// A rectangle, in units of the SVG.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Area {
     pub(super) x: f32,
@@ -17,7 +17,7 @@ pub(super) struct Area {
 }
 
 impl Area {
-    /// What is left inside of margins: top, right, bottom, left.
+    /// The area inside of margins.
     pub(super) fn inset(self, top: f32, right: f32, bottom: f32, left: f32) -> Self {
         Area {
             x: self.x + left,
@@ -40,7 +40,7 @@ impl Area {
     }
 }
 
-/// Which point of a text is at its place.
+/// Alignment of a text to its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Anchor {
     #[default]
@@ -49,12 +49,12 @@ pub(super) enum Anchor {
     End,
 }
 
-/// How text looks.
+/// Size, weight, colour and alignment of a text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Type<'a> {
     pub(super) size: f32,
     pub(super) is_bold: bool,
-    /// Name of a colour.
+    /// Name of a CSS variable, without its dashes.
     pub(super) color: &'a str,
     pub(super) anchor: Anchor,
 }
@@ -77,13 +77,13 @@ impl<'a> Type<'a> {
     }
 }
 
-/// A picture that is being written.
+/// An SVG that is being written.
 pub(super) struct Canvas {
     out: String,
     theme: Theme,
 }
 
-/// A number with one decimal at most.
+/// A number with at most one decimal.
 struct Tenths(f32);
 
 impl Display for Tenths {
@@ -99,7 +99,7 @@ impl Canvas {
         Canvas { out: String::with_capacity(16_384), theme }
     }
 
-    /// The finished document.
+    /// The finished SVG document.
     pub(super) fn document(self, width: f32, height: f32, title: &str) -> String {
         let (width, height) = (Tenths(width), Tenths(height));
         format!(
@@ -115,7 +115,7 @@ impl Canvas {
         self.theme
     }
 
-    /// Writes text with its baseline at a place.
+    /// Writes text with its baseline at a position.
     pub(super) fn text(&mut self, (x, y): (f32, f32), text: &str, look: Type<'_>) {
         if text.is_empty() {
             return;
@@ -137,19 +137,19 @@ impl Canvas {
         );
     }
 
-    /// Writes as much of a text as fits into `room`, and returns how wide that is.
+    /// Writes as much of a text as fits into the width `room`, and returns the width used.
     pub(super) fn fitted(&mut self, at: (f32, f32), text: &str, look: Type<'_>, room: f32) -> f32 {
         let text = text::fit(text, look.size, look.is_bold, room);
         self.text(at, &text, look);
         look.width(&text)
     }
 
-    /// A rectangle with round corners, filled with a colour and perhaps outlined by another.
+    /// Draws a rectangle with round corners, a fill and an optional outline.
     pub(super) fn rect(&mut self, area: Area, radius: f32, fill: &str, line: Option<&str>) {
         self.tinted(area, radius, fill, 1.0, line);
     }
 
-    /// A rectangle of a colour that lets what is below show through.
+    /// Draws a rectangle with a translucent fill.
     pub(super) fn tinted(&mut self, area: Area, radius: f32, fill: &str, opacity: f32, line: Option<&str>) {
         let _ = write!(
             self.out,
@@ -172,12 +172,12 @@ impl Canvas {
         self.out.push_str("/>");
     }
 
-    /// A line across.
+    /// Draws a horizontal line.
     pub(super) fn rule(&mut self, x: f32, y: f32, width: f32, color: &str) {
         self.rect(Area { x, y, width, height: 1.0 }, 0.0, color, None);
     }
 
-    /// The shape that says what a colour means, `size` large, standing on a baseline; and how wide it is.
+    /// Draws the shape that repeats the meaning of a colour, on a baseline. Returns its width: `size`, or 0 without a shape.
     pub(super) fn mark(&mut self, (x, y): (f32, f32), size: f32, meaning: &str, color: &str) -> f32 {
         let half = size / 2.0;
         let points = match meaning {
@@ -190,7 +190,7 @@ impl Canvas {
         size
     }
 
-    /// A word on a ground of its colour, and how wide it is.
+    /// Draws a word on a translucent ground of its colour. Returns its width.
     pub(super) fn chip(&mut self, (x, y): (f32, f32), words: &str, color: &str) -> f32 {
         let look = Type::small(color);
         let width = look.width(words) + 16.0;
@@ -199,7 +199,7 @@ impl Canvas {
         width
     }
 
-    /// A drawing at a place, scaled; clipped to an area where one is given.
+    /// Draws the SVG elements that `draw` returns, moved to a position and scaled.
     pub(super) fn drawing(&mut self, (x, y): (f32, f32), scale: f32, draw: impl FnOnce(Paint<'_>) -> String) {
         let theme = self.theme;
         let color = move |ink: Ink| theme.ink(ink);
@@ -208,9 +208,9 @@ impl Canvas {
         let _ = write!(self.out, "<g transform=\"translate({} {}){scaled}\">{drawn}</g>", Tenths(x), Tenths(y));
     }
 
-    /// What `draw` draws, of which only what is within `area` shows. On a stale panel it is pale.
+    /// Calls `draw` and clips its output to `area`. With `is_pale`, for stale data, the output is translucent.
     pub(super) fn within(&mut self, area: Area, is_pale: bool, draw: impl FnOnce(&mut Self)) {
-        // A nested document clips by itself, without an id that two pictures on one page could share.
+        // A nested `svg` clips without an id, which could occur twice if a page embeds two images.
         let (x, y, width, height) = (Tenths(area.x), Tenths(area.y), Tenths(area.width), Tenths(area.height));
         let pale = if is_pale { " opacity=\"0.45\"" } else { "" };
         let _ = write!(
@@ -222,7 +222,7 @@ impl Canvas {
     }
 }
 
-/// Text as it may stand in XML. Characters that XML has no place for are left out.
+/// Escapes text for XML. Removes characters that XML does not allow.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -239,13 +239,13 @@ fn escaped(text: &str) -> String {
     out
 }
 
-/// A number of things as a length.
+/// An integer as a length.
 #[allow(clippy::cast_precision_loss)] // rows, series and words of a picture
 pub(super) fn count(number: usize) -> f32 {
     number as f32
 }
 
-/// A fraction or value of a drawing as a length.
+/// An `f64` as a length.
 #[allow(clippy::cast_possible_truncation)] // a place on the picture
 pub(super) fn length(value: f64) -> f32 {
     value as f32
@@ -256,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_daemon_says_stays_text() {
+    fn text_is_escaped() {
         let mut canvas = Canvas::new(Theme::Light);
         canvas.text((0.0, 10.04), "a<b> & \"c\"\u{1b}\u{0}\nd", Type::plain("text"));
         let svg = canvas.document(10.0, 10.0, "<script>");

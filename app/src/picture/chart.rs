@@ -1,4 +1,4 @@
-//! Values and buckets over time, with axes and legend.
+//! The panel kinds `timeseries` and `heatmap`, with axes and legend.
 
 use chart::{palette::HEAT_STEPS, plot::TimePlot, scale::TimeTick};
 use model::{
@@ -18,14 +18,14 @@ use crate::panels::{
     timeseries::{axis_unit, beside, options},
 };
 
-/// Height of a row of the legend.
+/// Height of a row of the legend, in units of the SVG.
 const LEGEND_ROW: f32 = 20.0;
-/// Height of the time axis.
+/// Height of the time axis, in units of the SVG.
 const TIME_AXIS: f32 = 20.0;
-/// Least width of the numbers beside a chart.
+/// Width of the numbers beside a chart, in units of the SVG.
 const BESIDE: f32 = 112.0;
 
-/// Lines or areas over time.
+/// Draws lines or areas over time.
 pub(super) fn timeseries(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData, setting: &Setting) {
     let shown = shown(panel, data);
     let drawn: Vec<&Shown<'_>> = shown.iter().filter(|shown| !shown.query.hidden).collect();
@@ -56,7 +56,7 @@ pub(super) fn timeseries(canvas: &mut Canvas, area: Area, panel: &Panel, data: &
     numbers_beside(canvas, Area { x: area.right() - beside_wide - 6.0, width: beside_wide, ..inner }, &beside);
 }
 
-/// Buckets over time.
+/// Draws buckets over time.
 pub(super) fn heatmap(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData, setting: &Setting) {
     let heatmap = heat::heatmap(panel, data, setting.viewport.span());
     let unit = heat::unit(panel);
@@ -90,13 +90,13 @@ pub(super) fn heatmap(canvas: &mut Canvas, area: Area, panel: &Panel, data: &Pan
     canvas.text((x + 4.0, y), "many", look);
 }
 
-/// As many ticks as there is room for, 2 at least.
+/// Number of ticks that fit into `room`: at least 2, at most `most`.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
 fn ticks(room: f32, each: f32, most: usize) -> usize {
     ((room / each).clamp(2.0, 64.0) as usize).min(most)
 }
 
-/// Writes the labels of a value axis, each at a height from 0 to 1, and returns what is left for the plot.
+/// Writes the labels of a value axis, each at a height from 0 to 1, and returns the area that is left for the plot.
 fn with_value_axis(canvas: &mut Canvas, area: Area, labels: &[(f32, String)]) -> Area {
     let look = Type { anchor: Anchor::End, ..Type::small("muted") };
     let widest = labels.iter().map(|(_, label)| look.width(label)).fold(20.0, f32::max);
@@ -107,7 +107,7 @@ fn with_value_axis(canvas: &mut Canvas, area: Area, labels: &[(f32, String)]) ->
     place
 }
 
-/// Writes the labels of the time axis, those that would run into the one before left out.
+/// Writes the labels of the time axis, without those that would overlap the previous one.
 fn time_axis(canvas: &mut Canvas, place: Area, ticks: &[TimeTick]) {
     let look = Type { anchor: Anchor::Middle, ..Type::small("muted") };
     let mut free_from = f32::MIN;
@@ -120,7 +120,7 @@ fn time_axis(canvas: &mut Canvas, place: Area, ticks: &[TimeTick]) {
     }
 }
 
-/// Names of the thresholds at their lines.
+/// Writes the labels of the thresholds at their lines.
 fn limit_labels(canvas: &mut Canvas, place: Area, panel: &Panel, plot: &TimePlot<'_>) {
     let named = panel.thresholds.iter().filter(|threshold| !threshold.label.is_empty());
     for threshold in named.filter(|_| panel.threshold_style != ThresholdStyle::None) {
@@ -130,7 +130,7 @@ fn limit_labels(canvas: &mut Canvas, place: Area, panel: &Panel, plot: &TimePlot
         }
         let look = Type { anchor: Anchor::End, ..Type::small(chart::palette::name(threshold.color)) };
         let width = look.width(&threshold.label) + 8.0;
-        // Above its line, or below it where that is at the top.
+        // Above the line, or below it if the line is at the top of the plot.
         let y = (place.bottom() - position * place.height).max(place.y + 15.0);
         let ground = Area { x: place.right() - 4.0 - width, y: y - 14.0, width, height: 13.0 };
         canvas.tinted(ground, 3.0, "panel-bg", 0.78, None);
@@ -163,7 +163,7 @@ impl Entry {
         Entry { color: shown.ink.variable(), name: shown.name.clone(), newest }
     }
 
-    /// Width of swatch, name and value with the space after them; a name takes no more than `room`.
+    /// Width of the name, and of the whole entry with the space after it. The name is shortened so that the entry fits into `room`.
     fn widths(&self, room: f32) -> (f32, f32) {
         let value = Type::plain("muted").width(&self.newest.text);
         let name = Type::plain("text").width(&self.name).min((room - value - 46.0).max(30.0));
@@ -171,7 +171,7 @@ impl Entry {
     }
 }
 
-/// The legend, in rows that fit.
+/// The legend, in as many rows as fit.
 struct Legend<'a> {
     rows: Vec<Vec<&'a Entry>>,
     left_out: usize,
@@ -200,7 +200,7 @@ impl<'a> Legend<'a> {
             kept += 1;
         }
         let mut left_out = left_out + entries.len() - kept;
-        // The note of what is left out takes the place of an entry.
+        // The number of entries that are left out takes the place of one entry.
         if left_out > 0
             && let Some(row) = rows.last_mut().filter(|row| row.len() > 1)
         {

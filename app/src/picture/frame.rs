@@ -1,4 +1,4 @@
-//! A panel: its box, its heading, and its body or why there is none.
+//! The frame of a panel: its box, its heading, and its body or the reason why there is none.
 
 use model::{
     dashboard::{Panel, PanelKind},
@@ -14,12 +14,12 @@ use super::{
 };
 use crate::panels::look::{Look, advice, is_estimated, notices, remarks, staleness};
 
-/// Height of a panel's heading.
+/// Height of a panel's heading, in units of the SVG.
 const HEAD: f32 = 32.0;
-/// Height of a line of a message.
+/// Height of a line of a message, in units of the SVG.
 const LINE: f32 = 17.0;
 
-/// Draws a panel. `time` is said in the heading where there is room: on a panel that stands alone.
+/// Draws a panel. `time` is written in the heading if it fits; it is empty for a panel of a dashboard.
 pub(super) fn draw(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData, setting: &Setting, time: &str) {
     let outline = Area { x: area.x + 0.5, y: area.y + 0.5, width: area.width - 1.0, height: area.height - 1.0 };
     canvas.rect(outline, 6.0, "panel-bg", Some("line"));
@@ -62,7 +62,7 @@ fn content(canvas: &mut Canvas, body: Area, panel: &Panel, data: &PanelData, set
     }
 }
 
-/// Title, and at the right what one should know beside it: the time shown, how old the data is, that a query failed.
+/// Draws the title and, at the right, the time range, the age of stale data, and notices.
 fn heading(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData, setting: &Setting, time: &str) {
     let baseline = area.y + area.height / 2.0 + 4.5;
     let title = Type { size: 13.0, ..Type::bold("text") };
@@ -89,12 +89,12 @@ fn heading(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData, set
     canvas.fitted((area.x + 12.0, baseline), &panel.title, title, right - area.x - 12.0);
 }
 
-/// Whether a panel has most often no room beside its title.
+/// Whether panels of this kind rarely have room beside the title.
 fn is_small_kind(panel: &Panel) -> bool {
     matches!(panel.kind, PanelKind::Stat | PanelKind::Gauge | PanelKind::Pie | PanelKind::Bars)
 }
 
-/// What is the matter, in the middle: a heading and what explains it.
+/// Draws a message in the middle of the area: a heading and its explanation.
 pub(super) fn message(canvas: &mut Canvas, area: Area, color: &str, title: &str, texts: &[&str]) {
     let look = Type { anchor: Anchor::Middle, ..Type::plain("muted") };
     let room = (area.width - 24.0).clamp(20.0, 560.0);

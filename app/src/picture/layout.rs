@@ -1,4 +1,4 @@
-//! Where panels are on a dashboard: the page's grid of 24 columns, which fills gaps with what comes later.
+//! Positions of panels on a dashboard: the page's grid of 24 columns, where later panels fill gaps.
 
 use model::dashboard::{Dashboard, Panel, PanelKind};
 
@@ -8,32 +8,32 @@ use super::{
 };
 
 const COLUMNS: usize = 24;
-/// Height of a row without its gap.
+/// Height of a row without its gap, in units of the SVG.
 const ROW: f32 = 38.0;
-/// Narrower than this, panels are as on a phone: below each other, but for stats.
+/// Below this width, the layout is that for a phone: panels below each other, except stats.
 const NARROW: f32 = 640.0;
-/// Narrower than this, a panel takes twice the columns. Less than on a page, since nothing is pointed at here.
+/// Below this width, a panel takes twice its columns. Less than on a page, because an image needs no space for a pointer.
 const MIDDLING: f32 = 900.0;
-/// Rows that are searched for a place; far more than dashboards have.
+/// Most rows that are searched for a free cell, far more than dashboards have.
 const MOST_ROWS: usize = 10_000;
 
-/// A panel and where it is.
+/// A panel and its position.
 pub(super) struct Place<'a> {
     pub(super) panel: &'a Panel,
     pub(super) area: Area,
 }
 
-/// A panel's place in the grid: column, row, columns, rows.
+/// A panel's cell in the grid: column, row, columns, rows.
 type Cell = (usize, usize, usize, usize);
 
-/// Height of a dashboard that is `width` wide, with its rows as high as on a page.
+/// Height of a dashboard of `width`, with rows as high as on a page, in units of the SVG.
 #[must_use]
 pub fn natural_height(dashboard: &Dashboard, width: f32) -> f32 {
     let rows = row_count(&cells(dashboard, width));
     HEAD + count(rows) * (ROW + GAP) + if rows == 0 { GAP } else { 0.0 }
 }
 
-/// The panels of a dashboard, with rows stretched or squeezed so that they fill `height`.
+/// The panels of a dashboard, with rows scaled so that they fill `height`.
 pub(super) fn places(dashboard: &Dashboard, width: f32, height: f32) -> Vec<Place<'_>> {
     let cells = cells(dashboard, width);
     let rows = row_count(&cells).max(1);
@@ -76,7 +76,7 @@ fn span(panel: &Panel, width: f32) -> usize {
     }
 }
 
-/// Takes the first free place for so many columns and rows. Each row is a set of bits.
+/// Finds and marks the first free cell of `columns` and `rows`. Each row in `taken` is a set of bits, one for each column.
 fn take(taken: &mut Vec<u32>, columns: usize, rows: usize) -> Cell {
     let bits = (1_u32 << columns) - 1;
     for y in 0..MOST_ROWS {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn gaps_are_filled_by_what_comes_later() {
+    fn later_panels_fill_gaps() {
         let cells = cells(&dashboard(&[(12, 4), (18, 2), (12, 4)]), 1_200.0);
         assert_eq!(cells, [(0, 0, 12, 4), (0, 4, 18, 2), (12, 0, 12, 4)]);
     }

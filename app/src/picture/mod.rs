@@ -1,8 +1,7 @@
-//! Panels and dashboards as SVG documents that stand alone: for files, messages and pages elsewhere.
+//! Panels and dashboards as standalone SVG documents: for files, notifications and other web pages.
 //!
-//! What they say comes from the same functions as the panels of a page: names, values, colours, order. What a page leaves to the
-//! browser (fonts, wrapping, the theme's colours) is settled here, because nobody else will. There is no style sheet and no
-//! script in them, so that they look alike wherever they are opened.
+//! Names, values, colours and order come from the same functions as for the panels of a page. Everything that a page leaves to the browser is decided
+//! here: fonts, line breaks and the theme's colours. The documents have no style sheet and no script, so every viewer shows them alike.
 
 mod alerts;
 mod canvas;
@@ -35,25 +34,25 @@ use self::{
 pub use self::{layout::natural_height, theme::Theme};
 use crate::{panels::Viewport, shell::newest_ms};
 
-/// Space around and between the panels of a dashboard, as on a page.
+/// Space around and between the panels of a dashboard, in units of the SVG, as on a page.
 const GAP: f32 = 8.0;
-/// Height of a dashboard's heading.
+/// Height of a dashboard's heading, in units of the SVG.
 const HEAD: f32 = 44.0;
 
-/// What all pictures of one request share.
+/// Settings that all images of a request share.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
-    /// What it shows of time.
+    /// The time range of charts.
     pub viewport: Viewport,
-    /// The time of the picture, for ages: milliseconds since the Unix epoch.
+    /// The time of the image, from which ages are counted, in milliseconds since the Unix epoch.
     pub now_ms: i64,
-    /// Its colours.
+    /// Theme of the colours.
     pub theme: Theme,
 }
 
 impl Setting {
-    /// What charts show of time when it is `now_ms`. A range that is followed live ends with the newest evaluation, as on a page, so that
-    /// charts have no empty edge.
+    /// The settings for `range` at `now_ms`, in UTC. A range that ends now ends at the newest evaluation in `data`, as on a page, so that charts have no
+    /// empty edge.
     #[must_use]
     pub fn new<'a>(range: TimeRange, now_ms: i64, theme: Theme, data: impl IntoIterator<Item = &'a PanelData>) -> Self {
         let step_ms = range.step_ms(now_ms);
@@ -68,13 +67,13 @@ impl Setting {
         Setting { viewport: Viewport { start_ms, end_ms, step_ms, zone: Zone::UTC }, now_ms, theme }
     }
 
-    /// The same, with times as clocks in `zone` show them.
+    /// The same settings with times in `zone`.
     #[must_use]
     pub fn in_zone(self, zone: Zone) -> Self {
         Setting { viewport: Viewport { zone, ..self.viewport }, ..self }
     }
 
-    /// The time shown, in words: `Nov 20 14:53 to 15:53 UTC`.
+    /// The time range in words: `Nov 20 14:53 to 15:53 UTC`.
     fn time(&self) -> String {
         let zone = self.viewport.zone;
         let (from, to) = (zone.civil(self.viewport.start_ms), zone.civil(self.viewport.end_ms));
@@ -83,20 +82,20 @@ impl Setting {
         format!("{} {} to {to_date}{} {}", from.short_date(), from.clock(), to.clock(), zone.name())
     }
 
-    /// The time of the picture, in words, for what is as it is now.
+    /// The time of the image in words, for panels that show the current state.
     fn moment(&self) -> String {
         let now = self.viewport.zone.civil(self.now_ms);
         format!("{} {} {}", now.short_date(), now.clock(), self.viewport.zone.name())
     }
 }
 
-/// The colour of a severity, as everywhere.
+/// The colour of a severity.
 #[must_use]
 pub fn severity_color(severity: &str) -> Color {
     model::Severity::of(severity).color()
 }
 
-/// A panel of `width` times `height` units.
+/// A panel as an SVG of `width` times `height` units.
 #[must_use]
 pub fn panel(panel: &Panel, data: &PanelData, setting: &Setting, (width, height): (f32, f32)) -> String {
     let mut canvas = Canvas::new(setting.theme);
@@ -109,7 +108,7 @@ pub fn panel(panel: &Panel, data: &PanelData, setting: &Setting, (width, height)
     canvas.document(width, height, &panel.title)
 }
 
-/// A whole dashboard of `width` units, as high as [`natural_height`] says or else `height`.
+/// A dashboard as an SVG of `width` times `height` units. Its rows are scaled to fill `height`; see [`natural_height`].
 #[must_use]
 pub fn dashboard(
     dashboard: &Dashboard,
@@ -129,7 +128,7 @@ pub fn dashboard(
     canvas.document(width, height, &dashboard.title)
 }
 
-/// Title, the time shown, and how old it is.
+/// Draws the title, the time range, and the age of the newest data.
 fn heading(
     canvas: &mut Canvas,
     dashboard: &Dashboard,
@@ -146,7 +145,7 @@ fn heading(
     let time = format!("{}{age}", setting.time());
     let baseline = HEAD / 2.0 + 6.0;
     let room = width - 3.0 * GAP;
-    // The title goes before the time.
+    // If there is not enough room, the time is shortened, not the title.
     let beside = (room - large.width(&dashboard.title) - 16.0).max(room * 0.3);
     let time = picture::text::fit(&time, small.size, small.is_bold, beside).into_owned();
     let taken = small.width(&time) + 16.0;

@@ -1,4 +1,4 @@
-//! Numbers that are read across a room: a stat over its recent course, and a gauge.
+//! The panel kinds `stat`, with a sparkline, and `gauge`.
 
 use ::chart::{
     round::{GAUGE_SIZE, gauge_drawing},
@@ -18,17 +18,17 @@ use crate::panels::{
     stat::{self, Number, course, numbers, split},
 };
 
-/// Size of a unit beside its number.
+/// Size of a unit, as a fraction of the size of its number.
 const UNIT: f32 = 0.5;
-/// Size of the shape beside a number, and its distance.
+/// Size of the shape beside a number, and its distance, as fractions of the size of the number.
 const MARK: (f32, f32) = (0.42, 0.28);
 
-/// The color of a written value.
+/// Name of the colour of a value.
 pub(super) fn color_of(written: &Written) -> &str {
     of_class(&written.class).unwrap_or("text")
 }
 
-/// The numbers of a stat, one that is alone over its course.
+/// Draws the numbers of a stat. A single number has a sparkline.
 pub(super) fn stat(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData, setting: &Setting) {
     let shown = shown(panel, data);
     let course = course(&shown);
@@ -62,7 +62,7 @@ pub(super) fn stat(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelD
     });
 }
 
-/// Draws values in cells, as many as there is room for, and says how many there is none for.
+/// Draws as many values as fit, each in a cell, and the number of the others.
 fn each_cell<T>(
     canvas: &mut Canvas,
     area: Area,
@@ -75,7 +75,7 @@ fn each_cell<T>(
     let height = area.height - if left_out > 0 { 20.0 } else { 0.0 };
     let (wide, high) = (area.width / count(columns), height / count(rows));
     for (index, value) in values.into_iter().take(shown).enumerate() {
-        // The last row stands in the middle, as those above it do.
+        // The last row is centred, also if it has fewer cells.
         let row = index / columns;
         let in_row = columns.min(shown - row * columns);
         let indent = count(columns - in_row) * wide / 2.0;
@@ -88,7 +88,7 @@ fn each_cell<T>(
     }
 }
 
-/// A number with its unit and the shape of its meaning, around a point; smaller where there is no room.
+/// Draws a number with its unit and the shape of its meaning, centred at a point. It is smaller than `size` if it does not fit into `room`.
 pub(super) fn number(canvas: &mut Canvas, (middle, baseline): (f32, f32), written: &Written, size: f32, room: f32) {
     let (digits, unit) = split(&written.text);
     let color = color_of(written);
@@ -105,7 +105,7 @@ pub(super) fn number(canvas: &mut Canvas, (middle, baseline): (f32, f32), writte
     let (large, small, digits_wide, unit_wide, mark_wide) = widths(size);
     let left = middle - (digits_wide + unit_wide + mark_wide) / 2.0;
     canvas.text((left, baseline), &digits, large);
-    // A space at the start of a text is not drawn: its width is kept free.
+    // SVG ignores a space at the start of a text, so its width is added to the position.
     let gap = unit_wide - small.width(unit.trim_start());
     canvas.text((left + digits_wide + gap, baseline), unit.trim_start(), small);
     canvas.mark(
@@ -116,7 +116,7 @@ pub(super) fn number(canvas: &mut Canvas, (middle, baseline): (f32, f32), writte
     );
 }
 
-/// Numbers on arcs.
+/// Draws numbers on arcs.
 pub(super) fn gauge(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData) {
     let readings = readings(panel, data);
     let is_alone = readings.len() == 1;
@@ -133,7 +133,7 @@ pub(super) fn gauge(canvas: &mut Canvas, area: Area, panel: &Panel, data: &Panel
 fn dial(canvas: &mut Canvas, area: Area, panel: &Panel, reading: &Reading) {
     #[allow(clippy::cast_precision_loss)] // a size of some thousand
     let (wide, high) = (GAUGE_SIZE.0 as f32, GAUGE_SIZE.1 as f32);
-    // A small arc has no room for the ends of its scale.
+    // The ends of the scale do not fit below a small arc.
     let has_ends = area.width >= 150.0;
     let room = area.inset(0.0, 12.0, if has_ends { 20.0 } else { 4.0 }, 12.0);
     let width = room.width.min(room.height * wide / high);

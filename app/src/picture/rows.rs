@@ -1,4 +1,4 @@
-//! What is shown as a table: queries joined by label, jobs, sources.
+//! The panel kinds that are tables: queries joined by label, jobs, and sources.
 
 use model::{
     dashboard::Panel,
@@ -26,19 +26,19 @@ use crate::panels::{
     table::{heading, join},
 };
 
-/// Rows that are laid out: more do not fit into a picture.
+/// Most rows that are laid out.
 const MOST: usize = 500;
 
-/// A narrower table of sources has its most important columns only.
+/// Below this width, a table of sources has only its most important columns.
 const NARROW: f32 = 760.0;
 
 fn column(heading: impl Into<String>, is_number: bool) -> Column {
     Column { heading: heading.into(), is_number }
 }
 
-/// Rows by label, a column a query.
+/// Draws a table with a row for each set of labels and a column for each query.
 pub(super) fn queries(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData) {
-    let joined = join(panel, data);
+    let joined = join(panel, data).cut();
     let labels = joined.labels.iter().map(|label| column(heading(label), false));
     let numbers = column_names(panel).into_iter().map(|name| column(name, true));
     let rows = joined.rows.iter().map(|row| {
@@ -57,7 +57,7 @@ pub(super) fn queries(canvas: &mut Canvas, area: Area, panel: &Panel, data: &Pan
         .draw(canvas, area);
 }
 
-/// The live jobs, what is under way first. A narrow table has fewer columns, as on a page.
+/// Draws the jobs, running ones first. A narrow table has fewer columns, as on a page.
 pub(super) fn jobs(canvas: &mut Canvas, area: Area, data: &PanelData, setting: &Setting) {
     let PanelData::Jobs(jobs) = data else { return };
     if jobs.is_empty() {
@@ -76,7 +76,7 @@ pub(super) fn jobs(canvas: &mut Canvas, area: Area, data: &PanelData, setting: &
         .draw(canvas, area);
 }
 
-/// Whether a column of the jobs is shown at a width: see the style sheet.
+/// Whether a column of the jobs is shown at a width. The widths are those of the style sheet.
 fn fits(column: order::Column, width: f32) -> bool {
     use order::Column as C;
     match column {
@@ -117,7 +117,7 @@ fn job_cell(job: &Job, column: order::Column, now_ms: i64) -> Cell {
     }
 }
 
-/// The state of every source.
+/// Draws the states of all sources.
 pub(super) fn sources(canvas: &mut Canvas, area: Area, data: &PanelData, setting: &Setting) {
     let PanelData::Sources(sources, systems) = data else { return };
     if sources.is_empty() {

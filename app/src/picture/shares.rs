@@ -1,4 +1,4 @@
-//! Values of series beside each other: as shares of a donut, or as bars.
+//! The panel kinds `pie` and `bars`: the newest values of series as shares of a donut, or as bars.
 
 use chart::{
     palette::Ink,
@@ -17,14 +17,14 @@ use crate::panels::{
 };
 
 const ROW: f32 = 20.0;
-/// Height of a bar with the space below it.
+/// Height of a bar with the space below it, in units of the SVG.
 const BAR_ROW: f32 = 26.0;
 
-/// A donut with its total in the middle, and a list of names, values and percentages.
+/// Draws a donut with its total in the middle, and a list of names, values and percentages.
 pub(super) fn pie(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData) {
     let parts = shares(panel, data, &mut Colors::default());
     let shares: Vec<(f64, Ink)> = parts.iter().map(|part| (part.value, part.ink)).collect();
-    // Names go before the size of the ring, as far as that stays one.
+    // The ring is smaller if long names need the room, but not smaller than a minimum.
     let widest = |width: &dyn Fn(&Part) -> f32| parts.iter().map(width).fold(0.0, f32::max);
     let names = widest(&|part| Type::plain("text").width(&part.name));
     let values = widest(&|part| Type::bold("text").width(&part.written.text));
@@ -76,13 +76,13 @@ fn pie_list(canvas: &mut Canvas, area: Area, parts: &[Part]) {
     }
 }
 
-/// As many rows of a height as fit.
+/// Number of rows of height `row` that fit into `height`, at least 1.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
 pub(super) fn rows_of(height: f32, row: f32) -> usize {
     (height / row).clamp(1.0, 10_000.0) as usize
 }
 
-/// Horizontal bars, the longest as wide as there is room.
+/// Draws horizontal bars. The longest one has the full width.
 pub(super) fn bars(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData) {
     let parts = parts(panel, data, &mut Colors::default());
     let greatest = parts.iter().map(|part| part.value).filter(|value| value.is_finite()).fold(0.0, f64::max);
@@ -102,7 +102,7 @@ pub(super) fn bars(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelD
         let track = Area { x: track_x, y: top + 6.0, width: track_wide, height: 14.0 };
         canvas.rect(track, 3.0, "grid", None);
         let filled = if longest > 0.0 && !part.value.is_nan() { (part.value / longest).clamp(0.0, 1.0) } else { 0.0 };
-        // Each bar has its name beside it, so colours are left to what has a meaning.
+        // Each bar has its name beside it, so only colours with a meaning are used.
         let ink = if matches!(part.ink, Ink::Series(_)) { Ink::Series(0) } else { part.ink };
         let meant = of_class(&part.written.class);
         let own = ink.variable();

@@ -1,4 +1,4 @@
-//! A table: columns as wide as what is in them, as far as there is room, and as many rows as fit.
+//! A table with columns as wide as their content, if there is room, and as many rows as fit.
 
 use super::{
     canvas::{Anchor, Area, Canvas, Type, count},
@@ -7,28 +7,28 @@ use super::{
 
 const HEAD: f32 = 26.0;
 const ROW: f32 = 29.0;
-/// Space at both sides of a cell.
+/// Space at the left and right of a cell together, in units of the SVG.
 const PADDING: f32 = 24.0;
-/// A column that has to give way is left so much at least.
+/// Minimum width of a column that is shortened, in units of the SVG.
 const LEAST: f32 = 56.0;
 
-/// What is in a cell.
+/// The content of a cell.
 #[derive(Debug, Clone)]
 pub(super) enum Cell {
-    /// Words or a number, in a colour, bold or not, with the shape of its meaning.
+    /// Text or a number, with its look.
     Words(String, Look),
-    /// A word on a ground of its colour, and words behind it.
+    /// A word on a translucent ground of its colour, the colour, and text after it.
     Chip(String, &'static str, String),
-    /// A bold word and smaller ones behind it, in a colour.
+    /// A bold name, smaller text after it, and the colour of that text.
     Name(String, String, &'static str),
-    /// A bar filled to a fraction in a colour, where that is known, with a percentage.
+    /// A progress bar with its percentage: the fraction, if it is known, and the colour.
     Progress(Option<f32>, &'static str),
 }
 
-/// How words of a cell look.
+/// Look of a cell's text.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Look {
-    /// Name of the colour; the text's if empty.
+    /// Name of the colour; empty for that of text.
     pub(super) color: String,
     pub(super) is_bold: bool,
     pub(super) meaning: &'static str,
@@ -38,16 +38,16 @@ pub(super) struct Look {
 #[derive(Debug, Clone)]
 pub(super) struct Column {
     pub(super) heading: String,
-    /// Numbers stand at the right.
+    /// Whether the column has numbers, which are aligned to the right.
     pub(super) is_number: bool,
 }
 
-/// A table as it is to be drawn.
+/// A table to draw.
 pub(super) struct Table {
     pub(super) columns: Vec<Column>,
-    /// A cell a column in each.
+    /// The rows, each with a cell for each column.
     pub(super) rows: Vec<Vec<Cell>>,
-    /// Rows beyond those.
+    /// Number of rows that are not in `rows`.
     pub(super) left_out: usize,
 }
 
@@ -125,7 +125,7 @@ fn progress(canvas: &mut Canvas, (left, right): (f32, f32), area: Area, fraction
 }
 
 impl Table {
-    /// Keeps the columns at these places.
+    /// Removes all columns except those at these indices.
     pub(super) fn keep(&mut self, places: &[usize]) {
         let kept = |index: &usize| places.contains(index);
         let mut index = 0..;
@@ -136,7 +136,7 @@ impl Table {
         }
     }
 
-    /// Draws what fits into `area`, and says how many rows do not.
+    /// Draws the rows that fit into `area`, and the number of the others.
     pub(super) fn draw(&self, canvas: &mut Canvas, area: Area) {
         let widths = self.widths(area.width);
         let fitting = rows_of(area.height - HEAD - 4.0, ROW);
@@ -172,7 +172,7 @@ impl Table {
         }
     }
 
-    /// Widths of the columns, which fill `room`: what is left over goes to all alike, and what is missing is taken from the widest.
+    /// Widths of the columns, which fill `room`. Spare room is shared equally. If there is too little room, the widest columns are shortened.
     fn widths(&self, room: f32) -> Vec<f32> {
         let mut widths: Vec<f32> =
             self.columns.iter().map(|column| Type::small("muted").width(&column.heading) + PADDING).collect();
@@ -187,7 +187,7 @@ impl Table {
             widths.iter_mut().for_each(|width| *width += each);
             return widths;
         }
-        // The level above which columns are cut off, by halving.
+        // Find the width to which the widest columns are shortened, by bisection.
         let (mut low, mut high) = (LEAST, room);
         for _ in 0..24 {
             let level = f32::midpoint(low, high);
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_fill_the_room_and_the_widest_gives_way() {
+    fn columns_fill_the_room_and_the_widest_is_shortened() {
         let long = "a long sentence that has no room beside the rest of what there is";
         let table = table(&["id", long]);
         for room in [300.0, 900.0] {

@@ -1,4 +1,4 @@
-//! What pictures hold, kind by kind, and that they can be drawn.
+//! Tests of the content of images of each panel kind, and that they can be rasterized.
 
 use model::{
     dashboard::Panel,
@@ -18,7 +18,7 @@ use crate::panels::{
 
 const SIZE: (f32, f32) = (600.0, 300.0);
 
-/// The picture of a panel; it is also drawn into pixels, which shows that it is whole.
+/// The SVG of a panel. It is also rasterized, which shows that it is valid.
 fn svg(kind: &str, fields: &str, data: &PanelData) -> String {
     sized(kind, fields, data, SIZE)
 }
@@ -57,7 +57,7 @@ fn a_chart_has_title_time_axes_legend_and_lines_in_its_colours() {
 }
 
 #[test]
-fn a_legend_that_does_not_fit_says_how_much_is_left_out() {
+fn a_legend_that_does_not_fit_says_how_many_entries_it_leaves_out() {
     let many: Vec<Series> =
         (0..60).map(|number| series(("provider", &format!("a-provider-{number}")), &[1.0, 2.0])).collect();
     let svg = svg("timeseries", QUERY, &queries(many));
@@ -81,7 +81,7 @@ fn numbers_shares_and_bars_have_their_values() {
 }
 
 #[test]
-fn values_that_have_no_room_are_counted() {
+fn values_that_do_not_fit_are_counted() {
     let many = || {
         let name = |number: usize| format!("p{number}");
         queries((1..=40).map(|number| series(("provider", &name(number)), &[1.0])).collect())
@@ -92,7 +92,7 @@ fn values_that_have_no_room_are_counted() {
 }
 
 #[test]
-fn no_series_is_called_by_its_query() {
+fn no_series_is_named_by_its_expression() {
     let bare = r#","queries":[{"expr":"a > 1"},{"expr":"a > 2"}]"#;
     let one = |value| QueryState::Ready {
         frame: Frame {
@@ -115,7 +115,7 @@ fn a_heatmap_has_cells_and_bounds() {
 }
 
 #[test]
-fn a_value_of_less_than_it_asks_for_says_so() {
+fn a_value_from_incomplete_data_has_a_remark() {
     let data = || {
         let frame = Frame {
             series: vec![series(("provider", "aws"), &[1.0, 2.0])],
@@ -147,7 +147,7 @@ fn a_panel_without_data_says_why() {
 }
 
 #[test]
-fn jobs_sources_and_alerts_are_listed_as_far_as_there_is_room() {
+fn as_many_jobs_sources_and_alerts_are_listed_as_fit() {
     let jobs = PanelData::Jobs((0..200).map(|number| job(&format!("n{number}"), JobStatus::Running, "aws")).collect());
     has(&sized("jobs", "", &jobs, (1_200.0, 300.0)), &["export n0", "\u{25b6} running", ">Provider<", " rows more<"]);
     let narrow = sized("jobs", "", &jobs, (400.0, 300.0));

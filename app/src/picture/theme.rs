@@ -1,4 +1,4 @@
-//! The colours of a picture: those of the style sheet, which is read here so that there is one list of them.
+//! The colours of an image. They are parsed from the style sheet, so that there is only one list of colours.
 
 use std::{collections::HashMap, str::FromStr, sync::LazyLock};
 
@@ -11,10 +11,10 @@ const STYLE: &str = include_str!("../../../style/panels.css");
 static COLORS: LazyLock<[HashMap<&'static str, &'static str>; 2]> =
     LazyLock::new(|| [variables(":root {"), variables(":root[data-theme=\"dark\"]:not([data-print]) {")]);
 
-/// Where the style sheet has no such colour.
+/// The colour for names that the style sheet does not have.
 const MISSING: &str = "#808080";
 
-/// Light or dark.
+/// The theme of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Theme {
     /// Dark ink on white.
@@ -50,7 +50,7 @@ impl Theme {
     }
 }
 
-/// The hexadecimal colours of a rule of the style sheet.
+/// The variables with hexadecimal colours in a rule of the style sheet.
 fn variables(selector: &str) -> HashMap<&'static str, &'static str> {
     let rule = STYLE.split_once(selector).and_then(|(_, rest)| rest.split_once('}')).map_or("", |(rule, _)| rule);
     let declarations =
@@ -58,7 +58,7 @@ fn variables(selector: &str) -> HashMap<&'static str, &'static str> {
     declarations.filter(|(_, value)| value.starts_with('#')).collect()
 }
 
-/// The class of a colour as the name of its variable.
+/// The name of the variable of a colour's class.
 pub(super) fn of_class(class: &str) -> Option<&str> {
     class.strip_prefix("ink-")
 }

@@ -1,4 +1,4 @@
-//! What reaches a person who does not look: a sound, and a notification of the browser. And what this browser was told of them.
+//! Sounds and browser notifications for alerts, and the choices for them that this browser stores.
 
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
@@ -7,18 +7,18 @@ use web_sys::{AudioContext, HtmlSelectElement, Notification, NotificationOptions
 
 use crate::shell::bell::{NOTICE, OFF, SOUND};
 
-/// Pitch of the sound, in hertz.
+/// Frequency of the sound, in hertz.
 const PITCH: f32 = 784.0;
-/// How long it lasts, in seconds.
+/// Duration of the sound, in seconds.
 const LENGTH_SECS: f64 = 0.3;
-/// A quarter of the full volume.
+/// Gain of the sound: a quarter of the full volume.
 const VOLUME: f32 = 0.25;
 
-/// Where the tab remembers for which firings it has rung.
+/// Key in the session storage for the firings that this tab has announced.
 const RUNG: &str = "hyperscope-rung";
 
 thread_local! {
-    /// Browsers give a page a few of them.
+    /// Created once, because browsers limit the number of audio contexts of a page.
     static AUDIO: Option<AudioContext> = AudioContext::new().ok();
 }
 
@@ -26,12 +26,13 @@ fn storage() -> Option<web_sys::Storage> {
     window().local_storage().ok().flatten()
 }
 
-/// What this browser was told to remember under `key`.
+/// The value that this browser stores under `key`.
 pub(crate) fn recall(key: &str) -> Option<String> {
     storage()?.get_item(key).ok().flatten()
 }
 
-/// Remembers what was chosen, under the id of the choice, and shows what it means. A browser that refuses forgets it.
+/// Stores the chosen value under the element's id, and demonstrates it: plays the sound, or asks for the permission to notify. If the browser
+/// refuses to store, the choice is lost with the page.
 pub(super) fn keep(choice: HtmlSelectElement) {
     let (id, value) = (choice.id(), choice.value());
     if let Some(storage) = storage() {
@@ -55,17 +56,17 @@ pub(super) fn keep(choice: HtmlSelectElement) {
     }
 }
 
-/// The firings for which this tab has rung, as it remembers them; `None` before its first list of alerts.
+/// The firings that this tab has announced, as [`remember_rung`] stored them; `None` before its first list of alerts.
 pub(crate) fn rung() -> Option<String> {
     super::tab_storage()?.get_item(RUNG).ok().flatten()
 }
 
-/// Remembers for which firings this tab has rung; false if the browser refuses.
+/// Stores the firings that this tab has announced; false if the browser refuses.
 pub(crate) fn remember_rung(rung: &str) -> bool {
     super::tab_storage().is_some_and(|storage| storage.set_item(RUNG, rung).is_ok())
 }
 
-/// Plays a short sound. Before somebody has clicked on the page, browsers keep quiet.
+/// Plays a short sound. Browsers play none until the user has clicked on the page.
 pub(crate) fn beep() {
     AUDIO.with(|audio| {
         let _ = audio.as_ref().map(play);
@@ -82,14 +83,14 @@ fn play(audio: &AudioContext) -> Result<(), JsValue> {
     tone.stop_with_when(audio.current_time() + LENGTH_SECS)
 }
 
-/// Asks for the right to show notifications, unless it was given or refused before.
+/// Whether the page may show notifications. Asks the user unless they answered before.
 async fn may_notify() -> bool {
-    // An error: there is no such thing in this browser, or not on a page without TLS.
+    // An error means that the browser has no notifications, or none for a page without TLS.
     let Ok(answer) = Notification::request_permission() else { return false };
     JsFuture::from(answer).await.is_ok_and(|answer| answer == "granted")
 }
 
-/// Shows a notification, which leads here. Several pages that show the one of the same `tag` show it once.
+/// Shows a notification; a click on it focuses this page. Notifications of several pages with the same `tag` appear once.
 pub(crate) fn notify(title: &str, body: &str, tag: &str) {
     let options = NotificationOptions::new();
     options.set_body(body);

@@ -1,4 +1,4 @@
-//! The browser's side.
+//! The platform functions in the browser.
 
 use std::{cell::Cell, future::Future, time::Duration};
 
@@ -15,12 +15,12 @@ use wasm_bindgen::{JsCast, closure::Closure};
 use super::{FetchError, at, envelope, path_and_query, time};
 use crate::payload::{THEME_COOKIE, ZONE_COOKIE};
 
-/// The wait between requests to a server that cannot be reached, in milliseconds.
+/// Delay between retries while the server cannot be reached, in milliseconds.
 pub(crate) const RETRY_MS: u32 = 5_000;
-/// How long a cookie of ours is kept, in seconds.
+/// Lifetime of the cookies that this page sets: a year, in seconds.
 const COOKIE_SECONDS: u32 = 365 * 24 * 3_600;
 
-/// The browser's zone. What it is called does not change while a page is open.
+/// The browser's time zone. Its name is read once, because it does not change while a page is open.
 pub(crate) fn own_zone() -> Zone {
     thread_local! {
         static OWN: &'static Local = Box::leak(Box::new(match zone_of_site() {
@@ -36,14 +36,14 @@ fn zone_of_site() -> Option<String> {
     document().document_element()?.get_attribute("data-zone")
 }
 
-/// The name of the browser's zone; minutes east of UTC, now, where it does not know the name.
+/// The IANA name of the browser's time zone; the current minutes east of UTC if the browser does not know the name.
 fn zone_name() -> String {
     let format = js_sys::Intl::DateTimeFormat::new(&js_sys::Array::new(), &js_sys::Object::new());
     let name = js_sys::Reflect::get(&format.resolved_options(), &"timeZone".into());
     name.ok().and_then(|name| name.as_string()).unwrap_or_else(|| minutes_east(js_sys::Date::now()).to_string())
 }
 
-/// Minutes east of UTC at a time, in milliseconds since the Unix epoch.
+/// Minutes east of UTC at `at_ms`, in milliseconds since the Unix epoch.
 #[allow(clippy::cast_precision_loss)] // times of this era are far below 2^53 milliseconds
 fn offset_min(at_ms: i64) -> i32 {
     minutes_east(at_ms as f64)
@@ -74,7 +74,7 @@ fn minutes_east(at_ms: f64) -> i32 {
     -(js_sys::Date::new(&at_ms.into()).get_timezone_offset() as i32)
 }
 
-/// Runs `tick` each second until the calling component is gone.
+/// Runs `tick` each second until the calling component is disposed of.
 pub(crate) fn every_second(tick: impl Fn() + 'static) {
     if let Ok(handle) = set_interval_with_handle(tick, Duration::from_secs(1)) {
         on_cleanup(move || handle.clear());
@@ -85,17 +85,17 @@ pub(crate) fn is_visible() -> bool {
     document().visibility_state() == web_sys::VisibilityState::Visible
 }
 
-/// Whether the browser believes to have a network.
+/// Whether the browser reports a network connection.
 pub(crate) fn is_online() -> bool {
     window().navigator().on_line()
 }
 
-/// `text` as the title of the window.
+/// `text` for the title of the window, which needs no escapes in the browser.
 pub(crate) fn title_text(text: String) -> String {
     text
 }
 
-/// Shows and remembers the theme; `None` follows the system.
+/// Applies the theme and stores it in a cookie; `None` follows the system.
 pub(crate) fn set_theme(theme: Option<&str>) {
     if let Some(root) = document().document_element() {
         let _ = match theme {
@@ -106,14 +106,14 @@ pub(crate) fn set_theme(theme: Option<&str>) {
     set_cookie(THEME_COOKIE, theme);
 }
 
-/// Tells the server the zone for the next page.
+/// Stores the time zone in a cookie, so that the server renders the next page in it.
 pub(crate) fn remember_zone(zone: Zone) {
     if zone_of_site().is_none() {
         set_cookie(ZONE_COOKIE, Some(&zone.id()));
     }
 }
 
-/// The value of a cookie of ours.
+/// The value of a cookie; `None` if it is empty.
 pub(crate) fn cookie(name: &str) -> Option<String> {
     let all = document().unchecked_into::<web_sys::HtmlDocument>().cookie().ok()?;
     let pairs = all.split("; ").filter_map(|pair| pair.split_once('='));
@@ -123,22 +123,22 @@ pub(crate) fn cookie(name: &str) -> Option<String> {
 fn set_cookie(name: &str, value: Option<&str>) {
     let (value, seconds) = value.map_or(("", 0), |value| (value, COOKIE_SECONDS));
     let cookie = format!("{name}={value}; Path={}; Max-Age={seconds}; SameSite=Strict", at("/"));
-    // A browser that refuses cookies keeps the choice for this page only.
+    // If the browser refuses cookies, the choice holds for this page only.
     let _ = document().unchecked_into::<web_sys::HtmlDocument>().set_cookie(&cookie);
 }
 
-/// A number as Prometheus writes it. Read by the browser: the tables with which Rust reads one are 10 KB.
+/// Parses a number as Prometheus writes it. The browser parses it, because the tables of Rust's parser are 10 kB.
 pub(crate) fn sample_value(text: &str) -> Option<f64> {
     match text {
         "NaN" => Some(f64::NAN),
         "+Inf" => Some(f64::INFINITY),
         "-Inf" => Some(f64::NEG_INFINITY),
-        // What is no number becomes NaN.
+        // Text that is not a number gives NaN.
         _ => Some(js_sys::Number::parse_float(text)).filter(|value| value.is_finite()),
     }
 }
 
-/// A number with as many digits as distinguish it. Written by the browser: Rust's tables for that are as large.
+/// A number with the fewest digits that identify it. The browser formats it, because Rust's tables for that are as large.
 pub(crate) fn number_text(value: f64) -> String {
     js_sys::Number::from(value).to_string_with_radix(10).map(Into::into).unwrap_or_default()
 }
@@ -147,14 +147,14 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
     wasm_bindgen_futures::spawn_local(task);
 }
 
-/// Answers requests in place of a server: whether it is a POST request, path and query.
+/// Responds to requests in place of a server. The arguments are whether it is a POST request, and the path with its query; the result is status and body.
 pub(crate) type Answers = fn(bool, String) -> LocalBoxFuture<'static, Result<(u16, String), FetchError>>;
 
 thread_local! {
     static ANSWERS: Cell<Option<Answers>> = const { Cell::new(None) };
 }
 
-/// Has all requests answered by `answers`, because no server is there.
+/// Sends all later requests to `answers`, because there is no server.
 pub(crate) fn answer_by(answers: Answers) {
     ANSWERS.set(Some(answers));
 }
@@ -164,7 +164,7 @@ pub(crate) async fn get_json<T: FromTree>(url: &str) -> Result<T, FetchError> {
     read_json(&body).map_err(|error| FetchError::Failed(format!("the answer cannot be read: {error}")))
 }
 
-/// The same of a server that is there, however long that takes.
+/// Like [`get_json`], but retries without limit while the server cannot be reached.
 pub(crate) async fn get_json_once_there<T: FromTree>(url: &str) -> Result<T, FetchError> {
     loop {
         match get_json(url).await {
@@ -174,12 +174,12 @@ pub(crate) async fn get_json_once_there<T: FromTree>(url: &str) -> Result<T, Fet
     }
 }
 
-/// The body at `url`, as it is.
+/// The body at `url` as text.
 pub(crate) async fn get_text(url: &str) -> Result<String, FetchError> {
     body(Request::get(&at(url)).send().await).await
 }
 
-/// Posts nothing to `url`; the body of the answer.
+/// Sends a POST request without a body to `url`; returns the body of the response.
 pub(crate) async fn post(url: &str) -> Result<String, FetchError> {
     ask(true, url).await
 }
@@ -194,7 +194,7 @@ async fn ask(is_post: bool, url: &str) -> Result<String, FetchError> {
     body(request.header("Accept", "application/json").send().await).await
 }
 
-/// Status and body at `url`, whoever answers there.
+/// Status and body at `url`, of any server; `None` if none answers.
 pub(crate) async fn probe(url: &str) -> Option<(u16, String)> {
     let answer = Request::get(&at(url)).send().await.ok()?;
     Some((answer.status(), answer.text().await.ok()?))
@@ -212,20 +212,20 @@ async fn body(answer: Result<Response, gloo_net::Error>) -> Result<String, Fetch
     if answer.ok() { Ok(body) } else { Err(envelope::error(answer.status(), &body)) }
 }
 
-/// Leaves for the login page, which leads back here.
+/// Navigates to the login page, which leads back to this page.
 pub(crate) fn go_to_login() {
     let login = format!("/login?next={}", encoded(&path_and_query()));
-    // If the browser refuses to navigate, the page stays and says that it is not connected.
+    // If the browser refuses to navigate, this page stays and shows that it is not connected.
     let _ = window().location().set_href(&at(&login));
 }
 
-/// What the browser remembers as long as the tab is open.
+/// The session storage, which lasts as long as the tab.
 pub(super) fn tab_storage() -> Option<web_sys::Storage> {
     window().session_storage().ok().flatten()
 }
 
-/// Loads the page again because the server, or what it shows, is now `version`: once, should the page still be of another version then. What is
-/// shown stays until the server has the new one, which is complete with its document.
+/// Reloads the page because the server or its dashboards have the version `version`. Reloads only once for each version, in case the new page is not
+/// of that version either, and not before the server answers with the new page: the old one stays on the screen until then.
 pub(crate) fn reload_for(version: String) {
     const KEY: &str = "hyperscope-reloaded-for";
     let Some(storage) = tab_storage() else { return };
@@ -240,12 +240,12 @@ pub(crate) fn reload_for(version: String) {
     }
 }
 
-/// `text` as part of a URL's query.
+/// `text`, percent-encoded for the query of a URL.
 pub(crate) fn encoded(text: &str) -> String {
     js_sys::encode_uri_component(text).into()
 }
 
-/// The URL of a socket on this page's server.
+/// The URL of a WebSocket at `path` on this page's server.
 pub(crate) fn socket_url(path: &str) -> String {
     let location = window().location();
     let scheme = if location.protocol().is_ok_and(|protocol| protocol == "https:") { "wss" } else { "ws" };
@@ -275,8 +275,8 @@ pub(crate) fn close_menus() {
     }
 }
 
-/// Offers each key and click to `take` before anything else, until the calling effect is gone. What it takes works nothing beneath, and neither does what leads up
-/// to a click while `is_wanted`: a press that would open a menu or move the focus before the click comes.
+/// While `is_wanted`, calls `take` for each key and click before any other listener, until the calling effect is disposed of. The page does not handle
+/// these events, nor the presses that precede a click: such a press would open a menu or move the focus before the click arrives.
 pub(crate) fn on_any_input(is_wanted: impl Fn() -> bool + 'static, take: impl Fn() + 'static) {
     const EVENTS: [&str; 5] = ["keydown", "click", "auxclick", "pointerdown", "mousedown"];
     let listener = Closure::<dyn Fn(web_sys::Event)>::new(move |event: web_sys::Event| {
@@ -303,7 +303,7 @@ pub(crate) fn on_any_input(is_wanted: impl Fn() -> bool + 'static, take: impl Fn
     });
 }
 
-/// Closes the menus when something outside of them is clicked or Escape is pressed, until the calling effect is gone.
+/// Closes the menus on a click outside of them, or on Escape, until the calling effect is disposed of.
 pub(crate) fn close_menus_on_leave() {
     let clicked = window_event_listener(leptos::ev::click, |event| {
         let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());

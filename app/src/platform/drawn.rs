@@ -1,4 +1,4 @@
-//! Pieces of a page that the server draws: put in place, and their forms.
+//! HTML fragments that the server renders: inserts them into the page and handles their forms.
 
 use std::{cell::RefCell, rc::Rc, time::Duration};
 
@@ -10,11 +10,11 @@ use model::live::AlertState;
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{Element, Event, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlSelectElement};
 
-/// How long after a key the form is read.
+/// Delay between the last key and the moment when the form is read.
 const TYPING: Duration = Duration::from_millis(250);
 
-/// Puts `html` in place of what `area` holds. Fields that were changed keep what was typed or chosen, as those of a form of the kind `data-typed`
-/// do, which came with what was typed before. What is open stays open, and the focus stays on the element of the same id.
+/// Replaces the content of `area` with `html`. Changed fields keep their values, as do all fields of a form with `data-typed`, which the server
+/// filled with the values of a refused request. Open `details` stay open, and the focus stays on the element with the same id.
 pub(crate) fn swap_html(area: &HtmlElement, html: &str) {
     let typed: Vec<(String, String)> = all::<HtmlInputElement>(area, "input[id]")
         .into_iter()
@@ -69,7 +69,7 @@ fn is_in_typed_form(field: &Element) -> bool {
     field.closest("form[data-typed]").is_ok_and(|form| form.is_some())
 }
 
-/// Shows in each choice of the kind `data-keep` what this browser remembers of it.
+/// Sets each `select` with `data-keep` to the value that this browser stores for it.
 fn restore_choices(area: &HtmlElement) {
     for select in all::<HtmlSelectElement>(area, "select[data-keep]") {
         if let Some(value) = super::recall(&select.id()) {
@@ -78,7 +78,7 @@ fn restore_choices(area: &HtmlElement) {
     }
 }
 
-/// Writes the age of each time in `area` again, and for how long each alert is in its state.
+/// Updates the age of each time in `area`, and how long each alert has been in its state.
 pub(crate) fn renew_ages(area: &HtmlElement, now_ms: i64) {
     for (name, selector) in [("data-since", "[data-since]"), ("data-lasting", "[data-lasting]")] {
         for time in all::<Element>(area, selector) {
@@ -97,9 +97,9 @@ pub(crate) fn renew_ages(area: &HtmlElement, now_ms: i64) {
     }
 }
 
-/// Reads forms of the kind `data-live` in `area` while they are filled in, and tells `go` the address that each then has, and
-/// whether it was sent, or something chosen. Of a form of the kind `data-live="sent"` what is typed counts when it is sent, and what is chosen at once.
-/// Choices of the kind `data-keep` are remembered in this browser. Until the calling effect is gone.
+/// Handles the forms with `data-live` in `area` until the calling effect is disposed of. Calls `go` with the URL of a form when its fields change; the flag is
+/// true if the form was submitted or an option was chosen. Typing in a form with `data-live="sent"` has no effect until it is submitted.
+/// A `select` with `data-keep` is stored in this browser instead.
 pub(crate) fn take_forms(area: &HtmlElement, go: impl Fn(&str, bool) + Clone + 'static) {
     let waiting: Rc<RefCell<Option<TimeoutHandle>>> = Rc::default();
     restore_choices(area);
@@ -122,7 +122,7 @@ pub(crate) fn take_forms(area: &HtmlElement, go: impl Fn(&str, bool) + Clone + '
             }
         })
     };
-    // What was typed before the program came counts as well.
+    // The user may have typed before the program was loaded.
     for form in all::<HtmlFormElement>(area, "form[data-live]:not([data-live=sent])") {
         if all::<HtmlInputElement>(&form, "input").iter().any(|input| input.value() != input.default_value()) {
             let go = go.clone();
@@ -137,7 +137,7 @@ pub(crate) fn take_forms(area: &HtmlElement, go: impl Fn(&str, bool) + Clone + '
     });
     let _ = area.add_event_listener_with_callback("input", typed.as_ref().unchecked_ref());
     let _ = area.add_event_listener_with_callback("submit", sent.as_ref().unchecked_ref());
-    // The listeners go with the area; what they call must not go before.
+    // The listeners are removed with the area. Their closures must live as long.
     let held = StoredValue::new_local((typed, sent));
     on_cleanup(move || held.dispose());
 }
@@ -147,7 +147,7 @@ fn live_form(event: &Event) -> Option<HtmlFormElement> {
     target.closest("form[data-live]").ok()??.dyn_into().ok()
 }
 
-/// What a form of the method `get` leads to.
+/// The URL that a form with the method GET leads to.
 fn address(form: &HtmlFormElement) -> String {
     let fields = form.elements();
     let pairs: Vec<String> = (0..fields.length())
@@ -164,7 +164,7 @@ fn address(form: &HtmlFormElement) -> String {
     format!("{}?{}", super::inside(&action).unwrap_or(action), pairs.join("&"))
 }
 
-/// The elements of `area` that a selector finds.
+/// The elements of type `T` in `area` that match a selector.
 pub(super) fn all<T: JsCast>(area: &HtmlElement, selector: &str) -> Vec<T> {
     let Ok(found) = area.query_selector_all(selector) else { return Vec::new() };
     (0..found.length()).filter_map(|index| found.item(index)?.dyn_into().ok()).collect()

@@ -1,4 +1,4 @@
-//! The browser's history, clicks on links, and where pages were scrolled to.
+//! The browser's history, clicks on links, and scroll positions.
 
 use std::{
     cell::{Cell, RefCell},
@@ -9,25 +9,25 @@ use leptos::{ev::MouseEvent, leptos_dom::helpers::TimeoutHandle, prelude::*};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Element, HtmlAnchorElement};
 
-/// Attribute of the document's root with the path below which a proxy has this server. Absent at the root of a host.
+/// Attribute of the document's root with the path below which a proxy serves this server. Absent at the root of a host.
 const BASE: &str = "data-base";
 
-/// How long after the page was scrolled its place is remembered.
+/// Delay between the last scroll event and the moment when the position is stored.
 const SCROLLING: Duration = Duration::from_millis(100);
-/// Frames for which a page may take to be long enough for the place that it was scrolled to: five seconds of most screens.
+/// Frames to wait until a page is long enough to restore its scroll position: five seconds at 60 Hz.
 const FRAMES: u32 = 300;
 
 thread_local! {
-    /// The place that the page is scrolled to as soon as it is long enough.
+    /// Scroll position to restore as soon as the page is long enough, in CSS pixels from the top.
     static WANTED_PLACE: Cell<Option<f64>> = const { Cell::new(None) };
     static BASE_PATH: RefCell<String> =
         RefCell::new(document().document_element().and_then(|root| root.get_attribute(BASE)).unwrap_or_default());
 }
 
-/// What paths begin with where a server of files has only one document.
+/// Prefix of paths in the static bundle, whose file server has only one document.
 const FRAGMENT: &str = "#";
 
-/// Makes paths fragments of this document's address from now on.
+/// From now on, paths are fragments of this document's URL.
 pub(crate) fn use_fragments() {
     BASE_PATH.set(FRAGMENT.to_owned());
 }
@@ -36,13 +36,13 @@ fn has_fragments() -> bool {
     BASE_PATH.with_borrow(|base| base == FRAGMENT)
 }
 
-/// A path of this server as browsers have to ask for it. Every address that leaves the app goes through this: links, forms,
+/// A path of this server as browsers have to request it. Every URL that leaves the app passes through this function: links, forms,
 /// requests, the history.
 pub(crate) fn at(path: &str) -> String {
     BASE_PATH.with_borrow(|base| format!("{base}{path}"))
 }
 
-/// The path of this server behind an address as browsers see it; `None` if it leads to something else on the same host.
+/// The reverse of [`at`]: the path on this server; `None` if the address leads to something else on the same host.
 pub(super) fn inside(address: &str) -> Option<String> {
     let rest = BASE_PATH.with_borrow(|base| address.strip_prefix(base.as_str()).map(str::to_owned))?;
     match rest.chars().next() {
@@ -68,12 +68,12 @@ pub(crate) fn push_url(href: &str) {
     remember_place();
     WANTED_PLACE.set(None);
     if let Ok(history) = window().history() {
-        // A browser that refuses keeps the old address above the new page.
+        // If the browser refuses, the address bar shows the old URL.
         let _ = history.push_state_with_url(&JsValue::NULL, "", Some(&at(href)));
     }
 }
 
-/// Makes `href` the address of this page, in place of the one it has.
+/// Replaces the URL of this page with `href`.
 pub(crate) fn replace_url(href: &str) {
     if let Ok(history) = window().history() {
         let place = history.state().unwrap_or_default();
@@ -85,14 +85,14 @@ pub(crate) fn scroll_to_top() {
     window().scroll_to_with_x_and_y(0.0, 0.0);
 }
 
-/// Calls `moved` when the user goes back or forth, and then scrolls to where the page was. The browser itself does that at once, when a page
-/// whose content has to be fetched is not there yet. Until the calling effect is gone.
+/// Calls `moved` when the user goes back or forward, then restores the scroll position, until the calling effect is disposed of. The browser
+/// restores it too early, before the content of the page is fetched.
 pub(crate) fn on_history_moved(moved: impl Fn() + 'static) {
     let went = window_event_listener(leptos::ev::popstate, move |_| {
         moved();
         let place = window().history().and_then(|history| history.state()).ok().and_then(|place| place.as_f64());
         WANTED_PLACE.set(place);
-        // Later: the page before is still there.
+        // Later, because the previous page is still shown.
         scroll_later(FRAMES);
     });
     let waiting = RefCell::new(None::<TimeoutHandle>);
@@ -112,7 +112,7 @@ fn place() -> f64 {
     window().scroll_y().unwrap_or_default()
 }
 
-/// Remembers with the entry of the history where the page is scrolled to.
+/// Stores the scroll position in the current history entry.
 fn remember_place() {
     if WANTED_PLACE.get().is_none()
         && let Ok(history) = window().history()
@@ -121,7 +121,7 @@ fn remember_place() {
     }
 }
 
-/// Scrolls to the place that is wanted in the next frames, until the page is long enough, or somebody scrolls.
+/// Scrolls to the wanted position in each of the next `frames` frames, until the page is long enough or the user scrolls.
 fn scroll_later(frames: u32) {
     let before = place();
     request_animation_frame(move || {
@@ -138,14 +138,14 @@ fn scroll_later(frames: u32) {
     });
 }
 
-/// Offers each click on a link within this site to `take`, as path and query and whether the page shall stay where it is
-/// scrolled to. What `take` answers with false is left to the browser. Until the calling effect is gone.
+/// Calls `take` for each click on a link within this site, until the calling effect is disposed of. The arguments are path and query, and whether to
+/// keep the scroll position. If `take` returns false, the browser follows the link.
 pub(crate) fn take_links(take: impl Fn(&str, bool) -> bool + 'static) {
     let listener = window_event_listener(leptos::ev::click, move |event| {
         let Some(link) = plain_click(&event) else { return };
         let address = if has_fragments() { link.hash() } else { format!("{}{}", link.pathname(), link.search()) };
         let Some(href) = inside(&address) else { return };
-        // A place within the page that is shown.
+        // A link to an element of the current page.
         if !has_fragments() && !link.hash().is_empty() && href == path_and_query() {
             return;
         }
@@ -156,7 +156,7 @@ pub(crate) fn take_links(take: impl Fn(&str, bool) -> bool + 'static) {
     on_cleanup(move || listener.remove());
 }
 
-/// The link within this site that was clicked, unless the click asks for something else than to follow it here.
+/// The clicked link within this site; `None` if it opens elsewhere, such as in a new tab or as a download.
 fn plain_click(event: &MouseEvent) -> Option<HtmlAnchorElement> {
     let modified = event.ctrl_key() || event.meta_key() || event.shift_key() || event.alt_key();
     if event.default_prevented() || event.button() != 0 || modified {

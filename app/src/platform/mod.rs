@@ -1,5 +1,5 @@
-//! What the components want from where they run. The server has none of it: there, effects and event handlers never run,
-//! and these functions answer as a page answers that is not connected to anything.
+//! Platform functions for the components: the browser's, and stand-ins for the server. On the server, effects and event handlers never run, so the
+//! stand-ins do nothing, or return what a page without a connection has.
 
 #[cfg(feature = "browser")]
 mod bell;
@@ -42,21 +42,21 @@ pub(crate) enum Key {
     Right,
 }
 
-/// Why an answer is not to be had.
+/// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FetchError {
-    /// The session is over.
+    /// The session has ended.
     #[cfg_attr(not(feature = "browser"), allow(dead_code))] // only a browser asks
     LoggedOut,
-    /// Nobody answers: the server is gone, or the way to it.
+    /// The server, or the network to it, is down.
     #[cfg_attr(not(feature = "browser"), allow(dead_code))] // only a browser asks
     Unreachable,
-    /// What went wrong, in words for a person.
+    /// The reason, for a person.
     Failed(String),
 }
 
 impl FetchError {
-    /// What went wrong, in words for a person.
+    /// The reason, for a person.
     pub(crate) fn words(self) -> String {
         match self {
             FetchError::LoggedOut => "the session is over".to_owned(),
@@ -66,14 +66,14 @@ impl FetchError {
     }
 }
 
-/// The error envelope of our API, and of Prometheus' API.
+/// The error envelopes of hyperscope's API and of Prometheus' API.
 #[cfg(any(feature = "browser", test))]
 mod envelope {
     use model::tree::{Tree, read_json};
 
     use super::FetchError;
 
-    /// What an answer says that is not a success. One of 502 to 504 in other words than ours is a proxy's, which does not reach the server.
+    /// The error in a response without success. A status from 502 to 504 without an envelope comes from a proxy that cannot reach the server.
     pub(super) fn error(status: u16, body: &str) -> FetchError {
         let member = |tree: &Tree, name: &str| {
             let mut members = tree.as_map()?.iter();
@@ -93,7 +93,7 @@ mod envelope {
         use super::{FetchError, error};
 
         #[test]
-        fn both_envelopes_give_their_message() {
+        fn the_message_of_both_envelopes_is_read() {
             let failed = |message: &str| FetchError::Failed(message.to_owned());
             assert_eq!(error(404, r#"{"error":{"code":"not_found","message":"no such job"}}"#), failed("no such job"));
             let prometheus = r#"{"status":"error","errorType":"unavailable","error":"no engine"}"#;
@@ -102,7 +102,7 @@ mod envelope {
         }
 
         #[test]
-        fn a_proxy_that_does_not_reach_the_server_says_that_it_is_gone() {
+        fn an_error_of_a_proxy_means_that_the_server_is_unreachable() {
             for status in [502, 503, 504] {
                 for body in ["<html><h1>Bad Gateway</h1></html>", "", "upstream connect error", "{}"] {
                     assert_eq!(error(status, body), FetchError::Unreachable, "{status} {body}");

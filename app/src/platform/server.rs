@@ -1,4 +1,4 @@
-//! The server's side: nothing to reach and nobody to show it to.
+//! Stand-ins for the platform functions where there is no browser.
 
 use std::future::Future;
 
@@ -22,7 +22,7 @@ pub(crate) fn own_zone() -> Zone {
 
 pub(crate) fn every_second(_tick: impl Fn() + 'static) {}
 
-/// `text` as leptos_meta writes it into a document: it does not escape titles.
+/// `text` with escapes for HTML, because leptos_meta does not escape titles.
 pub(crate) fn title_text(text: String) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -31,12 +31,12 @@ pub(crate) fn set_theme(_theme: Option<&str>) {}
 
 pub(crate) fn remember_zone(_zone: Zone) {}
 
-/// A number as Prometheus writes it.
+/// Parses a number as Prometheus writes it.
 pub(crate) fn sample_value(text: &str) -> Option<f64> {
     text.parse().ok()
 }
 
-/// A number with as many digits as distinguish it.
+/// A number with the fewest digits that identify it.
 #[cfg(test)]
 pub(crate) fn number_text(value: f64) -> String {
     value.to_string()
@@ -64,19 +64,19 @@ pub(crate) fn go_to_login() {}
 
 pub(crate) fn show_dialog(_id: &str, _shown: bool) {}
 
-/// A path of this server as browsers have to ask for it. In pages of the server, the server itself sees to that.
+/// `path` as it is: the HTTP server prefixes the links of its documents with its path.
 pub(crate) fn at(path: &str) -> String {
     path.to_owned()
 }
 
-/// Path and query of the document that is written.
+/// Path and query of the document that is being rendered.
 #[cfg(feature = "ssr")]
 pub(crate) fn path_and_query() -> String {
     let url = leptos_router::hooks::use_url().get_untracked();
     format!("{}?{}", url.path(), url.search())
 }
 
-/// Path and query of the document.
+/// The root, because there is no document.
 #[cfg(not(feature = "ssr"))]
 pub(crate) fn path_and_query() -> String {
     "/".to_owned()
@@ -142,7 +142,7 @@ pub(crate) fn is_next_ready() -> bool {
     false
 }
 
-/// `text` as part of a URL's query.
+/// `text`, percent-encoded for the query of a URL.
 pub(crate) fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

@@ -8,7 +8,7 @@ use web_sys::{Element, HtmlElement};
 
 use super::{Key, drawn::all, screens};
 
-/// Says beside the title of each panel of a wall, which nobody scrolls, how many of its rows have no room. The style sheet leaves whole rows alone.
+/// Shows beside the title of each panel how many of its rows do not fit, on kiosk displays, which nobody scrolls. The style sheet hides partly visible rows.
 pub(crate) fn count_left_out() {
     let Some(body) = document().body() else { return };
     for list in all::<HtmlElement>(&body, "[data-kiosk] :is(.table-scroll, .alerts, .bars, .pie-list, .legend)") {
@@ -24,11 +24,11 @@ pub(crate) fn count_left_out() {
         let rows = all::<Element>(&list, "tbody tr:not(.spacer), .alert, .bars > li, .pie-list > li, .legend-item");
         let is_out = |row: &&Element| {
             let row = row.get_bounding_client_rect();
-            // What does not fit into a column stands in another one, beyond the edge.
+            // An item that does not fit into a column is in a further column, beyond the edge.
             row.height() < 1.0 || row.bottom() > bounds.bottom() + 1.0 || row.left() + 20.0 > bounds.right()
         };
         let in_page = i64::try_from(rows.len()).unwrap_or(0);
-        // A long table has only some of its rows in the page.
+        // A long table renders only some of its rows.
         let total = all::<Element>(&list, "[aria-rowcount]")
             .first()
             .and_then(|table| table.get_attribute("aria-rowcount")?.parse::<i64>().ok())

@@ -1,4 +1,4 @@
-//! The settings, drawn by the server alone: what this session and this server are, and what this browser remembers.
+//! The settings, which only the server renders: the session, its token, the server, and the choices of this browser.
 
 mod sessions;
 mod tokens;
@@ -19,20 +19,20 @@ use crate::{
     view::view,
 };
 
-/// What the page shows.
+/// Everything that the page is rendered from.
 #[derive(Debug, Clone)]
 pub struct SettingsView {
-    /// Who looks.
+    /// The viewer's session.
     pub session: Session,
-    /// The sessions of the same token, that of who looks first.
+    /// The sessions of the viewer's token, the viewer's first.
     pub logins: Vec<Login>,
-    /// The tokens of this server, for those who manage them.
+    /// The tokens of this server; `None` if the viewer may not manage them.
     pub tokens: Option<TokenList>,
     /// The server's time, in milliseconds since the Unix epoch.
     pub now_ms: i64,
-    /// The theme that was chosen, `light` or `dark`.
+    /// The chosen theme, `light` or `dark`; `None` follows the system.
     pub theme: Option<String>,
-    /// The viewer's zone.
+    /// The viewer's time zone.
     pub zone: Zone,
     /// Version of the server.
     pub version: &'static str,
@@ -40,10 +40,10 @@ pub struct SettingsView {
     pub walls: usize,
 }
 
-/// The themes as a form sends them, and in words.
+/// The themes: the form's value, and the label.
 const THEMES: [(&str, &str); 3] = [("", "As the system"), ("light", "Light"), ("dark", "Dark")];
 
-/// Draws the page's content as HTML.
+/// Renders the page's content as HTML.
 #[must_use]
 pub fn draw(page: &SettingsView) -> String {
     let owner = Owner::new_root(None);
@@ -116,7 +116,7 @@ fn content(page: &SettingsView) -> AnyView {
     }
 }
 
-/// A table of what may be ended: the last cell of a row is for that, and has no heading.
+/// A table of sessions or tokens. The last cell of a row has the button that ends or revokes the entry, and no heading.
 fn table(label: &'static str, headings: &[&'static str], rows: AnyView) -> AnyView {
     let headings = headings.iter().map(|heading| view! { <th scope="col">{*heading}</th> }).collect_view();
     view! {
@@ -134,13 +134,13 @@ fn table(label: &'static str, headings: &[&'static str], rows: AnyView) -> AnyVi
     }
 }
 
-/// The first cell of a row, marked if the row is about whoever looks.
+/// The first cell of a row, marked if the row is the viewer's own session or token.
 fn named(name: String, is_this: bool) -> AnyView {
     let this = is_this.then(|| view! { <span class="chip ink-green">"this one"</span> });
     view! { <th scope="row">{name} {this}</th> }
 }
 
-/// What to do when an alert begins to fire. The browser keeps what is chosen (`platform::drawn`); the server never hears of it.
+/// Choices for sound and notification when an alert begins to fire. The browser stores them (`platform::bell`); they are not sent to the server.
 fn bell() -> AnyView {
     let choice = |id: &'static str, choices: &[(&'static str, &'static str)]| {
         let options = choices.iter().map(|(value, words)| view! { <option value=*value>{*words}</option> });
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_says_whose_session_it_is_and_what_it_sees() {
+    fn the_page_shows_the_session_and_its_limits() {
         let session = Session {
             name: "wall <1>".into(),
             role: Role::Viewer,

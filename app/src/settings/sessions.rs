@@ -1,4 +1,4 @@
-//! Where this token is logged in.
+//! The list of sessions of the viewer's token.
 
 use leptos::prelude::*;
 use model::unit::age;
@@ -9,27 +9,27 @@ use crate::{
     view::view,
 };
 
-/// Sessions that the page lists; the API has all.
+/// Most sessions that the page lists. The API lists all.
 const MOST_LOGINS: usize = 20;
 
-/// A session of the token of who looks.
+/// A session of the viewer's token.
 #[derive(Debug, Clone)]
 pub struct Login {
-    /// Names it when it is to be ended.
+    /// Id of the session, to end it.
     pub id: String,
     /// When it began, in milliseconds since the Unix epoch.
     pub begun_at: i64,
-    /// When it was used last, in milliseconds since the Unix epoch.
+    /// When it was last used, in milliseconds since the Unix epoch.
     pub used_at: i64,
-    /// Where the login came from.
+    /// Client address of the login.
     pub address: String,
-    /// The browser in words.
+    /// Name of the browser; empty if unknown.
     pub browser: String,
-    /// Whether it is the one that looks.
+    /// Whether it is the viewer's session.
     pub is_this: bool,
 }
 
-/// Where this token is logged in, with what ends it.
+/// The sessions of the token, with buttons that end them.
 pub(super) fn draw(page: &SettingsView) -> Option<AnyView> {
     let row = |login: &Login| {
         let name = if login.browser.is_empty() { "unknown browser" } else { &login.browser }.to_owned();

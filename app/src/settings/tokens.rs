@@ -1,4 +1,4 @@
-//! The tokens of the server: which there are, a form for a new one, and its secret after that.
+//! The tokens of the server: the list, the form for a new token, and the secret of the one just created.
 
 use leptos::prelude::*;
 use model::{page::DashboardLink, role::Role};
@@ -9,50 +9,50 @@ use crate::{
     view::view,
 };
 
-/// How long a token may hold with one choice.
+/// Lifetimes of a token: the form's value, and the label.
 const PERIODS: [(&str, &str); 6] =
     [("1d", "1 day"), ("7d", "7 days"), ("30d", "30 days"), ("90d", "90 days"), ("365d", "1 year"), ("", "For ever")];
-/// The one that is chosen at first.
+/// The default of [`PERIODS`].
 const USUAL_PERIOD: &str = "90d";
 
-/// What an admin sees of tokens.
+/// The tokens as an admin sees them.
 #[derive(Debug, Clone)]
 pub struct TokenList {
-    /// The newest that hold, the newest first, or why they cannot be read.
+    /// The newest valid tokens, the newest first, or why they cannot be read.
     pub tokens: Result<Vec<ShownToken>, String>,
-    /// How many hold beside those.
+    /// Number of valid tokens that are not in `tokens`.
     pub more: u64,
-    /// The one that was just made by this session.
+    /// The token that this session has just created.
     pub made: Option<MadeToken>,
     /// Dashboards that a token may be limited to.
     pub dashboards: Vec<DashboardLink>,
-    /// The token that was not made, for another try.
+    /// The request that was refused, to fill the form with.
     pub draft: Option<TokenRequest>,
 }
 
 /// A token, without its secret.
 #[derive(Debug, Clone)]
 pub struct ShownToken {
-    /// Names it when it is to be revoked.
+    /// Id of the token, to revoke it.
     pub id: String,
-    /// Who or what holds it.
+    /// Who or what uses it.
     pub name: String,
-    /// What it may do.
+    /// The role, which decides its rights.
     pub role: Role,
-    /// What it is limited to: dashboards and matchers; empty for everything.
+    /// The dashboards and matchers that limit it; empty if it sees everything.
     pub limits: String,
-    /// When it ends, in milliseconds since the Unix epoch; `None` for never.
+    /// When it expires, in milliseconds since the Unix epoch; `None` if never.
     pub expires_at: Option<i64>,
-    /// Whether it is the one that looks.
+    /// Whether it is the viewer's token.
     pub is_this: bool,
 }
 
-/// A new token with its secret, which `{:?}` does not write.
+/// A new token with its secret, which `Debug` does not print.
 #[derive(Clone)]
 pub struct MadeToken {
-    /// Who or what holds it.
+    /// Who or what uses it.
     pub name: String,
-    /// The secret. It is in no other page.
+    /// The secret. No other page shows it.
     pub secret: String,
 }
 

@@ -1,4 +1,4 @@
-//! Alerts as every page follows them: the list, and how many fire, in the navigation, the title and on a wall.
+//! The alerts of every page: the list, and the number of firing alerts in the navigation, the title and on kiosk displays.
 
 use chart::palette::Ink;
 use leptos::prelude::*;
@@ -14,22 +14,22 @@ use crate::{
     view::view,
 };
 
-/// Firings that a tab remembers to have rung for, beyond those that go on.
+/// Most firings that a tab stores as announced. Above it, only those that still fire are retained.
 const REMEMBERED: usize = 2_000;
 
-/// What is known of the alerts.
+/// The current alerts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Alarms {
-    /// All that are pending or fire; `None` until the first list has come.
+    /// All pending and firing alerts; `None` before the first list.
     pub(crate) listed: RwSignal<Option<AlertList>>,
-    /// How many fire, and how bad it is.
+    /// Number of firing alerts, and the worst severity.
     pub(crate) firing: Memo<FiringCount>,
-    /// The firings that somebody hid on this wall.
+    /// Firings that a viewer has hidden on this kiosk display.
     pub(super) hidden: RwSignal<Words>,
 }
 
 impl Alarms {
-    /// Follows the alerts; at first so many fire.
+    /// Subscribes to the alerts. `first` is the count until the first list.
     pub(super) fn follow(live: Live, first: FiringCount) -> Self {
         let listed = RwSignal::new(None::<AlertList>);
         Effect::new(move |_| {
@@ -49,16 +49,16 @@ impl Alarms {
         }
     }
 
-    /// Rings once for each firing that is active: for one that begins while the tab is open, and for one that is no longer
-    /// muted. What it rang for is remembered with the tab, so that it counts for the documents of both programs: the list of the next
-    /// one rings for what began while it was loaded, and a list that comes again rings for nothing.
+    /// Announces each active firing once: when it begins while the tab is open, and when it is no longer muted. The announced firings are in the
+    /// session storage, which the documents of both programs share. So a firing that begins while a document is loaded is announced, and a list
+    /// that arrives again announces nothing.
     pub(super) fn ring(self, kiosk: Signal<bool>) {
         Effect::new(move |_| {
             self.listed.with(|list| {
                 let Some(list) = list else { return };
                 let before = platform::rung();
                 let (rung, fresh) = rung_for(before.as_deref(), &list.alerts);
-                // What cannot be remembered would ring with each list.
+                // Firings that cannot be stored would be announced with each list.
                 if before.as_ref() != Some(&rung) && platform::remember_rung(&rung) {
                     bell::ring(&fresh, kiosk.get_untracked());
                 }
@@ -67,8 +67,8 @@ impl Alarms {
     }
 }
 
-/// The firings for which a tab has rung once it knows `alerts`, a line for each, and those of them that are new. `before` is what it
-/// remembers; nothing is new on its first list.
+/// The announced firings after `alerts`, one for each line, and the alerts to announce now. `before` are those announced before; with `None`, the
+/// first list of a tab, no alert is announced.
 fn rung_for<'a>(before: Option<&str>, alerts: &'a [Alert]) -> (String, Vec<&'a Alert>) {
     let mut rung: Words = before.unwrap_or_default().lines().map(str::to_owned).collect();
     let firing = || alerts.iter().filter(|alert| alert.state == AlertState::Firing);
@@ -87,7 +87,7 @@ fn rung_for<'a>(before: Option<&str>, alerts: &'a [Alert]) -> (String, Vec<&'a A
     (rung.to_lines(), fresh)
 }
 
-/// How many alerts fire now, in the colour of the worst, and how many of them are muted. A page on the past says that it is of now.
+/// The numbers of active and of muted firing alerts, in the colour of the worst. On a page whose range is in the past, they are marked as current.
 #[component]
 pub(crate) fn FiringBadge() -> impl IntoView {
     let page = Page::get();
@@ -98,7 +98,7 @@ pub(crate) fn FiringBadge() -> impl IntoView {
             {move || {
                 let count = page.alarms.firing.get();
                 let ink = Ink::Meaning(count.worst.color()).class();
-                // The silences of a wall's alerts are what its viewers ask for.
+                // On a kiosk display, the word says that all muted alerts are silenced.
                 let word = if kiosk.get() && count.silenced == count.muted { " silenced" } else { " muted" };
                 view! {
                     {(count.active > 0).then(|| view! {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn each_firing_rings_once_whichever_document_it_began_in() {
+    fn each_firing_is_announced_once_in_all_documents_of_a_tab() {
         let mut remembered = None;
         let mut ring = |alerts: &[Alert]| {
             let (rung, fresh) = rung_for(remembered.as_deref(), alerts);
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_over_is_forgotten_when_it_is_too_much() {
+    fn ended_firings_are_removed_above_the_limit() {
         let over: Vec<String> = (0..=REMEMBERED).map(|number| format!("{number:05}@1")).collect();
         let (rung, _) = rung_for(Some(&over.join("\n")), &[alert("a", 1)]);
         assert_eq!(rung, "a@1");

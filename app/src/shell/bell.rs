@@ -1,27 +1,27 @@
-//! Sound and notification for alerts that begin to fire, as this browser was told: nothing unless somebody switched it on.
+//! Sound and notification for alerts that begin to fire. Both are off until the user turns them on in this browser.
 
 use model::{Severity, live::Alert};
 
 use crate::platform;
 
-/// Where the browser keeps from which severity on there is a sound.
+/// Key of the lowest severity with a sound, in the local storage.
 pub(crate) const SOUND: &str = "hyperscope-sound";
-/// Where it keeps from which severity on there is a notification.
+/// Key of the lowest severity with a notification.
 pub(crate) const NOTICE: &str = "hyperscope-notice";
-/// Where it keeps whether there is sound without chrome as well.
+/// Key of the choice whether kiosk displays have sound.
 pub(crate) const WALLS: &str = "hyperscope-wall-sound";
-/// What is kept of what is switched on.
+/// Value of a choice that is on.
 pub(crate) const ON: &str = "on";
-/// What is kept of what is switched off.
-#[cfg_attr(not(any(feature = "ssr", feature = "browser")), allow(dead_code))] // neither draws nor remembers
+/// Value of a choice that is off.
+#[cfg_attr(not(any(feature = "ssr", feature = "browser")), allow(dead_code))] // neither renders nor stores it
 pub(crate) const OFF: &str = "off";
 
-/// From which severity on: what is kept, and words for it.
+/// The choices of a lowest severity: value and label.
 #[cfg(feature = "ssr")]
 pub(crate) const LEVELS: [(&str, &str); 4] =
     [(OFF, "Off"), ("critical", "Critical"), ("warning", "Warning and critical"), ("all", "All alerts")];
 
-/// Tells of alerts that began to fire.
+/// Plays the sound and shows the notification for alerts that began to fire.
 pub(super) fn ring(fresh: &[&Alert], kiosk: bool) {
     let sound = platform::recall(SOUND);
     if fresh.iter().any(|alert| reaches(&sound, alert)) && (!kiosk || platform::recall(WALLS).as_deref() == Some(ON)) {
@@ -36,7 +36,7 @@ pub(super) fn ring(fresh: &[&Alert], kiosk: bool) {
     }
 }
 
-/// Whether an alert is one of those that a level is about.
+/// Whether the severity of an alert is at least `level`.
 fn reaches(level: &Option<String>, alert: &Alert) -> bool {
     match level.as_deref() {
         None | Some(OFF) => false,
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_level_reaches_what_is_as_bad_or_worse() {
+    fn a_level_includes_its_severity_and_worse_ones() {
         let of = |level: &str| {
             let level = Some(level.to_owned());
             ["critical", "page", "warning", "info", ""]

@@ -1,5 +1,5 @@
-//! The way from a range that begins long before its data to one that begins with it: after a first start, the last hour is an empty frame
-//! with a line of a few pixels.
+//! A link from a range that begins long before its data to a range that begins with it. After the first start of a server, most of the last hour
+//! is empty.
 
 use leptos::prelude::*;
 use model::{
@@ -10,32 +10,32 @@ use model::{
 use super::Page;
 use crate::{platform, view::view};
 
-/// The first of the points over time that the panels show.
+/// Time of the first point in `data`, in milliseconds since the Unix epoch.
 pub(crate) fn first_ms(data: &PanelData) -> Option<i64> {
-    // A single point is the newest value, and no course.
+    // A single point is the result of an instant query.
     let courses = data.frames().flat_map(|frame| &frame.series).filter(|series| series.timestamps.len() > 1);
     courses.filter_map(|series| series.timestamps.first().copied()).min()
 }
 
-/// The range from the first data on, where more than a third of `range` is empty before it.
+/// The range that begins at the first data, if more than a third of `range` is empty before it.
 fn from_first_data(range: TimeRange, first_ms: i64, now_ms: i64) -> Option<TimeRange> {
     let (start_ms, end_ms) = range.resolve(now_ms);
     if first_ms - start_ms <= (end_ms - start_ms) / 3 || first_ms >= end_ms {
         return None;
     }
     Some(match range.live_window_ms() {
-        // Whole minutes, so that it can be read, and one more to go on in.
+        // Whole minutes, which are easy to read, and one more for the next data.
         Some(_) => TimeRange::last(((now_ms - first_ms) / MINUTE_MS + 1) * MINUTE_MS),
         None => TimeRange { from: Instant::At(first_ms), to: range.to },
     })
 }
 
-/// A link to the range from the first data on, where the range that is shown begins long before.
+/// A link to the range that begins at the first data, if the current range begins long before it.
 #[component]
 pub(crate) fn FirstDataLink(first_ms: Signal<Option<i64>>) -> impl IntoView {
     let page = Page::get();
     let href = RwSignal::new(None);
-    // By an effect: the server has the data of some panels only, and a page begins as it was sent.
+    // In an effect, because the server has the data of some panels only, and hydration must begin with the same link.
     Effect::new(move |_| {
         let first_ms = first_ms.get();
         let range =

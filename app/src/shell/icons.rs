@@ -1,10 +1,10 @@
-//! The icons: strokes on a grid of 16, in the colour of the text around them. Always beside or instead of a word that is
-//! there for a screen reader, so that they themselves are hidden from it.
+//! The icons: strokes on a grid of 16, in the colour of the surrounding text. Screen readers ignore them, because each has a word beside it,
+//! which may be visually hidden.
 
 use crate::view::view;
 use leptos::prelude::*;
 
-/// What an icon means.
+/// An icon, named by its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Icon {
     Overview,
@@ -57,7 +57,7 @@ impl Icon {
         }
     }
 
-    /// Draws it.
+    /// The icon as SVG.
     pub(crate) fn draw(self) -> impl IntoView {
         view! {
             <svg class="icon" viewBox="0 0 16 16" aria-hidden="true" focusable="false">

@@ -1,10 +1,10 @@
-//! Where the page is: the URL as signals, and links that lead on without loading a document again.
+//! The page's URL as signals, and navigation by links without loading a document.
 
 use leptos::prelude::*;
 
 use crate::platform;
 
-/// The page's address.
+/// The page's URL.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Location {
     /// Path, without a query.
@@ -14,13 +14,13 @@ pub(crate) struct Location {
 }
 
 impl Location {
-    /// The address of the document, and from then on the one that links and the browser's history lead to.
+    /// The URL of the document. Links and the browser's history change it later.
     pub(crate) fn open() -> Self {
         let (path, query) = split(&platform::path_and_query());
         Location { path: RwSignal::new(path), query: RwSignal::new(query) }
     }
 
-    /// Follows the browser's history, and takes over the links to the paths of which `has_page` says that this program has the page.
+    /// Follows the browser's history, and handles the links to paths for which `has_page` is true.
     pub(crate) fn follow(self, has_page: impl Fn(&str) -> bool + 'static) {
         platform::on_history_moved(move || self.show(&platform::path_and_query()));
         platform::take_links(move |href, keeps_scroll| {
@@ -32,7 +32,7 @@ impl Location {
         });
     }
 
-    /// Leads to `href`, a path with or without a query, as a link does.
+    /// Navigates to `href`, a path with or without a query, as a link does.
     pub(crate) fn go(self, href: &str, keeps_scroll: bool) {
         if href != platform::path_and_query() {
             platform::push_url(href);
@@ -43,7 +43,7 @@ impl Location {
         }
     }
 
-    /// Leads to `href` in place of where the page is: going back skips it.
+    /// Navigates to `href` and replaces the current history entry.
     pub(crate) fn replace(self, href: &str) {
         platform::replace_url(href);
         self.show(href);
@@ -51,7 +51,7 @@ impl Location {
 
     fn show(self, href: &str) {
         let (path, query) = split(href);
-        // The query first: a page that is built for the new path reads it. Effects run after both.
+        // The query first, because the page of the new path reads it. Effects run after both.
         if self.query.with_untracked(|shown| *shown != query) {
             self.query.set(query);
         }

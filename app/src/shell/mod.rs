@@ -1,4 +1,4 @@
-//! What is around every page: navigation, router, clock, theme and the live connection.
+//! The parts that all pages share: navigation, router, clock, theme and the live connection.
 
 mod alarms;
 pub(crate) mod bell;
@@ -48,24 +48,24 @@ use crate::{
     view::view,
 };
 
-/// What every component of a page may ask for.
+/// The context of every component of a page.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Page {
-    /// What the server said at first.
+    /// The payload of the document.
     pub(crate) payload: StoredValue<Arc<Payload>>,
     /// The time.
     pub(crate) clock: Clock,
     /// The live connection.
     pub(crate) live: Live,
-    /// What fires.
+    /// The current alerts.
     pub(crate) alarms: Alarms,
-    /// What the URL says.
+    /// The parameters of the URL.
     pub(crate) url: PageUrl,
     /// The URL.
     pub(crate) location: Location,
     /// The chosen theme; `None` follows the system.
     pub(crate) theme: RwSignal<Option<String>>,
-    /// Up to when queries have been evaluated, in milliseconds since the Unix epoch.
+    /// Time of the newest evaluation, in milliseconds since the Unix epoch.
     pub(crate) evaluated_ms: RwSignal<i64>,
     first_view: StoredValue<bool>,
     title: RwSignal<Signal<String>>,
@@ -77,13 +77,13 @@ impl Page {
         expect_context()
     }
 
-    /// The time up to which the page knows what is the case, in milliseconds since the Unix epoch: what nobody knows any more does not
-    /// grow older by itself.
+    /// The time up to which the page is current, in milliseconds since the Unix epoch: now, or when the connection was lost. Ages stop growing then,
+    /// because the present state is unknown.
     pub(crate) fn known_until_ms(self) -> i64 {
         self.live.lost.get().map_or_else(|| self.clock.now_ms.get(), |lost| lost.since_ms)
     }
 
-    /// Moves the page's time on to the newest evaluation in `data`.
+    /// Advances `evaluated_ms` to the newest evaluation in `data`.
     pub(crate) fn note_evaluated(self, data: &PanelData) {
         let newest_ms = newest_ms(data);
         if newest_ms > Some(self.evaluated_ms.get_untracked()) {
@@ -91,33 +91,33 @@ impl Page {
         }
     }
 
-    /// True on the server and while a page is taken over as it came: what the server did not send does not exist.
+    /// True on the server and during hydration, when data that the server did not send does not exist.
     pub(crate) fn is_first_view(self) -> bool {
         self.first_view.get_value()
     }
 
-    /// Makes `title` the one of the window, until another page does. There is one `Title` for all pages: leptos_meta retains those that
+    /// Sets the title of the window, until another page does. All pages share one `Title`, because leptos_meta retains the titles of components that
     /// are rebuilt in place.
     pub(crate) fn set_title(self, title: Signal<String>) {
         self.title.set(title);
     }
 
-    /// The title of the window, with how many alerts are active.
+    /// The title of the window, with the number of active alerts.
     fn window_title(self) -> String {
-        // A page that has just gone took its title along.
+        // The signal of a page that has just been disposed of is gone.
         let title = self.title.get().try_get().unwrap_or_default();
         let active = self.alarms.firing.with(|firing| firing.active);
         let count = if active > 0 { format!("({active}) ") } else { String::new() };
         platform::title_text(format!("{count}{title} · hyperscope"))
     }
 
-    /// Who looks at what, as of the first page.
+    /// The session and the first page, as the server sent them.
     pub(crate) fn boot(self) -> BootRef {
         BootRef(self.payload.get_value())
     }
 }
 
-/// A payload seen as its boot.
+/// A payload that dereferences to its boot.
 pub(crate) struct BootRef(Arc<Payload>);
 
 impl std::ops::Deref for BootRef {
@@ -131,17 +131,17 @@ impl std::ops::Deref for BootRef {
 /// The whole app.
 #[component]
 pub fn App(
-    /// Which pages it shows.
+    /// The pages of this program.
     pages: PageSet,
-    /// What it starts from.
+    /// The data that it starts from.
     payload: Payload,
-    /// The zone in which times are written at first: the one in which the server wrote them.
+    /// The time zone of the first rendering, which must be that of the server's.
     zone: Zone,
-    /// Up to when the queries of its pictures were evaluated, in milliseconds since the Unix epoch, where there are some.
+    /// Time of the newest evaluation of the rendered panels, in milliseconds since the Unix epoch.
     #[prop(default = None)]
     evaluated_ms: Option<i64>,
 ) -> impl IntoView {
-    // The first picture shows the server's time, which goes on from there.
+    // The clock begins with the time of the server's rendering.
     platform::set_now_ms(payload.boot.now_ms);
     let clock = Clock::new(payload.boot.now_ms, zone);
     let location = Location::open();
@@ -161,7 +161,7 @@ pub fn App(
         url,
         location,
         theme: RwSignal::new(payload.boot.theme.clone()),
-        // Without a session id of the server's run nothing was rendered: see `start`.
+        // Without a boot id the server has rendered nothing: see `start`.
         first_view: StoredValue::new(!payload.boot.boot_id.is_empty()),
         title: RwSignal::default(),
         payload: StoredValue::new(Arc::new(payload)),
@@ -208,13 +208,13 @@ pub fn App(
             <div class="page">
                 <Routes pages />
             </div>
-            // The last one: it reads what the page says.
+            // Last, because it reads the title that the page sets.
             <Title text=move || page.window_title() />
         </div>
     }
 }
 
-/// The time of the newest evaluation in `data`.
+/// Time of the newest evaluation in `data`, in milliseconds since the Unix epoch.
 pub(crate) fn newest_ms(data: &PanelData) -> Option<i64> {
     data.frames().map(|frame| frame.end_ms).max()
 }

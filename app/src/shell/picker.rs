@@ -1,4 +1,4 @@
-//! Time range and refresh of a page. Menus of links, so that they work without scripts too.
+//! Menus for the time range and the refresh of a page. They consist of links, so they work without scripts.
 
 use crate::view::view;
 use leptos::{ev::SubmitEvent, prelude::*};
@@ -12,10 +12,10 @@ use model::{
 use super::{Icon, Page, Refresh, parameter};
 use crate::{platform, view::without_scripts};
 
-/// Parameter of the page on which two times are filled in, where there are no scripts. That page does not load itself again.
+/// Query parameter of the page with the form for two times without scripts. That page does not reload itself.
 pub(crate) const RANGE: &str = "range";
 
-/// The time range: presets and a custom one.
+/// The menu for the time range: presets and a custom range.
 #[component]
 pub(crate) fn RangePicker() -> impl IntoView {
     let page = Page::get();
@@ -54,13 +54,13 @@ pub(crate) fn RangePicker() -> impl IntoView {
     }
 }
 
-/// Two times of one's own. Without scripts the form's fields are the URL's, and one of them says in which zone they are.
+/// The form for a custom range. Without scripts, its fields become the parameters of the URL, including the time zone of the two times.
 #[component]
 fn CustomRange() -> impl IntoView {
     let page = Page::get();
     let (from, to) = (NodeRef::<leptos::html::Input>::new(), NodeRef::<leptos::html::Input>::new());
     let error = RwSignal::new(None::<String>);
-    // As of when the range was chosen: the fields do not move under the hand that fills them in.
+    // Resolved when the range was chosen, so that the fields do not change while they are filled in.
     let shown = Memo::new(move |_| page.url.range.get().resolve(page.clock.now_ms.get_untracked()));
     let shown = move || shown.get();
     let apply = move |event: SubmitEvent| {
@@ -70,11 +70,11 @@ fn CustomRange() -> impl IntoView {
         let (shown_from, shown_to) = untrack(shown);
         let at = |text: Option<String>, shown_ms: i64, twice: Twice| {
             let civil = Civil::parse(&text?)?;
-            // What was not changed stays what it is, to the millisecond: the field shows minutes, and an hour that comes twice once.
+            // An unchanged field keeps its time to the millisecond. The field has only minutes, and cannot tell the repeated hour at the end of summer time.
             let unchanged = zone.civil(shown_ms).input_value() == civil.input_value();
             Some(Instant::At(if unchanged { shown_ms } else { zone.instant(&civil, twice) }))
         };
-        // Of an hour that comes twice all is shown.
+        // A range with a repeated hour includes both.
         match (at(read(from), shown_from, Twice::Earlier), at(read(to), shown_to, Twice::Later)) {
             (Some(from), Some(to)) if from.resolve(0) < to.resolve(0) => {
                 error.set(None);
@@ -107,7 +107,7 @@ fn CustomRange() -> impl IntoView {
     }
 }
 
-/// How the page renews itself.
+/// The menu for the refresh of the page.
 #[component]
 pub(crate) fn RefreshPicker() -> impl IntoView {
     let page = Page::get();
@@ -139,7 +139,7 @@ pub(crate) fn RefreshPicker() -> impl IntoView {
     }
 }
 
-/// The range in words: `Last 6 hours`, or from when to when.
+/// The range in words: `Last 6 hours`, or its two ends.
 fn range_words(page: Page) -> String {
     let range = page.url.range.get();
     match (range.live_window_ms(), range.from, range.to) {
@@ -154,7 +154,7 @@ fn range_words(page: Page) -> String {
     }
 }
 
-/// `15 minutes`, `1 hour`, `2 days`; what is not whole is written as in the URL.
+/// `15 minutes`, `1 hour`, `2 days`; a duration that is not in whole minutes is written as in the URL.
 fn spelled(window_ms: i64) -> String {
     const UNITS: [(i64, &str); 3] = [(86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute")];
     let whole = UNITS.into_iter().find(|(unit_ms, _)| window_ms >= *unit_ms && window_ms % unit_ms == 0);
@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_spelled() {
+    fn whole_durations_are_spelled_out() {
         let spelled_ms = [900_000, 3_600_000, 86_400_000, 172_800_000, 5_400_000, 1_000].map(spelled);
         assert_eq!(spelled_ms, ["15 minutes", "1 hour", "1 day", "2 days", "90 minutes", "1s"]);
     }

@@ -1,11 +1,11 @@
-//! What a page says of itself on paper, where it has no address and no clock. The style sheet for print shows it.
+//! A line with the time and the range of a page, for prints. Only the style sheet for print shows it.
 
 use leptos::prelude::*;
 
 use super::Page;
 use crate::view::view;
 
-/// When the page was printed and, where it `has_range`, the time that it shows.
+/// When the page was printed and, if it `has_range`, its time range.
 #[component]
 pub(crate) fn Printed(has_range: bool) -> impl IntoView {
     let page = Page::get();

@@ -1,4 +1,4 @@
-//! How often a page renews itself, as it stands in the URL's `refresh`.
+//! The refresh of a page, from the URL's parameter `refresh`.
 
 use std::fmt;
 
@@ -7,17 +7,17 @@ use model::range::DurationMs;
 /// The refresh of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Refresh {
-    /// As data comes.
+    /// When data arrives.
     #[default]
     Live,
-    /// Not at all.
+    /// Never.
     Paused,
-    /// The charts, each so many seconds.
+    /// At an interval, in seconds.
     Every(u32),
 }
 
 impl Refresh {
-    /// What the picker offers.
+    /// The choices of the picker.
     pub(crate) const CHOICES: [Refresh; 7] = [
         Refresh::Live,
         Refresh::Every(5),
@@ -28,7 +28,7 @@ impl Refresh {
         Refresh::Paused,
     ];
 
-    /// Reads the URL's parameter. What it cannot read is live: a dashboard had better move.
+    /// Reads the URL's parameter. An invalid value means live.
     pub(crate) fn parse(text: Option<&str>) -> Self {
         match text {
             Some("paused" | "off") => Refresh::Paused,
@@ -42,14 +42,14 @@ impl Refresh {
         }
     }
 
-    /// The parameter of `path_and_query`.
+    /// Reads the parameter from `path_and_query`.
     #[cfg(feature = "ssr")]
     pub(crate) fn from_path_and_query(path_and_query: &str) -> Self {
         let query = path_and_query.split_once('?').map_or("", |(_, query)| query);
         Refresh::parse(query.split('&').find_map(|pair| pair.strip_prefix("refresh=")))
     }
 
-    /// Seconds after which a page without scripts loads itself again.
+    /// Seconds after which a page without scripts reloads itself; `None` if it does not.
     #[cfg(feature = "ssr")]
     pub(crate) fn reload_seconds(self) -> Option<u32> {
         match self {
@@ -59,7 +59,7 @@ impl Refresh {
         }
     }
 
-    /// The value for the URL; the default needs none.
+    /// The value for the URL; `None` for the default.
     pub(crate) fn parameter(self) -> Option<String> {
         match self {
             Refresh::Live => None,

@@ -1,5 +1,5 @@
-//! Which page a path leads to. The table is [`PAGES`](model::route::PAGES); leptos_router reads it on the server. In the browser it would add 28 kB to
-//! the download, so there [`ShownPage::at`] looks the path up by itself.
+//! Routes from paths to pages, from the table [`PAGES`](model::route::PAGES). On the server leptos_router uses it. In the browser leptos_router would
+//! add 28 kB to the download, so [`ShownPage::at`] looks up the path instead.
 
 use leptos::prelude::*;
 use model::{
@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 
 use crate::pages::{NotFoundPage, PageSet};
 
-/// A page of the table, with the values of its path's parameters.
+/// A page of the table, with the values of its path parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ShownPage {
     pub(crate) kind: PageKind,
@@ -18,20 +18,20 @@ pub(crate) struct ShownPage {
 }
 
 impl ShownPage {
-    /// The page at `path`, if the session of `boot` has it.
+    /// The page at `path`, if the session of `boot` may open it.
     pub(crate) fn at(path: &str, boot: &Boot) -> Option<Self> {
         let (route, values) = PageRoute::at(path)?;
         is_open(route, boot).then(|| Self::of(route, values.into_iter()))
     }
 
-    /// The page of `route`. A dashboard with a path for itself has its uid for a parameter.
+    /// The page of `route`. A dashboard with a path of its own gets its uid as the parameter.
     fn of(route: PageRoute, values: impl Iterator<Item = String>) -> Self {
         let home = route.home_of.map(str::to_owned);
         ShownPage { kind: route.kind, values: home.into_iter().chain(values).collect() }
     }
 }
 
-/// Whether the session of `boot` has the page: one that is limited to some dashboards has little else.
+/// Whether the session of `boot` may open the page. A session that is limited to some dashboards has few other pages.
 fn is_open(route: PageRoute, boot: &Boot) -> bool {
     boot.reach().has(route.kind) && route.home_of.is_none_or(|uid| boot.dashboards.iter().any(|link| link.uid == uid))
 }
@@ -61,7 +61,7 @@ pub(super) fn Routes(pages: PageSet) -> impl IntoView {
     FlatRoutes(FlatRoutesProps { fallback: move || page_view(pages, None), transition: false, children })
 }
 
-/// The page at the address of the browser, which moves.
+/// The page at the browser's current URL.
 #[cfg(not(feature = "ssr"))]
 #[component]
 pub(super) fn Routes(pages: PageSet) -> impl IntoView {
@@ -77,7 +77,7 @@ fn page_view(pages: PageSet, shown: Option<ShownPage>) -> AnyView {
 
 #[cfg(feature = "ssr")]
 mod table {
-    //! The table's paths as leptos_router asks for them.
+    //! The table's paths as route matches of leptos_router.
 
     use leptos_router::{PartialPathMatch, PathSegment, PossibleRouteMatch};
     use model::route::{PageRoute, parameter_in};
@@ -107,7 +107,7 @@ mod table {
     }
 }
 
-/// The value of the parameter `name` of a URL's query.
+/// The decoded value of the parameter `name` in a URL's query.
 pub(crate) fn parameter(query: &str, name: &str) -> Option<String> {
     let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| decoded(&value.replace('+', " ")))

@@ -1,4 +1,4 @@
-//! The way between dashboards: a column at the left, a bar at the bottom of a phone.
+//! The navigation: a column at the left, or a bar at the bottom of a phone.
 
 use crate::view::view;
 use leptos::prelude::*;
@@ -7,12 +7,12 @@ use model::route::{PageKind, PageRoute};
 use super::{FiringBadge, Icon, Page};
 use crate::platform;
 
-/// Navigation over all dashboards of the session.
+/// Links to all dashboards of the session, and to the pages for alerts and Explore.
 #[component]
 pub(crate) fn Sidebar() -> impl IntoView {
     let page = Page::get();
     let dashboards = page.boot().dashboards.clone();
-    // The overview, unless the session has another dashboard in its place.
+    // The first dashboard of the session, which is the overview unless the session is limited to others.
     let home = dashboards.first().map_or(("/", "the dashboards"), |link| (&link.path, &link.title));
     let (home, to_home) = (home.0.to_owned(), format!("hyperscope, to {}", home.1));
     let links =
@@ -56,7 +56,7 @@ fn entry(page: Page, kind: PageKind, path: String, title: String) -> AnyView {
         _ => Icon::Dashboard,
     };
     let count = (kind == PageKind::Alerts).then(|| view! { <FiringBadge /> });
-    // The range of a dashboard is not that of the other pages.
+    // Only dashboards share the range.
     let href = move || if kind == PageKind::Dashboard { page.url.link_to(&path) } else { path.clone() };
     view! {
         <li>

@@ -1,4 +1,4 @@
-//! The bar above a page: what it is, its time range and refresh, how it is connected, and whose session it is.
+//! The bar above a page: its title, range and refresh, the state of the connection, and the session.
 
 use crate::view::view;
 use leptos::prelude::*;
@@ -22,7 +22,7 @@ pub(crate) fn TopBar(
     /// Time of the first data that the dashboard shows.
     #[prop(optional, into)]
     first_ms: Signal<Option<i64>>,
-    /// Where one level up is.
+    /// Path of the parent page.
     #[prop(optional, into)]
     up: Option<String>,
 ) -> impl IntoView {
@@ -66,7 +66,7 @@ pub(crate) fn TopBar(
     }
 }
 
-/// Of a page on a time that is over: up to when it shows.
+/// The end of the range of a page in the past.
 #[component]
 pub(crate) fn AsOf() -> impl IntoView {
     let page = Page::get();
@@ -78,10 +78,10 @@ pub(crate) fn AsOf() -> impl IntoView {
     }
 }
 
-/// How the page is connected, in words.
+/// The state of the connection, in words.
 #[component]
 pub(crate) fn ConnectionIndicator(
-    /// Whether the page shows the time of its URL.
+    /// Whether the page shows the range of its URL.
     #[prop(optional)]
     has_time: bool,
 ) -> impl IntoView {
@@ -98,13 +98,13 @@ pub(crate) fn ConnectionIndicator(
         <div class="connection needs-script" data-state=move || connection.get().name()>
             <span class="connection-dot"></span>
             <span class="connection-words" aria-hidden="true">{words}</span>
-            // A screen reader hears of changes, not of every second of a countdown.
+            // Screen readers announce changes of the state, not each second of the countdown.
             <span class="sr-only" role="status">{move || connection.get().name()}</span>
         </div>
     }
 }
 
-/// From system to light to dark and around.
+/// A button that switches the theme: system, light, dark, and system again.
 #[component]
 fn ThemeSwitch() -> impl IntoView {
     let theme = Page::get().theme;
@@ -135,7 +135,7 @@ fn ThemeSwitch() -> impl IntoView {
     }
 }
 
-/// Who is logged in, and the way out.
+/// The menu of the session: its token, and the links to settings and logout.
 #[component]
 fn UserMenu(session: Session) -> impl IntoView {
     let page = Page::get();

@@ -1,4 +1,4 @@
-//! What the URL says about the page: path, time range and refresh, and links that keep the rest of it.
+//! The parameters of the URL: path, time range and refresh, and links that change one and retain the others.
 
 use leptos::prelude::*;
 use model::{page::Boot, playlist::Playlist, range::TimeRange, route::PageRoute};
@@ -6,7 +6,7 @@ use model::{page::Boot, playlist::Playlist, range::TimeRange, route::PageRoute};
 use super::{Location, Refresh, router::parameter};
 use crate::{clock::Clock, panels::FirstRows};
 
-/// The page's URL in our words.
+/// The parsed URL of the page.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PageUrl {
     /// Path, without a query.
@@ -14,23 +14,23 @@ pub(crate) struct PageUrl {
     query: RwSignal<String>,
     /// The time range shown.
     pub(crate) range: Memo<TimeRange>,
-    /// Whether the URL names its range, or shows the default one.
+    /// Whether the URL has a range. If not, the page shows the default range.
     named: Memo<bool>,
-    /// Why the range in the URL is not the one that is shown.
+    /// Why the range in the URL is invalid. The page then shows the default range.
     pub(crate) range_error: Memo<Option<String>>,
-    /// How the page renews itself.
+    /// The refresh of the page.
     pub(crate) refresh: Memo<Refresh>,
-    /// Whether the document was asked to bring every row of a long table.
+    /// Whether the URL requests all rows of a long table.
     all_rows: bool,
 }
 
-/// Rows of a document that was asked for all of them.
+/// Most rows of a document if all are requested.
 const ALL_ROWS: usize = 2_000;
-/// Rows on a wall, where a panel may be as tall as the screen.
+/// Rows of a document for a kiosk display, where a panel may be as tall as the screen.
 const KIOSK_ROWS: usize = 50;
 
 impl PageUrl {
-    /// Follows `location`.
+    /// The parameters of `location`, which change with it.
     pub(crate) fn follow(location: Location, clock: Clock) -> Self {
         let query = location.query;
         let parsed = Memo::new(move |_| {
@@ -53,7 +53,7 @@ impl PageUrl {
         }
     }
 
-    /// Set on pages without chrome.
+    /// True on the pages of the kiosk form, without navigation and top bar.
     pub(crate) fn kiosk(self) -> Signal<bool> {
         let is_kiosk = |path: &String| PageRoute::at(path).is_some_and(|(route, _)| route.kind.is_without_chrome());
         Signal::derive(move || self.path.with(is_kiosk))
@@ -83,7 +83,7 @@ impl PageUrl {
         format!("{}?{query}", self.path.get_untracked())
     }
 
-    /// The rows that the document brings of a long table. A wall is taller than a desk, and has no one to wait for it.
+    /// The rows of a long table in the document.
     pub(crate) fn first_rows(self) -> FirstRows {
         let count = match (self.all_rows, self.kiosk().get_untracked()) {
             (true, _) => ALL_ROWS,
@@ -93,7 +93,7 @@ impl PageUrl {
         FirstRows { count, all_href: self.link_with("rows=all") }
     }
 
-    /// A link to `path` that keeps range and refresh.
+    /// A link to `path` with the same range and refresh.
     pub(crate) fn link_to(self, path: &str) -> String {
         href(path, self.named_range(), self.refresh.get())
     }
@@ -108,7 +108,7 @@ impl PageUrl {
         self.path.with(|path| href(path, self.named_range(), refresh))
     }
 
-    /// A link to this page as it is now, with another parameter.
+    /// A link to this page with an additional parameter.
     pub(crate) fn link_with(self, parameter: &str) -> String {
         let href = untrack(|| self.link_to(&self.path.get()));
         let separator = if href.contains('?') { '&' } else { '?' };
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn links_carry_what_is_chosen() {
+    fn links_include_range_and_refresh() {
         assert_eq!(href("/jobs", None, Refresh::Live), "/jobs");
         assert_eq!(
             href("/jobs", Some(TimeRange::last(21_600_000)), Refresh::Every(5)),

@@ -1,4 +1,4 @@
-//! The band on a wall display while a critical alert is active: above the panels, never over them.
+//! The band on a kiosk display while a critical alert is active. It is above the panels and does not cover them.
 
 use std::cmp::Reverse;
 
@@ -11,15 +11,15 @@ use model::{
 use super::Page;
 use crate::{panels::identifying_labels, platform, view::view};
 
-/// How long a new firing is shown in full, in milliseconds. Then the band is one line, so that a wall needs no hand.
+/// How long a new firing is shown in full, in milliseconds. After that the band shrinks to one line without user action.
 const IN_FULL_MS: i64 = 60_000;
-/// Alerts that are named beside the worst.
+/// Most alerts that are named beside the first.
 const NAMED: usize = 8;
-/// Hidden firings that are remembered.
+/// Most hidden firings that are stored.
 const REMEMBERED: usize = 500;
 
-/// The newest of the active critical alerts that nobody has hidden, and how many more there are, until somebody hides them by a key or a click. Another
-/// firing, be it of the same alert, shows the band again.
+/// Shows the newest active critical alert that is not hidden, and the number of others. A key or a click hides them. A new firing, also of the same
+/// alert, shows the band again.
 #[component]
 pub(crate) fn WallAlarm() -> impl IntoView {
     let page = Page::get();
@@ -33,7 +33,7 @@ pub(crate) fn WallAlarm() -> impl IntoView {
     let shown = Memo::new(move |_| {
         critical.with(|alerts| hidden.with(|hidden| alerts.iter().any(|alert| !hidden.contains(&alert.firing_key()))))
     });
-    // What nobody has seen yet comes first, and of that what fired last.
+    // Alerts that are not hidden come first, the newest of them before the others.
     let headlined = Memo::new(move |_| {
         critical.with(|alerts| {
             hidden.with(|hidden| {
@@ -55,7 +55,7 @@ pub(crate) fn WallAlarm() -> impl IntoView {
     });
     let small = Memo::new(move |_| page.clock.now_ms.get() >= full_until_ms.get());
     Effect::new(move |_| {
-        // What is muted now is shown again when it is not muted any more.
+        // A muted alert is no longer hidden, so that it is shown again when it is no longer muted.
         page.alarms.listed.with(|list| {
             let muted = list.iter().flat_map(|list| &list.alerts).filter(|alert| alert.muted().is_some());
             hidden.update(|hidden| {
@@ -78,7 +78,7 @@ pub(crate) fn WallAlarm() -> impl IntoView {
             },
         );
     });
-    // Since when nothing is known of them, and whose fault that is.
+    // Since when the alerts are stale, and whether the server or the source is unreachable.
     let stale = Memo::new(move |_| match page.live.lost.get() {
         Some(lost) => Some((lost.since_ms, "server")),
         None => critical.with(|alerts| {
@@ -116,7 +116,7 @@ fn item(page: Page, alert: &Alert, stale: Memo<Option<(i64, &'static str)>>) -> 
     let since_ms = alert.began_at();
     let since = move || {
         since_ms.map(|since_ms| match stale.get() {
-            // What nobody knows any more does not grow older by itself.
+            // The age of a stale alert does not grow, because its state is unknown.
             Some(_) => format!("fired {}", page.clock.time(since_ms)),
             None => AlertState::Firing.words(Some(page.clock.now_ms.get().saturating_sub(since_ms))),
         })
@@ -135,7 +135,7 @@ fn item(page: Page, alert: &Alert, stale: Memo<Option<(i64, &'static str)>>) -> 
     }
 }
 
-/// How many there are beside the worst, and their names.
+/// The number of alerts beside the first, and their names.
 fn more(alerts: &[Alert]) -> String {
     let others = names(alerts.get(1..).unwrap_or_default());
     if others.is_empty() {
@@ -144,7 +144,7 @@ fn more(alerts: &[Alert]) -> String {
     format!("and {} more: {}", alerts.len().saturating_sub(1), others.join(", "))
 }
 
-/// Names of the first alerts, each once.
+/// Distinct names of the alerts, at most [`NAMED`].
 fn names(alerts: &[Alert]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for alert in alerts {
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_beside_the_worst_is_counted_and_named_once() {
+    fn the_other_alerts_are_counted_and_named_once() {
         let all: Vec<Alert> = ["A", "B", "B", "C"].map(|name| Alert { name: name.into(), ..Alert::default() }).into();
         assert_eq!(more(&all), "and 3 more: B, C");
         assert_eq!(more(&all[..1]), "");

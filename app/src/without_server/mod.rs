@@ -1,5 +1,5 @@
-//! A page of the static bundle, served by anything that serves files. It asks whether a hyperscope server is there; if not, a worker
-//! does a server's work (crate `standalone`), and speaks to the daemon beside which the bundle lies.
+//! A page of the static bundle, which any file server can serve. The page looks for a hyperscope server. If there is none, a worker
+//! does the server's work (crate `standalone`) and connects to the daemon beside the bundle.
 
 mod places;
 mod unlock;
@@ -21,7 +21,7 @@ use worker::Worker;
 /// The pages that need no server.
 const STANDALONE: PageSet = pages::standalone(live::connect_by::<Worker>);
 
-/// Runs the program for the document that loaded it.
+/// Runs the program in the document that loaded it.
 pub fn start_standalone() {
     console_error_panic_hook::set_once();
     platform::spawn(async {

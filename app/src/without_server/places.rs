@@ -1,15 +1,15 @@
-//! Where the files of the bundle are, and where the daemon may be.
+//! URLs of the bundle's files, and candidates for the daemon's URL.
 
 use leptos::prelude::{document, window};
 
-/// Where daemons serve the bundle.
+/// Path below which daemons serve the bundle.
 const OF_DAEMONS: &str = "web/dashboard/";
 
-/// Attribute of the document's root with the name of the worker's script, ...
+/// Attribute of the document's root with the file name of the worker's script.
 const WORKER: &str = "data-worker";
-/// ... of the file with dashboards and rules, ...
+/// Attribute with the name of the file with dashboards and rules.
 const SITE: &str = "data-site";
-/// ... and of the daemon's address, relative to the page, where it is somewhere else than usual.
+/// Attribute with the daemon's URL, relative to the page, if it is not one of [`candidates`].
 const DAEMON: &str = "data-daemon";
 
 /// URL of the worker's script.
@@ -22,7 +22,7 @@ pub(super) fn site() -> Option<String> {
     file(SITE)
 }
 
-/// URLs where the daemon may be, the likeliest first.
+/// Candidates for the daemon's URL, the most likely first.
 pub(super) fn daemons() -> Vec<String> {
     if let Some(daemon) = attribute(DAEMON) {
         return resolved(&daemon).into_iter().collect();
@@ -42,7 +42,7 @@ fn resolved(address: &str) -> Option<String> {
     web_sys::Url::new_with_base(address, &folder()).ok().map(|url| url.href())
 }
 
-/// The folder of the page, with a slash at its end.
+/// URL of the page's folder, with a trailing slash.
 fn folder() -> String {
     let location = window().location();
     let path = location.pathname().unwrap_or_default();
@@ -50,7 +50,7 @@ fn folder() -> String {
     format!("{}{folder}/", location.origin().unwrap_or_default())
 }
 
-/// The daemon is where the bundle's path begins, in the folder of the bundle, or at the root of the host.
+/// The daemon is above the bundle's path, in the folder of the bundle, or at the root of the host.
 fn candidates(folder: &str) -> Vec<String> {
     let mut found = Vec::new();
     found.extend(folder.strip_suffix(OF_DAEMONS).map(str::to_owned));

@@ -1,11 +1,11 @@
-//! Asks the viewer for what opens the daemon: its API key, or a user.
+//! Asks the viewer for the daemon's credentials: an API key, or a user and a password.
 
 use leptos::{ev::SubmitEvent, html, prelude::*};
 
 use super::worker;
 use crate::view::view;
 
-/// The questions, while the daemon asks. `locked` is why it does.
+/// The dialog, shown while the daemon requires credentials. `locked` is the reason.
 #[component]
 pub(super) fn Unlock(locked: RwSignal<Option<String>>) -> impl IntoView {
     let key = NodeRef::<html::Input>::new();

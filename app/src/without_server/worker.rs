@@ -1,4 +1,4 @@
-//! The worker that does a server's work, as the page uses it: a transport of the live protocol, and answers to requests.
+//! The page's side of the worker that does a server's work: a transport of the live protocol, and responses to requests.
 
 use std::{cell::RefCell, collections::HashMap};
 
@@ -14,7 +14,7 @@ use web_sys::{MessageEvent, WorkerOptions, WorkerType};
 use super::places;
 use crate::{live::Transport, platform::FetchError, start::cannot_start};
 
-/// Key of the session storage under which credentials stay until the tab is closed.
+/// Key of the credentials in the session storage, which lasts until the tab is closed.
 const CREDENTIALS: &str = "hyperscope-daemon";
 
 thread_local! {
@@ -24,12 +24,12 @@ thread_local! {
 /// The page's side of the worker.
 struct Page {
     worker: web_sys::Worker,
-    /// Requests without an answer, by ID.
+    /// Pending requests, by ID.
     waiting: HashMap<u32, oneshot::Sender<(u16, String)>>,
     next_id: u32,
-    /// Where live messages go while the page is connected.
+    /// Receives live messages while the page is connected.
     live: Option<mpsc::UnboundedSender<Result<Message, WebSocketError>>>,
-    /// Why the daemon asks for credentials, if it does.
+    /// Why the daemon requires credentials; `None` if it does not.
     locked: RwSignal<Option<String>>,
 }
 
@@ -57,11 +57,11 @@ impl Transport for Worker {
     }
 }
 
-/// Starts the worker. `locked` says why the daemon asks for credentials, while it does.
+/// Starts the worker. It sets `locked` to the reason while the daemon requires credentials.
 ///
 /// # Errors
 ///
-/// In words.
+/// The reason, for a person.
 pub(super) fn start(locked: RwSignal<Option<String>>) -> Result<(), String> {
     let missing = || "This page is not one that 'hyperscope bundle' wrote: its worker is missing.".to_owned();
     let (script, site) = (places::worker_script().ok_or_else(missing)?, places::site().ok_or_else(missing)?);
@@ -73,7 +73,7 @@ pub(super) fn start(locked: RwSignal<Option<String>>) -> Result<(), String> {
     worker.set_onmessage(Some(taken.as_ref().unchecked_ref()));
     let failed = Closure::<dyn Fn()>::new(|| cannot_start("The page's worker failed.".to_owned()));
     worker.set_onerror(Some(failed.as_ref().unchecked_ref()));
-    // As long as the page.
+    // The closures live as long as the page.
     taken.forget();
     failed.forget();
     PAGE.set(Some(Page { worker, waiting: HashMap::new(), next_id: 0, live: None, locked }));
@@ -81,7 +81,7 @@ pub(super) fn start(locked: RwSignal<Option<String>>) -> Result<(), String> {
     Ok(())
 }
 
-/// Asks the worker as one asks a server.
+/// Sends a request to the worker, which responds as a server would.
 pub(super) fn ask(is_post: bool, path: String) -> LocalBoxFuture<'static, Result<(u16, String), FetchError>> {
     let asked = PAGE.with_borrow_mut(|page| {
         let page = page.as_mut()?;
@@ -97,12 +97,12 @@ pub(super) fn ask(is_post: bool, path: String) -> LocalBoxFuture<'static, Result
     })
 }
 
-/// Opens the daemon with an API key.
+/// Uses an API key of the daemon.
 pub(super) fn use_key(key: String) {
     post(&FromPage::Use(Credentials::Key(key)));
 }
 
-/// Opens the daemon with a user.
+/// Logs in to the daemon with a user and a password.
 pub(super) fn log_in(username: String, password: String) {
     post(&FromPage::Login(Login { username, password }));
 }
@@ -124,7 +124,7 @@ fn take(data: &JsValue) {
         ToPage::Reply { id, status, body } => {
             let waiting = PAGE.with_borrow_mut(|page| page.as_mut()?.waiting.remove(&id));
             if let Some(waiting) = waiting {
-                // Who asked may be gone.
+                // The caller may be gone.
                 let _ = waiting.send((status, body));
             }
         }
@@ -147,13 +147,13 @@ fn send(message: &JsValue) {
     PAGE.with_borrow(|page| page.as_ref()?.worker.post_message(message).ok());
 }
 
-/// Credentials that the viewer gave in this tab.
+/// Credentials that the viewer entered in this tab.
 fn kept() -> Option<Credentials> {
     let text = window().session_storage().ok()??.get_item(CREDENTIALS).ok()??;
     serde_json::from_str(&text).ok()
 }
 
-/// Keeps credentials until the tab is closed, where the browser allows it.
+/// Stores credentials until the tab is closed; `None` removes them. Without effect if the browser has no session storage.
 fn keep(credentials: Option<&Credentials>) {
     let Ok(Some(storage)) = window().session_storage() else { return };
     let _ = match credentials.and_then(|credentials| serde_json::to_string(credentials).ok()) {

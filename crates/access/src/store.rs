@@ -238,12 +238,13 @@ impl TokenStore {
         Ok(secret)
     }
 
-    /// Starts a session of a token and returns its secret. Removes expired sessions too.
+    /// Starts a session of a token in place of the sessions `replaced`, and returns its secret. Removes expired sessions too.
     pub async fn start_session(
         &self,
         token_id: &str,
         expires_at: Option<i64>,
         origin: &SessionOrigin,
+        replaced: &[Hash],
     ) -> Result<Secret, StoreError> {
         let (now_ms, secret) = (now_ms(), secret::new_session()?);
         let mut change = self.pool.begin().await?;
@@ -268,6 +269,9 @@ impl TokenStore {
         .bind(SESSIONS_PER_TOKEN)
         .execute(&mut *change)
         .await?;
+        for hash in replaced {
+            sqlx::query("DELETE FROM sessions WHERE hash = ?").bind(hash.as_bytes()).execute(&mut *change).await?;
+        }
         change.commit().await?;
         Ok(secret)
     }

@@ -46,6 +46,9 @@ pub enum SilenceState {
 }
 
 impl SilenceState {
+    /// All states.
+    pub const ALL: [SilenceState; 3] = [SilenceState::Pending, SilenceState::Active, SilenceState::Expired];
+
     /// Name in the API.
     #[must_use]
     pub fn name(self) -> &'static str {

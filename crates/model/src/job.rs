@@ -177,7 +177,9 @@ impl Job {
         if self.cancel_requested && !self.historic && !self.status.is_final() {
             self.status = JobStatus::Cancelling;
             self.completed_at = None;
-        } else if self.historic && matches!(self.status, JobStatus::Pending | JobStatus::Running) {
+        } else if self.historic
+            && matches!(self.status, JobStatus::Pending | JobStatus::Running | JobStatus::Cancelling)
+        {
             self.status = JobStatus::Unknown;
         }
         self

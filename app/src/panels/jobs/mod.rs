@@ -1,4 +1,4 @@
-//! The live jobs: sorted, filtered, searched, and only as many rows in the page as one sees.
+//! The panel kind `jobs`: a table of jobs to sort, filter and search. Only the visible rows are in the page.
 
 pub(crate) mod order;
 pub(crate) mod row;
@@ -23,25 +23,25 @@ use super::{
 };
 use crate::platform;
 
-/// Height of a row in CSS pixels, fixed by the style sheet: the place of a row follows from its number.
+/// Height of a row in CSS pixels, as in the style sheet. The position of a row follows from its index.
 const ROW_PX: usize = 34;
-/// The rows that a document brings, before the height of the panel is known.
+/// The rows in the server's document, where the height of the panel is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FirstRows {
-    /// How many.
+    /// Number of rows.
     pub count: usize,
-    /// Where a browser without scripts finds all of them.
+    /// Link to all rows, for a browser without scripts.
     pub all_href: String,
 }
 
 impl Default for FirstRows {
-    /// As many as the panel of the overview shows, and a few for a taller one: each row delays the first picture.
+    /// The rows of the overview's panel and a few more. Each further row would delay the document.
     fn default() -> Self {
         FirstRows { count: 18, all_href: String::new() }
     }
 }
 
-/// Rows in the page above and below those one sees.
+/// Rows in the page above and below the visible ones.
 #[cfg(feature = "browser")]
 const SPARE_ROWS: usize = 10;
 
@@ -60,7 +60,7 @@ pub(super) fn body(data: Signal<PanelData>) -> AnyView {
     let choice = RwSignal::new(Choice::default());
     let scrolled = RwSignal::new((0, first.count));
     let matching = Memo::new(move |_| {
-        // Only an order by elapsed time could need the clock, and running jobs keep theirs: all of them age alike.
+        // Only the order by elapsed time uses the clock. It needs no update, because all running jobs age at the same rate.
         let now_ms = now_ms.get_untracked();
         data.with(|data| choice.with(|choice| choice.select(jobs(data), now_ms)))
     });
@@ -84,7 +84,7 @@ pub(super) fn body(data: Signal<PanelData>) -> AnyView {
     };
     let none = Memo::new(move |_| window.with(|window| window.total == 0));
     let any = Memo::new(move |_| data.with(|data| !jobs(data).is_empty()));
-    // Only in the server's pictures: where scripts run, the rows follow the scrolling.
+    // Only in the server's HTML. With scripts, the rows follow the scroll position.
     let rest = window.with_untracked(|window| {
         (cfg!(feature = "ssr") && window.total > window.jobs.len()).then(|| {
             view! {
@@ -234,7 +234,7 @@ fn head_cell(column: Column, choice: RwSignal<Choice>) -> AnyView {
     }
 }
 
-/// A column's first click sorts by it, the second turns it around, the third goes back to what is under way first.
+/// The first click on a column sorts by it, the second reverses the order, the third restores the default order: running jobs first.
 fn next_order(order: Option<(Column, bool)>, column: Column) -> Option<(Column, bool)> {
     let first = matches!(column, Column::Progress | Column::Rate | Column::Elapsed);
     match order {
@@ -244,7 +244,7 @@ fn next_order(order: Option<(Column, bool)>, column: Column) -> Option<(Column, 
     }
 }
 
-/// The rows that are seen, and some more: the first and how many.
+/// The visible rows and [`SPARE_ROWS`] around them: index of the first, and number.
 #[cfg(feature = "browser")]
 fn visible_rows(element: NodeRef<Div>) -> Option<(usize, usize)> {
     let scroll = element.get_untracked()?;
@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_third_click_goes_back() {
+    fn a_third_click_restores_the_default_order() {
         let first = next_order(None, Column::Rate);
         assert_eq!(first, Some((Column::Rate, true)));
         let second = next_order(first, Column::Rate);

@@ -1,4 +1,4 @@
-//! Which jobs a table shows, and in what order.
+//! Filter and order of the job table.
 
 use std::cmp::Ordering;
 
@@ -45,7 +45,7 @@ impl Column {
         }
     }
 
-    /// Class of its cells, by which narrow screens leave it out.
+    /// Class of its cells. Narrow screens hide some columns by it.
     pub(crate) fn class(self) -> &'static str {
         match self {
             Column::Status => "job-status",
@@ -60,14 +60,14 @@ impl Column {
     }
 }
 
-/// What a viewer asked to see.
+/// The viewer's filter and order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Choice {
     pub(crate) status: Option<JobStatus>,
     pub(crate) provider: Option<String>,
-    /// Part of a name, VM, id, daemon or error, in any case.
+    /// Substring of a name, VM, id, daemon or error, case-insensitive.
     pub(crate) text: String,
-    /// Column and whether it falls; without one, what is under way comes first.
+    /// Column, and whether the order is descending. `None` lists running jobs first.
     pub(crate) order: Option<(Column, bool)>,
 }
 
@@ -94,7 +94,7 @@ impl Choice {
     }
 }
 
-/// Providers of the jobs, each once.
+/// Distinct providers of the jobs, sorted.
 pub(crate) fn providers(jobs: &[Job]) -> Vec<String> {
     let mut providers: Vec<&String> = jobs.iter().map(|job| &job.provider).filter(|name| !name.is_empty()).collect();
     sort_by(&mut providers, Ord::cmp);
@@ -120,7 +120,7 @@ fn compare(one: &Job, other: &Job, column: Column, falling: bool, now_ms: i64) -
     let turned = |ordering: Ordering| if falling { ordering.reverse() } else { ordering };
     let numbers = |one: Option<f64>, other: Option<f64>| match (one, other) {
         (Some(one), Some(other)) => turned(one.total_cmp(&other)),
-        // What is unknown comes last, whichever way.
+        // Unknown values come last in either direction.
         (Some(_), None) => Ordering::Less,
         (None, Some(_)) => Ordering::Greater,
         (None, None) => Ordering::Equal,
@@ -140,7 +140,7 @@ fn compare(one: &Job, other: &Job, column: Column, falling: bool, now_ms: i64) -
     }
 }
 
-/// Whether `text` holds `part`, without regard to the case of ASCII letters and without allocating.
+/// Whether `text` contains `part`, ignoring the case of ASCII letters, without an allocation.
 fn contains(text: &str, part: &str) -> bool {
     let (text, part) = (text.as_bytes(), part.as_bytes());
     text.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
@@ -172,12 +172,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_under_way_comes_first() {
+    fn running_jobs_come_first() {
         assert_eq!(chosen(&Choice::default()), "bcda");
     }
 
     #[test]
-    fn filters_add_up() {
+    fn filters_combine() {
         assert_eq!(chosen(&Choice { provider: Some("aws".into()), ..Choice::default() }), "ca");
         assert_eq!(
             chosen(&Choice { status: Some(JobStatus::Running), text: "EXPORT C".into(), ..Choice::default() }),
@@ -189,7 +189,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_unknown_comes_last_either_way() {
+    fn unknown_values_come_last_in_either_direction() {
         let by = |column, falling| chosen(&Choice { order: Some((column, falling)), ..Choice::default() });
         assert_eq!(by(Column::Progress, true), "cbad");
         assert_eq!(by(Column::Progress, false), "bcad");

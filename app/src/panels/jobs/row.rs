@@ -1,4 +1,4 @@
-//! One job as a row.
+//! A row of the job table.
 
 use crate::view::view;
 use chart::palette::Ink;
@@ -13,7 +13,7 @@ use model::{
 use super::order::{Column, elapsed_ms};
 use crate::{panels::plot_series::ABSENT, platform};
 
-/// A row that follows its job; empty once the job is no longer among those shown. `has_page` says whether the viewer may open the job.
+/// A row that is updated with its job, and empty once the job is no longer in the table. `has_page` says whether the viewer may open the job's page.
 pub(super) fn row(job: Memo<Option<Job>>, now_ms: Signal<i64>, has_page: bool) -> AnyView {
     let state = Memo::new(move |_| job.with(|job| job.as_ref().map(state_of)));
     let text = move |read: fn(&Job) -> String| move || job.with(|job| job.as_ref().map(read));
@@ -34,7 +34,7 @@ pub(super) fn row(job: Memo<Option<Job>>, now_ms: Signal<i64>, has_page: bool) -
                 })}
             </td>
             <td class=Column::Name.class() title=text(|job| format!("{} on {}", job.id, job.daemon))>
-                // Without a page it is text, in the place of a link.
+                // Without `href` the element is plain text.
                 <a href=move || address().filter(|_| has_page).map(|path| platform::at(&path))>{text(|job| if job.name.is_empty() { job.id.clone() } else { job.name.clone() })}</a>
                 <span class="job-note">{text(note)}</span>
             </td>
@@ -65,12 +65,12 @@ pub(crate) fn state_of(job: &Job) -> (&'static str, &'static str, Color) {
     }
 }
 
-/// Where a job's page is.
+/// Path of a job's page.
 pub(crate) fn path(daemon: &str, id: &str) -> String {
     PageRoute::path_to(PageKind::Job, &[&segment(daemon), &segment(id)])
 }
 
-/// Text as one segment of a path.
+/// `text`, percent-encoded as one segment of a path.
 fn segment(text: &str) -> String {
     use std::fmt::Write;
     let mut segment = String::with_capacity(text.len());
@@ -162,13 +162,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_hold_any_id() {
+    fn any_id_can_be_part_of_a_path() {
         assert_eq!(path("site one", "job/1?x"), "/jobs/site%20one/job%2F1%3Fx");
         assert_eq!(path("d1", "job-1.a_b~c"), "/jobs/d1/job-1.a_b~c");
     }
 
     #[test]
-    fn a_vm_is_called_by_its_last_part() {
+    fn the_name_of_a_vm_is_the_last_part_of_its_path() {
         assert_eq!(short_vm("/dc1/vm/prod/web-01"), "web-01");
         assert_eq!(short_vm("web-01"), "web-01");
         assert_eq!(short_vm("/"), "/");

@@ -1,4 +1,4 @@
-//! The axes of a chart: text of the page, placed by percentages of the plot box.
+//! The axes of a chart: HTML text, positioned by percentages of the plot box.
 
 use crate::view::view;
 use chart::{
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::panels::{context::Viewport, percent};
 
-/// The value axis as it is now. It stays as long as it suits the data, and is fitted again for another range.
+/// The current value axis. It stays the same while it suits the data, and is computed again for another range.
 pub(super) fn scale(chart: Chart) -> Memo<ValueScale> {
     let fitted = Memo::new(move |previous: Option<&(Viewport, ValueScale)>| {
         let viewport = chart.viewport.get();
@@ -31,7 +31,7 @@ pub(super) fn frame(scale: Memo<ValueScale>, chart: Chart, label: String, plot: 
         {plot}
         <div class="limit-labels" aria-hidden="true">{move || limit_labels(chart, scale.get())}</div>
     };
-    // Two panels of a page have no id in common.
+    // Panel ids are unique in a page.
     let words = chart.panel.with_value(|panel| format!("marks-{}", panel.id));
     view! {
         <div class="chart-frame">
@@ -43,7 +43,7 @@ pub(super) fn frame(scale: Memo<ValueScale>, chart: Chart, label: String, plot: 
     }
 }
 
-/// The values of the series that are shown, at a time.
+/// The values of the drawn series at a time, after the alerts that fired at it.
 fn read(chart: Chart, at_ms: i64) -> Option<Vec<Line>> {
     let step_ms = chart.viewport.get().step_ms;
     let isolated = chart.isolated.get();
@@ -81,7 +81,7 @@ fn time_label(tick: &TimeTick) -> impl IntoView + use<> {
     view! { <span style=format!("left:{}%", percent(tick.position))>{tick.label.clone()}</span> }
 }
 
-/// Names of the thresholds at their lines.
+/// Labels of the thresholds, at their lines.
 fn limit_labels(chart: Chart, scale: ValueScale) -> impl IntoView {
     chart.panel.with_value(|panel| {
         let named = panel.thresholds.iter().filter(|threshold| {
@@ -89,7 +89,7 @@ fn limit_labels(chart: Chart, scale: ValueScale) -> impl IntoView {
                 && panel.threshold_style != ThresholdStyle::None
                 && (0.0..=1.0).contains(&scale.position(threshold.value))
         });
-        // The style sheet leaves out a name that has no room below the next one.
+        // The style sheet hides a label that does not fit below the next one.
         let mut above = 1.0;
         named
             .rev()

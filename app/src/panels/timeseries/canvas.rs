@@ -1,8 +1,7 @@
-//! The live picture of a chart: one canvas for grid and thresholds, one for the series.
+//! The live plot of a chart: one canvas for grid and thresholds, one for the series.
 //!
-//! The series layer is moved to the left by whole pixels when only new points came, and only these are drawn; it is drawn
-//! again as a whole when anything else changed, a point on it included, and now and then all the same, so that the seams between
-//! pieces do not add up.
+//! If only new points arrived, the canvas of the series is moved to the left by whole pixels, and only the new points are drawn. If anything else
+//! changed, including an old point, it is drawn again as a whole. So it is after [`MOST_PIECES`] moves, because the seams between the pieces add up.
 
 use crate::view::view;
 use chart::{
@@ -20,23 +19,23 @@ use crate::panels::{
     context::PanelsContext,
 };
 
-/// Pieces that are drawn beside each other before all is drawn again.
+/// Moves of the series canvas before it is drawn again as a whole.
 const MOST_PIECES: u32 = 40;
 /// Width of a line in CSS pixels.
 const LINE_WIDTH: f64 = 1.5;
 
-/// What is on the series layer.
+/// The content of the series canvas.
 #[derive(Debug, Clone, PartialEq)]
 struct Drawn {
     frame: Frame,
-    /// The time at the left edge, in milliseconds; not quite the span's, because the layer moves by whole pixels.
+    /// The time at the left edge, in milliseconds since the Unix epoch. It differs from that of the span, because the canvas moves by whole pixels.
     origin_ms: f64,
-    /// The points of each series that are on it: those of one chart may come one after the other.
+    /// The drawn points of each series. The points of a step may arrive one series after the other.
     trails: Vec<Trail>,
     pieces: u32,
 }
 
-/// What the series are drawn in: if any of it changed, they are drawn again.
+/// Everything that requires drawing all series again when it changes.
 #[derive(Debug, Clone, PartialEq)]
 struct Frame {
     size: Size,
@@ -45,7 +44,7 @@ struct Frame {
     step_ms: i64,
     theme: u32,
     inks: Vec<(Ink, bool)>,
-    /// A stack whose youngest part is not final.
+    /// Whether it is a stack whose newest points are incomplete.
     ragged: bool,
 }
 
@@ -82,7 +81,7 @@ pub(super) fn layers(chart: Chart, scale: Memo<ValueScale>) -> AnyView {
     }
 }
 
-/// Grid and thresholds: a few lines, drawn again each time.
+/// Draws grid, annotations and thresholds. They are few lines, drawn again each time.
 fn draw_back(context: &CanvasRenderingContext2d, plot: &TimePlot<'_>, size: Size) {
     context.clear_rect(0.0, 0.0, size.width, size.height);
     let line_width = size.ratio.round().max(1.0);
@@ -96,7 +95,7 @@ fn draw_back(context: &CanvasRenderingContext2d, plot: &TimePlot<'_>, size: Size
         }
     }
     context.set_line_width(line_width);
-    // A line of whole pixels lies between two of them.
+    // A line with an odd width is sharp if its middle is between two whole coordinates.
     let crisp = |position: f64| position.round() + (line_width % 2.0) / 2.0;
     context.set_stroke_style_str(&color(Ink::Grid));
     context.begin_path();
@@ -136,7 +135,7 @@ fn draw_back(context: &CanvasRenderingContext2d, plot: &TimePlot<'_>, size: Size
     }
 }
 
-/// Lines that follow are broken into dashes, or no longer.
+/// Switches dashes on or off for the following lines.
 fn dash(context: &CanvasRenderingContext2d, size: Size, on: bool) {
     let pattern = if on {
         js_sys::Array::of2(&(6.0 * size.ratio).into(), &(4.0 * size.ratio).into())
@@ -146,7 +145,7 @@ fn dash(context: &CanvasRenderingContext2d, size: Size, on: bool) {
     let _ = context.set_line_dash(&pattern);
 }
 
-/// The series: moved and continued where that suffices, drawn again where not.
+/// Draws the series: moves the canvas and appends the new points if that suffices, else draws all again.
 fn draw_series(
     canvas: &HtmlCanvasElement,
     context: &CanvasRenderingContext2d,
@@ -165,7 +164,7 @@ fn draw_series(
     };
     context.set_line_width(LINE_WIDTH * size.ratio);
     context.set_line_join("round");
-    // Dashes of a piece would not go on where those of the last one ended.
+    // The dashes of a new piece would not continue those of the previous piece.
     let continues = !plot.ragged && !plot.layers.iter().any(|layer| layer.dashed);
     let unchanged = |before: &&mut Drawn| before.frame == frame && before.pieces < MOST_PIECES;
     if let Some(before) = drawn.as_mut().filter(unchanged)
@@ -228,13 +227,13 @@ fn draw_layers(context: &CanvasRenderingContext2d, plot: &TimePlot<'_>, size: Si
     }
 }
 
-/// How far the layer has to move to the left for a span; `None` if it cannot be moved there.
+/// Whole pixels by which the canvas has to move to the left for `span`; `None` if moving does not suffice.
 fn whole_pixels(drawn: &Drawn, span: &TimeSpan, width: f64) -> Option<f64> {
     let shift = (left_edge(span, drawn.origin_ms) / milliseconds_a_pixel(span, width)).round();
     (0.0..width).contains(&shift).then_some(shift)
 }
 
-/// Milliseconds from the left edge of the layer to that of the span.
+/// Milliseconds from the left edge of the canvas to that of the span.
 fn left_edge(span: &TimeSpan, origin_ms: f64) -> f64 {
     milliseconds(span.start_ms) - origin_ms
 }

@@ -1,4 +1,4 @@
-//! Colours for a canvas, read from the style sheet, and when to read them again: when the theme changes, and on paper, which has its own.
+//! Colours for a canvas, read from the style sheet. They are read again when the theme changes, and for a print, which has its own colours.
 
 use std::cell::RefCell;
 
@@ -7,11 +7,11 @@ use leptos::prelude::*;
 use wasm_bindgen::{JsCast, closure::Closure};
 
 thread_local! {
-    /// Colours read since the theme last changed.
+    /// Colours that were read since the last change of the theme.
     static COLORS: RefCell<Vec<(Ink, String)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The colour of an ink in the theme of the page.
+/// The CSS colour of an ink in the current theme.
 pub(in crate::panels) fn color(ink: Ink) -> String {
     COLORS.with_borrow_mut(|colors| match colors.iter().find(|(known, _)| *known == ink) {
         Some((_, color)) => color.clone(),
@@ -29,13 +29,13 @@ fn read(ink: Ink) -> String {
     value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()).unwrap_or_else(|| "gray".to_owned())
 }
 
-/// Media that have colours of their own.
+/// Media queries with colours of their own.
 const MEDIA: [&str; 2] = ["(prefers-color-scheme: dark)", "print"];
-/// Begin and end of a print. The style sheet has the colours of paper while the page has the attribute `data-print`: media queries hold on
-/// paper only once it is too late to draw.
+/// Events at the start and the end of a print. The style sheet uses the colours for paper while the page has the attribute `data-print`, because the
+/// media query `print` matches only when it is too late to draw.
 const PRINTS: [&str; 2] = ["beforeprint", "afterprint"];
 
-/// Forgets the colours and counts up `theme` when the page's theme changes: by the attribute `data-theme`, by the system, or for a print.
+/// Clears the colours and increments `theme` when the theme changes: by the attribute `data-theme`, by the system, or for a print.
 pub(in crate::panels) fn watch_theme(theme: RwSignal<u32>) {
     let changed = move || {
         COLORS.with_borrow_mut(Vec::clear);
@@ -68,7 +68,7 @@ pub(in crate::panels) fn watch_theme(theme: RwSignal<u32>) {
     on_cleanup(move || watch.dispose());
 }
 
-/// Ends what it watches when it is dropped.
+/// The observers of the theme, removed on drop.
 struct Watch {
     observer: Option<web_sys::MutationObserver>,
     queries: [Option<web_sys::MediaQueryList>; 2],

@@ -1,4 +1,4 @@
-//! When alerts fired that concern a chart: marked on its plot, read under the pointer, and told in words.
+//! Annotations of a chart: when related alerts fired. They are drawn on the plot, listed under the pointer, and described for screen readers.
 
 use chart::{mark::Fired, palette::Ink};
 use leptos::prelude::*;
@@ -10,7 +10,7 @@ use model::{
 use super::{Chart, hover::Line};
 use crate::panels::plot_series::Written;
 
-/// A time in which an alert fired.
+/// An annotation: a period in which an alert fired.
 pub(super) struct Mark {
     name: String,
     severity: String,
@@ -37,7 +37,7 @@ fn label<'a>(labels: &'a Labels, name: &str) -> &'a str {
     labels.get(name).map_or("", String::as_str)
 }
 
-/// The marks of a chart, as they are now.
+/// The current annotations of a chart.
 pub(super) fn marks(chart: Chart) -> Vec<Mark> {
     let mut marks = Vec::new();
     chart.marks.with(|data| {
@@ -52,17 +52,17 @@ pub(super) fn marks(chart: Chart) -> Vec<Mark> {
     marks
 }
 
-/// The alerts that fire at a time, for the lines under the pointer.
+/// Adds the alerts that fired at a time to the lines under the pointer.
 pub(super) fn read(chart: Chart, at_ms: i64, step_ms: i64, lines: &mut Vec<Line>) {
     for Mark { name, fired, .. } in marks(chart) {
-        // As far as the pointer may be off.
+        // The pointer may be off by a step.
         if fired.from_ms - step_ms <= at_ms && fired.to_ms.is_none_or(|to_ms| at_ms <= to_ms + step_ms) {
             lines.push(Line { class: fired.ink.class(), name: name + " fires", written: Written::default() });
         }
     }
 }
 
-/// The marks for those who do not see them: `HighMemoryUsage, critical, fired from 12:03 to 12:10. `
+/// The annotations for screen readers: `HighMemoryUsage, critical, fired from 12:03 to 12:10. `
 pub(super) fn in_words(chart: Chart) -> String {
     let zone = chart.viewport.get().zone;
     let mut words = String::new();

@@ -1,4 +1,4 @@
-//! The hover line: one time for all charts of a page, with every value at it.
+//! The hover line: all charts of a page show their values at the same time.
 
 use crate::view::view;
 use leptos::{
@@ -13,7 +13,7 @@ use crate::panels::{
     plot_series::Written,
 };
 
-/// Values that a tooltip lists.
+/// Most values that a tooltip lists.
 const MOST_LINES: usize = 12;
 
 /// A value under the hover line.
@@ -34,7 +34,8 @@ struct Reading {
     left_out: usize,
 }
 
-/// The plot box, described by the element of the id `described_by`, if that is not empty: reads the pointer and the arrow keys, and shows the line, with the values that `read` finds, wherever they were read.
+/// The plot box. The pointer and the arrow keys set the hover time of the page. The box shows a line at that time, with the values that `read` returns.
+/// `described_by` is the id of the element that describes it, or empty.
 pub(in crate::panels) fn plot_box(
     viewport: Signal<Viewport>,
     label: String,
@@ -85,7 +86,7 @@ pub(in crate::panels) fn plot_box(
     }
 }
 
-/// A picture that stands still has nothing to read by keys.
+/// A static chart cannot be read by keys.
 #[cfg(feature = "ssr")]
 fn tab_stop() -> Option<&'static str> {
     (!crate::panels::context::is_still()).then_some("0")
@@ -137,20 +138,20 @@ fn spoken(reading: &Reading) -> String {
     format!("{}: {}", reading.time, values.join(", "))
 }
 
-/// Where the pointer is in the plot box: 0 at its left edge, 1 at its right one.
+/// Horizontal position of the pointer in the plot box, from 0 at its left edge to 1 at its right edge.
 #[cfg(feature = "browser")]
 fn pointer_position(element: NodeRef<Div>, event: &PointerEvent) -> Option<f64> {
     let bounds = element.get_untracked()?.get_bounding_client_rect();
     (bounds.width() > 0.0).then(|| (f64::from(event.client_x()) - bounds.left()) / bounds.width())
 }
 
-// No pointer moves over the server's picture.
+// Event handlers do not run on the server.
 #[cfg(not(feature = "browser"))]
 fn pointer_position(_element: NodeRef<Div>, _event: &PointerEvent) -> Option<f64> {
     None
 }
 
-/// Where a key moves the hover line; `None` for a key that does not.
+/// The hover time after a key, which is `Some(None)` for Escape; `None` for other keys, which do not move it.
 fn key_target(event: &KeyboardEvent, now_at: Option<i64>, viewport: Viewport) -> Option<Option<i64>> {
     let page_ms = (viewport.end_ms - viewport.start_ms) / 10;
     let from = now_at.unwrap_or(viewport.end_ms);

@@ -14,7 +14,7 @@ use crate::{
     view::view,
 };
 
-/// One entry.
+/// An entry of the legend.
 #[derive(Debug, Clone, PartialEq)]
 struct Entry {
     identity: String,
@@ -24,11 +24,11 @@ struct Entry {
     newest: Written,
 }
 
-/// Buttons: a click shows a series alone, a click with shift adds it to those shown or takes it away.
+/// The legend as buttons: a click isolates a series, a click with Shift adds it to those drawn or removes it.
 pub(super) fn legend(chart: Chart) -> AnyView {
     let entries = Memo::new(move |_| entries(chart));
     let keys = Memo::new(move |_| {
-        // One that is called or coloured otherwise is drawn again.
+        // An entry with a new name or colour is created again.
         let key = |entry: &Entry| (entry.identity.clone(), format!("{} {}", entry.ink.class(), entry.name));
         entries.with(|entries| entries.iter().map(key).collect::<Vec<_>>())
     });
@@ -92,7 +92,7 @@ fn drawn_by_default(entries: &[Entry]) -> Words {
     entries.iter().filter(|entry| !entry.hidden).map(|entry| entry.identity.clone()).collect()
 }
 
-/// Isolates a series, or adds it to those drawn or takes it from them. Isolating the only one drawn brings all back.
+/// Isolates a series, or with `add` adds it to those drawn or removes it. Isolating the only one drawn restores the default.
 fn choose(isolated: &mut Words, by_default: &Words, series: &str, add: bool) {
     if add {
         if isolated.is_empty() {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_click_isolates_and_a_second_one_brings_all_back() {
+    fn a_click_isolates_a_series_and_a_second_click_restores_all() {
         let mut isolated = Words::default();
         let all = names(&["a", "b"]);
         choose(&mut isolated, &all, "a", false);
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn shift_adds_what_is_hidden_and_takes_away_what_is_drawn() {
+    fn a_click_with_shift_adds_a_hidden_series_and_removes_a_drawn_one() {
         let mut isolated = Words::default();
         let all = names(&["a", "b"]);
         choose(&mut isolated, &all, "hidden", true);

@@ -1,4 +1,4 @@
-//! Lines or areas over time, with axes, a legend that isolates, and a hover line shared by the page.
+//! The panel kind `timeseries`: lines or areas over time, with axes, a legend to isolate series, and a hover line shared by the page.
 
 pub(super) mod axes;
 #[cfg(feature = "browser")]
@@ -30,25 +30,25 @@ pub(super) use self::colors::{color, watch_theme};
 
 /// Height of a row of the page's grid with the gap below it, in CSS pixels.
 const ROW_PX: usize = 46;
-/// What of a panel's height is not plot: heading, time axis, legend.
+/// Height of a panel's parts around the plot, in CSS pixels: heading, time axis, legend.
 const FRAME_PX: usize = 118;
 
-/// What a chart draws, and how.
+/// The data and the state of a chart.
 #[derive(Clone, Copy)]
 struct Chart {
     panel: StoredValue<Panel>,
     data: Signal<PanelData>,
     viewport: Signal<Viewport>,
-    /// The colours of the series so far.
+    /// The colours of the series, which known series keep.
     colors: StoredValue<Colors>,
-    /// Identities of the series that are picked in the legend; empty for all that are not hidden by default.
+    /// Identities of the series that are picked in the legend. If empty, all are drawn that are not hidden by default.
     isolated: RwSignal<Words>,
-    /// When alerts fired that concern the panel.
+    /// Annotations: when related alerts fired.
     marks: RwSignal<PanelData>,
 }
 
 impl Chart {
-    /// Hands on the series as they are now, in the colours that they have kept.
+    /// Calls `read` with the current series, in their colours.
     fn with_shown<T>(&self, read: impl FnOnce(&Panel, &[Shown<'_>]) -> T) -> T {
         self.data.with(|data| {
             self.panel.with_value(|panel| {
@@ -58,7 +58,7 @@ impl Chart {
         })
     }
 
-    /// Makes the plot of the data as it is now.
+    /// Calls `draw` with the plot of the current data. `previous` is the value axis to reuse if it suits the data.
     fn with_plot<T>(&self, previous: Option<ValueScale>, draw: impl FnOnce(&TimePlot<'_>) -> T) -> T {
         let viewport = self.viewport.get();
         let isolated = self.isolated.get();
@@ -73,7 +73,7 @@ impl Chart {
     }
 }
 
-/// Whether a series is drawn: one of those picked in the legend, or, without a pick, one that is not hidden by default.
+/// Whether a series is drawn: if it is picked in the legend or, without any pick, if it is not hidden by default.
 fn is_drawn(isolated: &Words, shown: &Shown<'_>) -> bool {
     if isolated.is_empty() { !shown.query.hidden } else { isolated.contains(&shown.identity()) }
 }
@@ -120,7 +120,7 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
     }
 }
 
-/// What fills the plot box: a picture from the server, canvases in the browser.
+/// The content of the plot box: an SVG on the server, canvases in the browser.
 #[cfg(not(feature = "browser"))]
 fn plot_box(chart: Chart, scale: Memo<ValueScale>) -> AnyView {
     let svg = chart.with_plot(Some(scale.get()), |plot| plot.svg());
@@ -132,7 +132,7 @@ fn plot_box(chart: Chart, scale: Memo<ValueScale>) -> AnyView {
     canvas::layers(chart, scale)
 }
 
-/// Numbers beside a chart: the newest value of the queries that ask for it.
+/// Numbers beside a chart: the newest values of series whose query has `stat`, at most three.
 pub(crate) fn beside(panel: &Panel, data: &PanelData) -> Vec<(String, super::plot_series::Written)> {
     shown(panel, data)
         .into_iter()

@@ -1,4 +1,4 @@
-//! `/api/alerts/{fingerprint}`: one alert that fires, what keeps it quiet, and who looks after it.
+//! `/api/alerts/{fingerprint}`: a firing alert, what mutes it, and who acknowledged it.
 
 use access::{Action, Principal};
 use alertmanager::alert::Alert;
@@ -15,9 +15,9 @@ use serde_json::{Value, json};
 use super::{error::ApiError, extract::Body, listed::Listed};
 use crate::http::slices::AlertState;
 
-/// Longest comment of an acknowledgement, in bytes: all are in memory.
+/// Longest comment of an acknowledgement, in bytes. All comments are in memory.
 const COMMENT_BYTES: usize = 4 << 10;
-/// Deliveries shown with an alert.
+/// Most notifications shown with an alert.
 const MAX_TOLD: i64 = 50;
 
 /// An alert as JSON.
@@ -35,7 +35,7 @@ pub(super) fn alert_json(state: &AlertState, alert: &Alert) -> Value {
     })
 }
 
-/// `GET /api/alerts/status`: what keeps alerts quiet, whom they go to and who looks after them, by fingerprint.
+/// `GET /api/alerts/status`: what mutes alerts, their receivers and their acknowledgements, by fingerprint.
 pub(super) async fn statuses(State(state): State<AlertState>, principal: Principal) -> Result<Response, ApiError> {
     let (lists, current) = (state.lists.clone(), state.alerting.current().await);
     let make = move || {
@@ -62,7 +62,7 @@ fn fingerprint(text: &str) -> Result<Fingerprint, ApiError> {
     text.parse().map_err(|error: labels::WrongFingerprint| ApiError::bad_request(error.to_string()))
 }
 
-/// `GET /api/alerts/{fingerprint}`: an alert that fires, what keeps it quiet, and which receiver was told when.
+/// `GET /api/alerts/{fingerprint}`: a firing alert, what mutes it, and its notifications.
 pub(super) async fn alert(
     State(state): State<AlertState>,
     principal: Principal,
@@ -88,7 +88,7 @@ pub(super) async fn alert(
     Ok(Json(shown))
 }
 
-/// What is said with an acknowledgement.
+/// The body of a request to acknowledge an alert.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct AckWanted {
@@ -134,7 +134,7 @@ pub(super) async fn unacknowledge(
     Ok(Json(json!({ "acknowledged": null })))
 }
 
-/// Takes the acknowledgement of an alert back.
+/// Removes the acknowledgement of an alert.
 pub(crate) async fn unacknowledge_one(state: &AlertState, principal: &Principal, text: &str) -> Result<(), ApiError> {
     let fingerprint = fingerprint(text)?;
     check_seen(state, principal, fingerprint)?;

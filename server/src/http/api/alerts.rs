@@ -1,4 +1,4 @@
-//! The alerts of pages: those of now, those of a time, and how they changed.
+//! The alerts of pages: the current ones, those at a time in the past, and their changes.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use serde_json::json;
 use super::{error::ApiError, extract::Parameters, listed::Listed};
 use crate::http::slices::AlertState;
 
-/// Changes in one answer unless asked for more.
+/// Most changes in a response if the request has no limit.
 const USUAL_ANSWER: usize = 1_000;
 
 /// `GET /api/alerts`
@@ -35,7 +35,7 @@ pub(super) struct HistoryParams {
     until: Option<i64>,
     /// Name of the alert.
     name: Option<String>,
-    /// Most changes.
+    /// Most changes in the response.
     limit: Option<usize>,
 }
 
@@ -71,7 +71,7 @@ pub(super) struct At {
 /// `GET /api/alerts/past?at=`
 ///
 /// # Errors
-/// The history cannot be read.
+/// The history of alerts cannot be read.
 pub(super) async fn past(
     State(state): State<AlertState>,
     principal: Principal,

@@ -1,4 +1,4 @@
-//! `/api/dashboards`: what pages there are, as data.
+//! `/api/dashboards`: the dashboards as JSON.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub(super) async fn one(
     seen(&library, &principal, &uid).cloned().map(Json)
 }
 
-/// Parameters of `GET /api/dashboards/{uid}/marks`: a range as pages have it.
+/// Parameters of `GET /api/dashboards/{uid}/marks`: a range as in the URL of a page.
 #[derive(Deserialize)]
 pub(super) struct MarksParams {
     from: Option<String>,

@@ -1,4 +1,4 @@
-//! What the receivers of a demo would have got: `/api/demo/receivers`, and `/demo/receivers` for people.
+//! The notifications that a demo would have sent: `/api/demo/receivers`, and `/demo/receivers` for people.
 
 use alertmanager::message::Outgoing;
 use axum::{
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::error::ApiError;
 use crate::http::auth::escape;
 
-/// Seconds from one look to the next.
+/// Interval at which the page reloads, in seconds.
 const REFRESH_SECS: u32 = 5;
 const STYLE: &str = "\
 :root{color-scheme:light dark}body{margin:0 auto;max-width:960px;padding:16px;font:14px/1.45 system-ui,sans-serif}\
@@ -67,7 +67,7 @@ pub(crate) async fn page(State(notifier): State<Notifier>) -> Response {
     .into_response()
 }
 
-/// The line that a message shows first, by the places where the formats have it.
+/// The title of a message, from the first field of the known formats that it has.
 fn headline(json: &Value) -> String {
     let places = [
         "/attachments/0/title",

@@ -11,9 +11,9 @@ use axum::{
 pub(crate) struct ApiError {
     /// HTTP status.
     pub status: StatusCode,
-    /// A word for programs.
+    /// A code for programs.
     pub code: &'static str,
-    /// What was wrong and how to mend it.
+    /// What is wrong and how to correct it.
     pub message: String,
 }
 
@@ -33,14 +33,14 @@ impl ApiError {
         ApiError { status: StatusCode::NOT_FOUND, code: "not_found", message: message.into() }
     }
 
-    /// 500: what is no fault of who asks. Why goes into the log alone, since a database's error tells of paths and tables.
+    /// 500: an error that is not the caller's fault. The reason is only logged, because the error of a database may contain paths and tables.
     pub(crate) fn internal(what: &str, why: impl std::fmt::Display) -> Self {
         tracing::error!(%why, "{what}");
         let message = format!("{what}: the server's log says why");
         ApiError { status: StatusCode::INTERNAL_SERVER_ERROR, code: "internal", message }
     }
 
-    /// 503: too much at a time, to be asked again in a moment.
+    /// 503: the server is busy, and the caller should retry.
     pub(crate) fn busy(message: impl Into<String>) -> Self {
         ApiError { status: StatusCode::SERVICE_UNAVAILABLE, code: "busy", message: message.into() }
     }

@@ -1,4 +1,4 @@
-//! What a request of the JSON API gives: its body and its parameters. What cannot be read is told in the API's own shape.
+//! Extractors for the body and the parameters of a request to the JSON API. Their rejections are errors of the API.
 
 use axum::{
     Json,
@@ -14,10 +14,10 @@ use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
 
-/// The request with a body that holds no more than is taken.
+/// Reads the body, and checks that its decoded size is within the limit for clients.
 async fn weighed(request: Request) -> Result<Request, ApiError> {
     let (parts, body) = request.into_parts();
-    // What is too long, the limit of bodies says.
+    // The body limit of the route rejects a body that is too long.
     let bytes = match Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await {
         Ok(bytes) => bytes,
         Err(rejection) => {
@@ -39,7 +39,7 @@ pub(crate) struct Parameters<T>(pub(crate) T);
 
 impl From<JsonRejection> for ApiError {
     fn from(rejection: JsonRejection) -> Self {
-        // That JSON is read but does not fit is no other mistake than that it cannot be read.
+        // JSON that does not fit the type is the same error as invalid JSON.
         let status = match rejection.status() {
             StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
             status => status,
@@ -67,7 +67,7 @@ impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Option<Self>, ApiError> {
-        // Clients name the type of each body that they could have sent.
+        // Some clients send a content type without a body.
         if request.body().is_end_stream() {
             return Ok(None);
         }

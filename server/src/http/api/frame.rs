@@ -1,4 +1,4 @@
-//! `/api/frame`: one query over a fixed time, in the form in which the live socket sends it.
+//! `/api/frame`: the result of one query over a fixed range, in the format of the live socket.
 
 use access::Principal;
 use axum::{
@@ -18,22 +18,22 @@ use serde::Deserialize;
 use super::{error::ApiError, extract::Parameters};
 use crate::http::limited::may_follow;
 
-/// What is asked for.
+/// Parameters of `GET /api/frame`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Asked {
     /// PromQL.
     query: String,
-    /// Milliseconds since the Unix epoch; of no use to an instant query.
+    /// Start of the range, in milliseconds since the Unix epoch. An instant query ignores it.
     #[serde(default)]
     start_ms: i64,
-    /// Milliseconds since the Unix epoch.
+    /// End of the range, in milliseconds since the Unix epoch.
     end_ms: i64,
-    /// Time between points, in milliseconds.
+    /// Step in milliseconds.
     step_ms: i64,
-    /// Only the value at the end.
+    /// Whether to evaluate only at the end.
     #[serde(default)]
     instant: bool,
-    /// Name of the engine; the first one if absent.
+    /// Name of the engine; `None` for the first one.
     engine: Option<String>,
 }
 

@@ -16,23 +16,23 @@ use super::{
 };
 use crate::http::watched::Watched;
 
-/// Filters of the list. All must hold.
+/// Filters of the list. A job must match all.
 #[derive(Debug, Deserialize)]
 pub(super) struct Filter {
     /// Statuses, separated by commas.
     status: Option<String>,
     provider: Option<String>,
     daemon: Option<String>,
-    /// Text in the name, VM, id or error, whatever the case.
+    /// Substring of the name, VM, id or error, case-insensitive.
     q: Option<String>,
     limit: Option<usize>,
 }
 
-/// The list, youngest first.
+/// The list, the newest first.
 #[derive(Debug, Serialize)]
 pub(super) struct JobList {
     jobs: Vec<Job>,
-    /// Number of jobs that pass the filter, whatever the limit.
+    /// Number of jobs that match the filter, without the limit.
     total: usize,
 }
 
@@ -94,12 +94,12 @@ pub(super) async fn detail(
     detail.map(Json).ok_or_else(|| ApiError::not_found(format!("daemon {daemon:?} has no job {id:?}")))
 }
 
-/// What a daemon said to a cancel.
+/// A daemon's response to a request to cancel a job.
 #[derive(Debug, Serialize)]
 pub(crate) struct Cancelled {
-    /// Whether it took the request.
+    /// Whether the daemon accepted the request.
     pub(crate) cancelled: bool,
-    /// For a person.
+    /// The response in words, for a person.
     pub(crate) message: String,
 }
 

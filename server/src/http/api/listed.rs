@@ -1,4 +1,4 @@
-//! Lists of what is watched, made and written as reads of whoever asks: they are as long as there are jobs, alerts or rules.
+//! Lists of jobs, alerts, rules and so on. They can be long, so they are built as reads that are charged to the requester.
 
 use alerting::CurrentAlerts;
 use axum::{
@@ -9,41 +9,41 @@ use datasource::{QueryError, ReadScheduler};
 
 use crate::state::AppState;
 
-/// What a job takes in a list, with its JSON, about, in bytes.
+/// Approximate memory of a job in a list with its JSON, in bytes.
 const JOB_BYTES: usize = 2 << 10;
-/// What a rule or a silence takes.
+/// Approximate memory of a rule or a silence, in bytes.
 const RULE_BYTES: usize = 4 << 10;
-/// What all targets take: there are few, and each has one series.
+/// Approximate memory of all targets, in bytes: there are few, and each has one series.
 const TARGETS_BYTES: u64 = 1 << 20;
-/// What a token takes, with its matchers and dashboards.
+/// Approximate memory of a token with its matchers and dashboards, in bytes.
 const TOKEN_BYTES: usize = 4 << 10;
-/// What is said about a metric family.
+/// Approximate memory of the metadata of a metric family, in bytes.
 const FAMILY_BYTES: usize = 1 << 10;
-/// Copies of an alert in a list: as a value, as a tree of JSON, as its text.
+/// Copies of an alert while a list is built: as a value, as a JSON tree, and as text.
 const COPIES: u64 = 3;
 
-/// What a list is of.
+/// The content of a list, for an estimate of its memory.
 pub(crate) enum Listed<'a> {
-    /// So many jobs.
+    /// This number of jobs.
     Jobs(usize),
     /// Alerts.
     Alerts(&'a CurrentAlerts),
-    /// So many rules or silences.
+    /// This number of rules or silences.
     Rules(usize),
-    /// The same with their alerts.
+    /// This number of rules or silences, with their alerts.
     RulesWithAlerts(usize, &'a CurrentAlerts),
-    /// So many metric families.
+    /// This number of metric families.
     Families(usize),
-    /// At most so many tokens.
+    /// At most this number of tokens.
     Tokens(u32),
     /// Daemons with their newest samples.
     Targets,
-    /// So many changes of alerts.
+    /// This number of changes of alerts.
     Changes(usize),
 }
 
 impl Listed<'_> {
-    /// What the list takes while it is made, about, in bytes.
+    /// Approximate memory of the list while it is built, in bytes.
     pub(crate) fn weight(&self) -> u64 {
         let of = |count: usize, each: usize| u64::try_from(count.saturating_mul(each)).unwrap_or(u64::MAX);
         match self {
@@ -60,7 +60,7 @@ impl Listed<'_> {
     }
 }
 
-/// Makes lists as reads of whoever asks. A cheap handle.
+/// Builds lists as reads of the requester. A cheap handle.
 #[derive(Clone)]
 pub(crate) struct Lists(ReadScheduler);
 
@@ -71,15 +71,15 @@ impl FromRef<AppState> for Lists {
 }
 
 impl Lists {
-    /// What a list of this costs as a read.
+    /// Cost of a list as a read, in bytes.
     pub(crate) fn cost(&self, listed: &Listed) -> u64 {
         within(listed.weight(), &self.0)
     }
 
-    /// Makes a list as a read.
+    /// Builds a list as a read.
     ///
     /// # Errors
-    /// It is not its turn in time, or too many wait.
+    /// The read does not start in time, or too many reads wait.
     pub(crate) async fn list<T: Send + 'static>(
         &self,
         listed: Listed<'_>,
@@ -88,7 +88,7 @@ impl Lists {
         self.0.read(self.cost(&listed), make).await
     }
 
-    /// The same as an answer, which is written there as well.
+    /// Builds a list as a response. The response is serialized in the same read.
     ///
     /// # Errors
     /// As [`Lists::list`].
@@ -100,7 +100,7 @@ impl Lists {
         self.list(listed, move || make().into_response()).await
     }
 
-    /// Reads from the database, then makes an answer of what was found as a read.
+    /// Awaits a read from the database, then builds a list of its result as a read.
     ///
     /// # Errors
     /// As [`Lists::list`].
@@ -114,8 +114,8 @@ impl Lists {
     }
 }
 
-/// As much as that, but no more than half of what a read may have: nobody could ask for a shorter list, and a page that shows it is charged
-/// for more than the list.
+/// `weight`, but at most half of the memory that a read may use. A longer list could never be read otherwise, and the page that shows it is charged as
+/// well.
 fn within(weight: u64, reads: &ReadScheduler) -> u64 {
     weight.min(reads.most_bytes() / 2)
 }
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_longest_list_has_room_beside_the_page_that_shows_it() {
+    async fn the_longest_list_fits_beside_the_page_that_shows_it() {
         let reads = ReadScheduler::new(&Budgets::of(256 << 20), 2, Duration::from_millis(50));
         let viewer = Requester::Token("a".into());
         let _page = reads.memory().charge(&viewer.account(), 512 << 10).unwrap();

@@ -1,4 +1,4 @@
-//! The JSON API beside Prometheus': jobs, sources, dashboards. Described by `/api/openapi.json`.
+//! The JSON API besides Prometheus' API: jobs, alerts, sources, dashboards. `/api/openapi.json` describes it.
 
 pub(crate) mod alert_details;
 mod alerts;
@@ -18,11 +18,11 @@ pub(crate) mod walls;
 use super::{Rights, Route, Who, WithinMatchers};
 use crate::state::AppState;
 
-/// Silences and deliveries are of all alerts.
+/// Rights to change silences and notifications, which concern all alerts.
 pub(crate) const ACTS_ON_ALL: Rights = Rights::OF_ALL.of(Who::Operators);
-/// What is done to one job or alert that the token sees.
+/// Rights to change one job or alert that the token may see.
 pub(crate) const ACTS: Rights = Rights::LISTS.of(Who::Operators);
-/// What this program is, and not what it watches.
+/// Rights to read about this program, not about what it monitors.
 pub(super) const ABOUT: Rights = Rights { within_matchers: WithinMatchers::Whole, ..Rights::LISTS };
 
 /// The routes under `/api` that are not Prometheus'.
@@ -52,7 +52,7 @@ pub(crate) fn routes() -> Vec<Route<AppState>> {
         // What a wall reports is about itself; a limited session is one of those that hang there.
         Route::post("/api/walls/{name}/report", Rights::PAGES, walls::report),
         Route::post("/api/walls/{name}/steer", ACTS, walls::steer),
-        // Which topics a limited session may follow, the poll itself looks at.
+        // The handler checks the topics that a limited session may follow.
         Route::get("/api/live", Rights::PAGES, super::live::long_poll::poll),
         Route::get("/api/openapi.json", ABOUT, openapi::document),
         Route::get("/api/dashboards", Rights::PAGES, dashboards::list),

@@ -1,4 +1,4 @@
-//! `/api/notifications`: who was told what, when, and with what result.
+//! `/api/notifications`: the notifications to receivers, with their times and results.
 
 use access::{Action, Principal};
 use axum::{
@@ -11,16 +11,16 @@ use serde_json::{Value, json};
 
 use super::{error::ApiError, extract::Parameters};
 
-/// Deliveries listed unless asked otherwise, and at most.
+/// Default and maximum number of notifications in a response.
 const LIMITS: (i64, i64) = (100, 1_000);
 
-/// Which deliveries to list.
+/// Filters of the list.
 #[derive(Debug, Deserialize)]
 pub(super) struct Filter {
     /// `pending`, `delivered` or `dead`.
     state: Option<String>,
     receiver: Option<String>,
-    /// Fingerprint.
+    /// Fingerprint of an alert.
     alert: Option<String>,
     limit: Option<i64>,
 }
@@ -62,7 +62,7 @@ pub(super) async fn resend(
     Ok(Json(json!({ "id": again })))
 }
 
-/// Sends a notification again that was given up; the id of the new one.
+/// Sends a failed notification again, and returns the id of the new one.
 pub(crate) async fn resend_one(notifier: &Notifier, principal: &Principal, id: &str) -> Result<String, ApiError> {
     let again = notifier
         .send_again(id)

@@ -1,4 +1,4 @@
-//! `/api/silences`: silences, and what one would mute.
+//! `/api/silences`: silences, and previews of the alerts that one would mute.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use access::{Action, Principal};
 use alertmanager::{
     alert::Alert,
     matcher::{MatcherJson, Matchers, WrongMatcher},
-    silence::{Silence, WrongSilence, matchers},
+    silence::{Silence, SilenceState, WrongSilence, matchers},
 };
 use axum::{
     Json,
@@ -27,7 +27,7 @@ use super::{
 };
 use crate::http::slices::AlertState;
 
-/// Longest silence without an end of its own.
+/// Duration of a silence without an end or a duration, in milliseconds.
 const DEFAULT_DURATION_MS: i64 = 2 * 3_600_000;
 /// Most alerts that a preview lists.
 const MAX_PREVIEW: usize = 1_000;
@@ -64,37 +64,37 @@ impl MatchersGiven {
     }
 }
 
-/// A silence as it is asked for. Times are milliseconds since the Unix epoch.
+/// A request to create or change a silence. Times are milliseconds since the Unix epoch.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
     matchers: Option<MatchersGiven>,
     starts_at: Option<i64>,
     ends_at: Option<i64>,
-    /// Instead of `ends_at`: from the start, or for one that began from now.
+    /// Instead of `ends_at`: the duration from the start or, for a silence that has begun, from now.
     duration: Option<String>,
     comment: Option<String>,
 }
 
-/// A silence as it is shown. Times are milliseconds since the Unix epoch.
+/// A silence in a response. Times are milliseconds since the Unix epoch.
 #[derive(Debug, Serialize)]
 pub(crate) struct Shown {
     pub(crate) id: String,
     pub(crate) state: &'static str,
     matchers: Vec<MatcherJson>,
-    /// The matchers in one line.
+    /// The matchers in Alertmanager's syntax, in one line.
     pub(crate) text: String,
     pub(crate) starts_at: i64,
     pub(crate) ends_at: i64,
     pub(crate) created_by: String,
     pub(crate) comment: String,
     updated_at: i64,
-    /// Alerts that fire and that it takes.
+    /// Number of firing alerts that it matches.
     pub(crate) alerts: usize,
 }
 
 impl Wanted {
-    /// A silence that begins now.
+    /// A new silence that begins now.
     pub(crate) fn new(matchers: String, duration: String, comment: String) -> Self {
         Wanted {
             matchers: Some(MatchersGiven::Text(matchers)),
@@ -105,7 +105,7 @@ impl Wanted {
         }
     }
 
-    /// Another end for one that is.
+    /// A new end of an existing silence.
     pub(crate) fn until(ends_at: i64) -> Self {
         Wanted { matchers: None, starts_at: None, ends_at: Some(ends_at), duration: None, comment: None }
     }
@@ -127,13 +127,13 @@ fn shown(silence: &Silence, firing: &[Arc<Alert>]) -> Shown {
     }
 }
 
-/// All silences, active ones first, then those to come, then those that are over.
+/// All silences: the active ones first, then the pending, then the expired.
 pub(crate) async fn listed(state: &AlertState) -> Result<Vec<Shown>, ApiError> {
     let silences = state.notifier.silences().await?;
     let current = state.alerting.current().await;
     let notifier = state.notifier.clone();
     let shown = state.lists.list(Listed::RulesWithAlerts(silences.len(), &current), move || {
-        // Silences are listed for those who see all alerts.
+        // Only callers who may see all alerts may list silences.
         let firing = notifier.alerts().for_all();
         let mut shown: Vec<Shown> = silences.iter().map(|silence| shown(silence, &firing)).collect();
         shown.sort_by_key(|silence| match silence.state {
@@ -146,11 +146,23 @@ pub(crate) async fn listed(state: &AlertState) -> Result<Vec<Shown>, ApiError> {
     Ok(shown.await?)
 }
 
-/// Which silences to list.
+/// Filters of the list.
 #[derive(Debug, Deserialize)]
 pub(super) struct Filter {
     /// `active`, `pending` or `expired`, separated by commas.
     state: Option<String>,
+}
+
+/// The states in a list that is separated by commas.
+fn states_in(words: &str) -> Result<Vec<SilenceState>, ApiError> {
+    let state_of = |word: &str| SilenceState::ALL.into_iter().find(|state| state.name() == word);
+    words
+        .split(',')
+        .map(|word| {
+            let unknown = || ApiError::bad_request(format!("state {word:?} is none: use active, pending or expired"));
+            state_of(word).ok_or_else(unknown)
+        })
+        .collect()
 }
 
 /// `GET /api/silences`
@@ -158,9 +170,10 @@ pub(super) async fn list(
     State(state): State<AlertState>,
     Parameters(filter): Parameters<Filter>,
 ) -> Result<Json<Value>, ApiError> {
+    let states: Option<Vec<SilenceState>> = filter.state.as_deref().map(states_in).transpose()?;
     let mut silences = listed(&state).await?;
-    if let Some(wanted) = &filter.state {
-        silences.retain(|silence| wanted.split(',').any(|word| word == silence.state));
+    if let Some(states) = states {
+        silences.retain(|silence| states.iter().any(|state| state.name() == silence.state));
     }
     Ok(Json(json!({ "silences": silences })))
 }
@@ -196,7 +209,7 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, written(state, silence).await?))
 }
 
-/// Puts a new silence in force.
+/// Creates a silence.
 pub(crate) async fn put_new(state: &AlertState, principal: &Principal, wanted: Wanted) -> Result<Silence, ApiError> {
     let starts_at_ms = wanted.starts_at.unwrap_or(0).max(now_ms());
     let ends_at_ms = end(&wanted, starts_at_ms)?.unwrap_or(starts_at_ms.saturating_add(DEFAULT_DURATION_MS));
@@ -262,7 +275,8 @@ pub(crate) async fn expire_one(state: &AlertState, principal: &Principal, id: &s
     Ok(silence)
 }
 
-/// A silence that was just written, with how many alerts it mutes: that waits for no turn, since what is done cannot be refused.
+/// The response for a silence that was just stored, with the number of alerts that it mutes. It is not a scheduled read, which could be refused although
+/// the silence is stored.
 async fn written(state: AlertState, silence: Silence) -> Result<Json<Shown>, ApiError> {
     let shown = tokio::task::spawn_blocking(move || shown(&silence, &state.notifier.alerts().for_all()));
     shown.await.map(Json).map_err(|error| ApiError::internal("the silence is stored and cannot be shown", error))
@@ -274,13 +288,13 @@ pub(crate) fn audit(principal: &Principal, action: Action, silence: &Silence) {
     principal.actor().did(action, &silence.id, &format!("{} until {ends}", silence.matchers));
 }
 
-/// What a preview is of.
+/// Parameters of `GET /api/silences/preview`.
 #[derive(Debug, Deserialize)]
 pub(super) struct PreviewOf {
     matchers: String,
 }
 
-/// `GET /api/silences/preview?matchers=`: the alerts that fire and that a silence would mute.
+/// `GET /api/silences/preview?matchers=`: the firing alerts that a silence would mute.
 pub(super) async fn preview(
     State(state): State<AlertState>,
     principal: Principal,

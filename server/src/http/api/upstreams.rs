@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::http::watched::Watched;
 
-/// The answer.
+/// The response of `GET /api/upstreams`.
 #[derive(Serialize)]
 pub(super) struct UpstreamList {
     upstreams: Visible<Vec<UpstreamStatus>>,

@@ -1,10 +1,10 @@
-//! Which browser a session is of, in words that its owner recognises.
+//! The browser of a session, in words that its owner recognises.
 
-/// Longest name of a program that is no browser, in characters.
+/// Longest name of a program that is not a browser, in characters.
 const PROGRAM_LENGTH: usize = 40;
 
-/// What `User-Agent` says in words, such as `Firefox on Linux`. Which browser it is decides the most special name: each of them
-/// also claims to be those that came before it.
+/// A `User-Agent` in words, such as `Firefox on Linux`. The most specific name is checked first, because a browser also sends the names of the
+/// browsers that it is compatible with.
 pub(super) fn in_words(user_agent: &str) -> String {
     const BROWSERS: [(&str, &str); 8] = [
         ("Edg", "Edge"),
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn browsers_are_called_what_people_call_them() {
+    fn browsers_have_their_common_names() {
         for (user_agent, words) in [
             ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
             (

@@ -1,4 +1,4 @@
-//! Where a request comes from, for audit lines and for the limit on wrong logins.
+//! The client address of a request, for the audit log and for the limit on failed logins.
 
 use std::{
     convert::Infallible,
@@ -14,8 +14,8 @@ use axum::{
 use super::{Auth, forwarded};
 use crate::config::Network;
 
-/// The peer of the connection or, behind proxies that are trusted, the last address that none of them added. Where
-/// `X-Forwarded-For` and `Forwarded` contradict each other, the client wrote one of them, and the peer is all that is known.
+/// The peer of the connection or, behind trusted proxies, the nearest address that is not one of theirs. If `X-Forwarded-For` and `Forwarded`
+/// contradict each other, the client may have written one of them, so the address is that of the peer.
 pub(super) fn address_of(parts: &Parts, trusted: &[Network]) -> ClientAddress {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical());
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
@@ -39,13 +39,13 @@ pub(super) fn address_of(parts: &Parts, trusted: &[Network]) -> ClientAddress {
     }
 }
 
-/// The hosts that a trusted proxy says were asked for, where it asks us by another.
+/// The hosts in the original request, if it comes from a trusted proxy that names them.
 pub(super) fn forwarded_hosts(parts: &Parts, trusted: &[Network]) -> impl Iterator<Item = String> {
     let hosts = if is_from_proxy(parts, trusted) { forwarded::hosts(&parts.headers) } else { Vec::new() };
     hosts.into_iter()
 }
 
-/// Whether the peer of the connection is a proxy that is trusted.
+/// Whether the peer of the connection is a trusted proxy.
 pub(super) fn is_from_proxy(parts: &Parts, trusted: &[Network]) -> bool {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical());
     peer.is_some_and(|peer| trusted.iter().any(|network| network.contains(peer)))
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_trusted_proxy_is_believed() {
+    fn forwarded_addresses_are_used_only_from_a_trusted_proxy() {
         for name in ["x-forwarded-for", "forwarded"] {
             let line = |addresses: &[&str]| match name {
                 "forwarded" => addresses.iter().map(|address| format!("for=\"{address}\"")).collect::<Vec<_>>(),
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_client_wrote_itself_does_not_win() {
+    fn contradicting_headers_give_the_address_of_the_peer() {
         let ours = ["10.0.0.0/8"];
         let both = |one, other| client("10.0.0.1", &[("x-forwarded-for", one), ("forwarded", other)], &ours);
         assert_eq!(both("1.2.3.4", "for=1.2.3.4"), "1.2.3.4");

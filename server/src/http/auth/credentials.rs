@@ -1,4 +1,4 @@
-//! Finds the secret in a request: in a header, in a subprotocol of the live socket, or in the cookie. Nowhere else.
+//! Finds the secret of a request. Only headers, the subprotocols of the live socket and the cookie are searched.
 
 use access::Principal;
 use axum::http::{HeaderMap, StatusCode, header, request::Parts};
@@ -8,29 +8,29 @@ use super::{Auth, client, origin, rejection::Denied};
 
 /// Name of the session cookie.
 pub(super) const COOKIE: &str = "hyperscope_session";
-/// Its name over HTTPS, where it holds for the whole host: browsers let nobody else set one of this name (RFC 6265bis, section 4.1.3).
+/// Its name over HTTPS if its path is the whole host. Browsers accept a cookie with this prefix only from the host itself (RFC 6265bis, section 4.1.3).
 pub(super) const HOST_COOKIE: &str = "__Host-hyperscope_session";
 
 const API_KEY: &str = "x-api-key";
-/// Before a token among the subprotocols.
+/// Prefix of a subprotocol that holds a token.
 const SUBPROTOCOL: &str = "bearer.";
 
-/// Where secrets are looked for, beside headers and the cookie.
+/// Where secrets may be, besides headers and the cookie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
     /// Nowhere else.
     Request,
-    /// Among the subprotocols: browsers cannot set headers on a socket.
+    /// In the subprotocols, because browsers cannot set headers on a socket.
     Upgrade,
 }
 
 impl Auth {
-    /// Who a request is from: the first secret in it that is valid, headers before the cookie. What is not ours, such as the
-    /// `Authorization` of a login in front of us, counts as absent. A token of ours that is wrong is refused whatever else there is.
+    /// The principal of a request, from its first valid secret: headers before the cookie. Secrets without our prefix that are invalid, such as the
+    /// `Authorization` for a proxy's login, are ignored if the cookie is valid. An invalid token with our prefix is always refused.
     pub(super) async fn identify(&self, parts: &Parts, look: Look) -> Result<Principal, Denied> {
         let from = client::address_of(parts, &self.shared.options.trusted_proxies);
         if self.shared.options.no_auth {
-            // Anyone may be anyone, but not a page of elsewhere whose name was pointed at this machine.
+            // Everyone has access, except pages of other sites whose DNS name points to this machine (DNS rebinding).
             return match origin::names_this_machine(parts, self.shared.options.public_url.as_ref()) {
                 true => Ok(Principal::anyone(from)),
                 false => Err(Denied::new(
@@ -71,7 +71,7 @@ impl Auth {
     }
 }
 
-/// The secrets in `Authorization: Bearer`. Other schemes are for whoever stands in front of us (RFC 9110, section 11.6.2).
+/// The secrets in `Authorization: Bearer`. Other schemes are for a proxy in front of the server (RFC 9110, section 11.6.2).
 fn bearer_tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let values = headers.get_all(header::AUTHORIZATION).iter().filter_map(|value| value.to_str().ok());
     values.filter_map(|value| {
@@ -89,12 +89,12 @@ fn by_subprotocol(headers: &HeaderMap) -> Option<&str> {
     lines.flat_map(|line| line.split(',')).find_map(|protocol| protocol.trim().strip_prefix(SUBPROTOCOL))
 }
 
-/// The secrets of the session cookies. There are several where servers share a host, or where the cookie once had another path or name.
+/// The secrets of the session cookies. There are several if servers share a host, or if the cookie had another path or name before.
 pub(super) fn by_cookie(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     cookies(headers, HOST_COOKIE).chain(cookies(headers, COOKIE))
 }
 
-/// The values of the cookies of a name, in the order in which the browser sent them.
+/// The values of all cookies with a name, in the order of the headers.
 pub(crate) fn cookies<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     let cookies = lines.flat_map(Cookie::split_parse).filter_map(Result::ok);

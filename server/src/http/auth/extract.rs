@@ -1,4 +1,4 @@
-//! Whose request it is, as an argument of handlers behind [`super::require`].
+//! The principal of a request, as an argument of handlers behind [`super::require`].
 
 use access::Principal;
 use axum::{

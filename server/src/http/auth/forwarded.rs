@@ -1,4 +1,4 @@
-//! What proxies say of the request that they pass on: `X-Forwarded-*`, and `Forwarded` (RFC 7239).
+//! Headers of proxies about the original request: `X-Forwarded-*`, and `Forwarded` (RFC 7239).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,14 +12,14 @@ const FORWARDED_HOST: &str = "x-forwarded-host";
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 const FORWARDED_PREFIX: &str = "x-forwarded-prefix";
 
-/// The addresses that `X-Forwarded-For` names, the nearest first; `None` stands for what is no address.
+/// The addresses in `X-Forwarded-For`, the nearest first. `None` stands for an entry that is not an address.
 pub(super) fn x_forwarded_for(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let lines = headers.get_all(FORWARDED_FOR).iter().rev();
     lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(',').map(address).collect::<Vec<_>>()).collect()
 }
 
-/// The addresses that `Forwarded` names, the nearest first; `None` stands for `unknown`, for an obfuscated identifier, and for
-/// what cannot be read. Empty if the header names no client at all.
+/// The addresses in `Forwarded`, the nearest first. `None` stands for `unknown`, for an obfuscated identifier, and for an invalid entry. Empty if the
+/// header has no parameter `for`.
 pub(super) fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let lines = headers.get_all(FORWARDED).iter().rev();
     let elements = lines.flat_map(|line| {
@@ -33,22 +33,22 @@ pub(super) fn forwarded(headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     nodes.into_iter().map(|node| address(&unquoted(node?)?)).collect()
 }
 
-/// The hosts that were asked for, as `X-Forwarded-Host` and `Forwarded` say.
+/// The hosts of the original request in `X-Forwarded-Host` and `Forwarded`.
 pub(super) fn hosts(headers: &HeaderMap) -> Vec<String> {
     let named = list(headers, FORWARDED_HOST).map(str::to_owned);
     named.chain(parameters(headers, "host")).collect()
 }
 
-/// What a proxy said of how it was reached.
+/// How a trusted proxy was reached.
 #[derive(Debug, Default)]
 pub(crate) struct ProxySaid {
-    /// The path that was taken off, if it said one.
+    /// The path prefix that proxies removed, without a trailing slash, if they sent one.
     pub(crate) prefix: Option<String>,
-    /// The browser spoke HTTPS.
+    /// Whether the browser used HTTPS.
     pub(crate) is_https: bool,
 }
 
-/// What the peer said, if it is a proxy that is trusted.
+/// Reads the headers of the peer if it is a trusted proxy; else they are ignored.
 pub(crate) fn proxy_says(parts: &Parts, trusted: &[Network]) -> ProxySaid {
     if !client::is_from_proxy(parts, trusted) {
         return ProxySaid::default();
@@ -60,36 +60,36 @@ pub(crate) fn proxy_says(parts: &Parts, trusted: &[Network]) -> ProxySaid {
     }
 }
 
-/// The schemes by which was asked, as `X-Forwarded-Proto` and `Forwarded` say; the outermost proxy's first.
+/// The schemes of the original request in `X-Forwarded-Proto` and `Forwarded`, the outermost proxy's first.
 fn schemes(headers: &HeaderMap) -> Vec<String> {
     let named = list(headers, FORWARDED_PROTO).map(str::to_owned);
     named.chain(parameters(headers, "proto")).collect()
 }
 
-/// The parts of the path that proxies took away, the outermost first, as Traefik's `X-Forwarded-Prefix` says.
+/// The path prefixes that proxies removed, the outermost first, in Traefik's `X-Forwarded-Prefix`.
 fn prefixes(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     list(headers, FORWARDED_PREFIX)
 }
 
-/// The entries of a header that is a list, over all its lines.
+/// The entries of a list header, from all its lines.
 fn list<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a str> {
     let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(str::trim).filter(|entry| !entry.is_empty())
 }
 
-/// The values of a parameter over all elements of `Forwarded`.
+/// The values of a parameter in all elements of `Forwarded`.
 fn parameters(headers: &HeaderMap, name: &'static str) -> impl Iterator<Item = String> {
     let lines = headers.get_all(FORWARDED).iter().filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| split(line, ',')).filter_map(move |element| unquoted(parameter(element, name)?))
 }
 
-/// A parameter of an element of `Forwarded`, as it stands there.
+/// The raw value of a parameter of an element of `Forwarded`.
 fn parameter<'a>(element: &'a str, name: &str) -> Option<&'a str> {
     let mut pairs = split(element, ';').into_iter().filter_map(|pair| pair.split_once('='));
     pairs.find(|(candidate, _)| candidate.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
 }
 
-/// The parts of `text` between `separator`s that are not within quotes.
+/// Splits `text` at each `separator` that is not inside quotes.
 fn split(text: &str, separator: char) -> Vec<&str> {
     let (mut quoted, mut escaped) = (false, false);
     let is_between = move |character: char| {
@@ -104,7 +104,7 @@ fn split(text: &str, separator: char) -> Vec<&str> {
     text.split(is_between).collect()
 }
 
-/// A token as it is, a quoted string without its quotes (RFC 9110, section 5.6.4); `None` where the quotes do not match.
+/// A token unchanged, or a quoted string without its quotes (RFC 9110, section 5.6.4); `None` if the quotes do not match.
 fn unquoted(value: &str) -> Option<String> {
     let Some(inner) = value.strip_prefix('"') else { return (!value.contains('"')).then(|| value.to_owned()) };
     let mut text = String::with_capacity(inner.len());
@@ -115,16 +115,16 @@ fn unquoted(value: &str) -> Option<String> {
     Some(text)
 }
 
-/// The address of a node: alone, with a port, or of version 6 in brackets.
+/// The address of a node: alone, with a port, or an IPv6 address in brackets.
 fn address(node: &str) -> Option<IpAddr> {
     let node = node.trim();
     let bare = || {
         let inner = match node.strip_prefix('[') {
-            // A port that is hidden (`:_p`) is one too.
+            // The port may be obfuscated (`:_p`).
             Some(rest) => rest.split_once(']').filter(|(_, port)| port.is_empty() || port.starts_with(':'))?.0,
             None => node.split_once(':').filter(|(_, port)| !port.contains(':')).map_or(node, |(host, _)| host),
         };
-        // The zone of a link-local address is this machine's matter.
+        // The zone of a link-local address has a meaning only on the machine that wrote it.
         inner.split_once('%').map_or(inner, |(address, _)| address).parse::<IpAddr>().ok()
     };
     let plain = node.parse::<IpAddr>().ok().or_else(|| Some(node.parse::<SocketAddr>().ok()?.ip()));
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_read_in_every_form_that_proxies_write() {
+    fn addresses_are_parsed_in_all_formats_of_proxies() {
         for (node, expected) in [
             ("203.0.113.9", Some("203.0.113.9")),
             (" 203.0.113.9:40001 ", Some("203.0.113.9")),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_of_forwarded_are_told_apart() {
+    fn elements_of_forwarded_are_parsed() {
         let read = |lines: &[&str]| {
             let lines = lines.iter().map(|line| (FORWARDED, line.parse().unwrap()));
             let nodes = forwarded(&lines.collect());

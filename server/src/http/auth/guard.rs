@@ -1,4 +1,4 @@
-//! Puts routes behind a role.
+//! Restricts routes to roles.
 
 use std::time::Instant;
 
@@ -21,18 +21,18 @@ use super::{
     sockets::SocketAdmission,
 };
 
-/// What a route asks of whoever asks for it.
+/// The requirements of a route.
 #[derive(Clone)]
 struct Guard {
     auth: Auth,
     allows: fn(Role) -> bool,
-    /// Whatever the method is, nothing is changed.
+    /// Whether the route changes nothing, whatever the method.
     only_reads: bool,
 }
 
-/// Lets only those roles that `allows` names reach `handler`, for example [`Role::reads`]. Handlers find the
-/// [`Principal`]. Who is nobody gets 401, or on a page the login; who may not gets 403. What `only_reads`, also by POST, ends with its
-/// token; a change that has begun is carried out.
+/// Restricts `handler` to the roles for which `allows` is true, for example [`Role::reads`]. Handlers can extract the [`Principal`]. A request without
+/// valid credentials gets 401, or on a page the login; one without the right gets 403. A request that only reads, by its method or by `only_reads`, is
+/// aborted when its token or session ends; a change that has begun is completed.
 pub(crate) fn require<S: Clone + Send + Sync + 'static>(
     handler: MethodRouter<S>,
     auth: &Auth,
@@ -42,8 +42,8 @@ pub(crate) fn require<S: Clone + Send + Sync + 'static>(
     handler.layer(from_fn_with_state(Guard { auth: auth.clone(), allows, only_reads }, guard))
 }
 
-/// Lets only requests that may open a live socket reach `handler`, which takes a
-/// [`SocketAdmission`] before the upgrade and keeps it as long as the socket is open. It finds the [`Principal`] too.
+/// Restricts `handler` to requests that may open a live socket. The handler extracts a [`SocketAdmission`] before the upgrade and holds it while the
+/// socket is open. It can extract the [`Principal`] as well.
 pub(crate) fn admit_sockets<S: Clone + Send + Sync + 'static>(
     handler: MethodRouter<S>,
     auth: &Auth,
@@ -92,19 +92,19 @@ async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Resp
     let answering = requester.clone().scope(next.run(Request::from_parts(parts, body)));
     let mut response = tokio::select! {
         response = answering => response,
-        // What it waited for ends with it.
+        // The handler is aborted with the token or session.
         () = ended.ended(), if is_reading || guard.only_reads => {
             let message = "the token or the login has ended while this was answered";
             return Denied::new(StatusCode::UNAUTHORIZED, "unauthorized", message).for_path(&uri);
         }
     };
-    // What the answer weighs is theirs.
+    // The memory of the response is charged to the requester.
     response.extensions_mut().insert(requester);
     if let Some(form_token) = form_token {
         response.extensions_mut().insert(form_token);
     }
     let headers = response.headers_mut();
-    // What was only for the holder of a token must not stay in a cache that others share.
+    // A response for the holder of a token must not be stored in a shared cache.
     let is_json =
         headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     let kept = if is_json { "no-store" } else { "private, no-cache" };
@@ -130,7 +130,7 @@ async fn admit(State(auth): State<Auth>, mut request: Request, next: Next) -> Re
 }
 
 impl Auth {
-    /// Whether a request that changes something may, and the same request again.
+    /// Whether a request may change something. Returns the request again.
     async fn may_change(
         &self,
         request: Request,
@@ -140,7 +140,7 @@ impl Auth {
         let (parts, body) = request.into_parts();
         let sender = origin::sending_page(&parts, &self.shared.options);
         let request = Request::from_parts(parts, body);
-        // The form is read only where it decides.
+        // The form is read only if its token decides.
         let decides = origin::may_change(principal, sender, true) && !origin::may_change(principal, sender, false);
         match form_token.filter(|_| decides) {
             Some(form_token) => {
@@ -151,13 +151,13 @@ impl Auth {
         }
     }
 
-    /// What the forms of the session of a request carry.
+    /// The form token of the request's session.
     pub(super) fn form_token(&self, headers: &HeaderMap) -> Option<FormToken> {
         let mut secrets = credentials::by_cookie(headers);
         secrets.find(|secret| self.shared.cache.session(secret).is_some()).map(FormToken::of)
     }
 
-    /// Who a request is from, if the role may do what is asked for.
+    /// The principal of a request, if its role is allowed.
     async fn permit(&self, parts: &Parts, look: Look, allows: fn(Role) -> bool) -> Result<Principal, Denied> {
         let principal = self.identify(parts, look).await?;
         if allows(principal.role()) {
@@ -170,12 +170,12 @@ impl Auth {
         Err(Denied::new(StatusCode::FORBIDDEN, "forbidden", message))
     }
 
-    /// Whether a request may open a live socket, decided before it is upgraded.
+    /// Decides before the upgrade whether a request may open a live socket.
     async fn admit(&self, parts: &Parts) -> Result<SocketAdmission, Denied> {
         let principal = self.permit(parts, Look::Upgrade, Role::reads).await?;
         let sender = origin::sending_page(parts, &self.shared.options);
         let has_origin = parts.headers.contains_key(header::ORIGIN);
-        // A page of elsewhere could open a socket with the visitor's cookie: browsers do not ask us first.
+        // A page of another site could open a socket with the visitor's cookie, because browsers send no preflight request for sockets.
         let is_ours = match (has_origin, principal.carrier()) {
             (true, _) => sender == origin::SendingPage::Ours,
             (false, carrier) => carrier != Carrier::Cookie,
@@ -192,13 +192,13 @@ impl Auth {
         Ok(SocketAdmission::new(principal, permit))
     }
 
-    /// Counts a long poll of `principal` as one of its live sockets, as long as what is returned is held.
+    /// Counts a long poll of `principal` as one of its live sockets, while the returned admission is held.
     pub(crate) fn admit_poll(&self, principal: &Principal) -> Result<SocketAdmission, Denied> {
         let permit = self.shared.sockets.take(principal)?;
         Ok(SocketAdmission::new(principal.clone(), permit))
     }
 
-    /// Writes down that a request was refused, unless its address filled the log with such lines already.
+    /// Logs that a request was refused, at most [`super::REFUSALS_LOGGED`] times a minute for each address.
     pub(crate) fn audit_refusal(&self, parts: &Parts, who: Option<&Principal>, why: &str) {
         let from = client::address_of(parts, &self.shared.options.trusted_proxies);
         let mut refusals = self.shared.refusals.lock();

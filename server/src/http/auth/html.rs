@@ -1,8 +1,8 @@
-//! The pages that are there before one is logged in. They need neither script nor a file of the bundle.
+//! The pages before a login. They need neither scripts nor files of the bundle.
 
 use super::form_token;
 
-/// Names and colours of the app's own style, so that the login looks like the rest.
+/// Style with the variables and colours of the app's style sheet, so that the login looks like the app.
 const STYLE: &str = "\
 :root{color-scheme:light;--bg:#f3f5f8;--panel-bg:#fff;--line:#d9dfe7;--text:#18212d;--muted:#54606e;--focus:#1f6fc4;--blue:#1b68bb;--on-blue:#fff;--red:#c3261f}\
 @media (prefers-color-scheme:dark){:root:not([data-theme=light]){color-scheme:dark;--bg:#0d1117;--panel-bg:#151b23;--line:#28313c;--text:#e4eaf1;--muted:#9aa7b5;--focus:#6cb2f7;--blue:#62aef5;--on-blue:#0d1117;--red:#ff7069}}\
@@ -19,7 +19,7 @@ button{width:100%;margin-top:20px;padding:10px;font:inherit;font-weight:600;colo
 [role=alert]{padding:9px 11px;color:var(--red);border:1px solid currentColor;border-radius:6px}\
 .stay{margin:16px 0 0;text-align:center}code{font-family:ui-monospace,Menlo,Consolas,\"DejaVu Sans Mono\",monospace}a{color:var(--blue)}";
 
-/// What the viewer chose in the app; without a choice a page follows the system.
+/// The theme that the viewer chose in the app. Without a choice, a page follows the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Theme {
     #[default]
@@ -29,7 +29,7 @@ pub(super) enum Theme {
 }
 
 impl Theme {
-    /// The choice as its cookie has it.
+    /// Reads the choice from the value of its cookie.
     pub(super) fn chosen(cookie: Option<&str>) -> Self {
         match cookie {
             Some("light") => Theme::Light,
@@ -47,7 +47,7 @@ impl Theme {
     }
 }
 
-/// The login. `next` is the local path to go on to, `error` what went wrong the last time, `note` what else there is to know.
+/// The login page. `next` is the local path to redirect to after the login, `error` the error of the last attempt, and `note` a further remark.
 pub(super) fn login(next: &str, error: Option<&str>, note: Option<&str>, theme: Theme) -> String {
     let error = error.map(|error| format!("<p role=\"alert\" id=\"error\">{}</p>", escape(error))).unwrap_or_default();
     let note = note.map(|note| format!("<p role=\"note\">{}</p>", escape(note))).unwrap_or_default();
@@ -63,27 +63,27 @@ pub(super) fn login(next: &str, error: Option<&str>, note: Option<&str>, theme: 
     document("Log in", "", &form, theme)
 }
 
-/// Asks for `path` once more, from a page of ours: a browser that came from elsewhere did not send the cookie.
+/// A page that requests `path` again. A browser that came from another site did not send the strict cookie; from this page it does.
 pub(super) fn come_again(path: &str) -> String {
     let path = escape(path);
     let refresh = format!("<meta http-equiv=\"refresh\" content=\"0;url={path}\">");
     document("hyperscope", &refresh, &format!("<h1>hyperscope</h1><p><a href=\"{path}\">Go on</a></p>"), Theme::System)
 }
 
-/// What is asked before a login by a link from another site replaces one that goes on.
+/// The question before a login link from another site replaces a valid login.
 pub(super) struct Question<'a> {
-    /// Who the link logs in, and as what.
+    /// Name and role of the link's token.
     pub(super) name: &'a str,
     pub(super) role: &'a str,
-    /// Who is logged in.
+    /// Name of the current login's token.
     pub(super) now: &'a str,
-    /// What the form sends.
+    /// Values of the form's hidden fields.
     pub(super) token: &'a str,
     pub(super) next: &'a str,
     pub(super) form_token: &'a str,
 }
 
-/// Asks whether a link may log in: only the form does.
+/// The page that asks whether a link may log in. Only its form logs in.
 pub(super) fn log_in_as(question: &Question<'_>, theme: Theme) -> String {
     let [name, role, now, token, next, form_token] =
         [question.name, question.role, question.now, question.token, question.next, question.form_token].map(escape);
@@ -97,7 +97,7 @@ pub(super) fn log_in_as(question: &Question<'_>, theme: Theme) -> String {
     document("Log in", "", &body, theme)
 }
 
-/// Says that a logout did not happen, and offers the form for it. `form_token` is that of the session that goes on, if it is known.
+/// The page after a refused logout, with a form to log out. `form_token` is that of the current session, if there is one.
 pub(super) fn still_logged_in(form_token: Option<&str>, theme: Theme) -> String {
     let field = form_token
         .map(|token| format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", form_token::FIELD, escape(token)));
@@ -109,7 +109,7 @@ pub(super) fn still_logged_in(form_token: Option<&str>, theme: Theme) -> String 
     document("Not logged out", "", &body, theme)
 }
 
-/// Says why a page is not shown.
+/// The page of a refusal.
 pub(super) fn refusal(title: &str, message: &str) -> String {
     let body = format!(
         "<h1>{title}</h1><p role=\"alert\">{}.</p><p><a href=\"/\">Overview</a> or <a href=\"/logout\">log in with another token</a></p>",
@@ -126,7 +126,7 @@ fn document(title: &str, head: &str, body: &str, theme: Theme) -> String {
     )
 }
 
-/// Text as it stands in HTML, within an attribute in double quotes too.
+/// Escapes text for HTML, also for attributes in quotes.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_given_becomes_markup() {
+    fn values_are_escaped() {
         let evil = "\"><script>alert('x')</script>&";
         for page in [
             login(evil, Some(evil), Some(evil), Theme::Dark),

@@ -1,17 +1,17 @@
-//! Where a login goes on to: paths of this server, and no others.
+//! Redirect targets after a login: only paths of this server.
 
 use axum::http::Uri;
 use model::route::{FUNCTIONS, PageRoute};
 use redact::Secret;
 use reqwest::Url;
 
-/// Parameter of a login link that a page of ours follows once more.
+/// Query parameter of a login link that our own page has requested again.
 pub(super) const AGAIN: &str = "again";
 
 /// What the paths of walls begin with that the server knows by name.
 const WALLS: &str = "/wall/";
 
-/// The token in the URL of a page for displays and frames, and the same URL without it.
+/// The token in the URL of a display or frame, and the same URL without it.
 pub(super) fn token_of_kiosk_link(uri: &Uri) -> Option<(Secret, String)> {
     let path = Some(uri.path()).filter(|path| is_kiosk(path))?;
     let with_token = here(uri.path_and_query()?.as_str())?;
@@ -21,19 +21,19 @@ pub(super) fn token_of_kiosk_link(uri: &Uri) -> Option<(Secret, String)> {
     Some((token, local_path(Some(path_and_query(&bare).trim_end_matches('?')), "")?))
 }
 
-/// Whether it is the path of a page for displays and frames.
+/// Whether `path` is that of a display or frame.
 pub(super) fn is_kiosk(path: &str) -> bool {
     PageRoute::at(path).is_some_and(|(route, _)| route.kind.is_without_chrome()) || path.starts_with(WALLS)
 }
 
-/// The path of the login, from where it goes on to `next`.
+/// The path of the login page that redirects to `next` after the login.
 pub(super) fn login_path(next: &str) -> String {
     let Some(mut login) = here("/login") else { return "/login".to_owned() };
     login.query_pairs_mut().append_pair("next", next);
     path_and_query(&login)
 }
 
-/// `path` as a URL on this server, joined as a browser would, so that what it would take for another host is seen as one.
+/// `path` as a URL on this server; `None` if a browser would resolve it to another host.
 pub(super) fn here(path: &str) -> Option<Url> {
     let here = Url::parse("http://here.invalid/").ok()?;
     here.join(path).ok().filter(|joined| joined.origin() == here.origin())
@@ -44,15 +44,15 @@ pub(super) fn path_and_query(url: &Url) -> String {
     url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
 }
 
-/// `next` as path and query on this server, or `None` if it leads elsewhere or back to the login.
+/// `next` as path and query on this server; `None` if it leads to another site, to a server function, or back to the login.
 pub(super) fn local_path(next: Option<&str>, base: &str) -> Option<String> {
-    // Whoever names it as browsers see it means the same.
+    // The path may include the base path at which browsers reach the server.
     let next = next.map(|next| next.strip_prefix(base).filter(|rest| rest.starts_with('/')).unwrap_or(next));
     let next = next.filter(|next| {
         next.starts_with('/') && !next.chars().any(|character| character == '\\' || character.is_control())
     })?;
     let url = here(next)?;
-    // Only forms send to the server functions: a GET there is a 405.
+    // Server functions accept only POST: a redirect there would give 405.
     let is_page = !["//", FUNCTIONS].iter().any(|start| url.path().starts_with(start))
         && !["/login", "/logout"].contains(&url.path());
     is_page.then(|| path_and_query(&url))
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_paths_of_this_server_are_gone_on_to() {
+    fn only_paths_of_this_server_are_redirect_targets() {
         for (next, expected) in [
             ("/jobs?from=now-6h", Some("/jobs?from=now-6h")),
             ("/", Some("/")),
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_may_be_named_as_browsers_see_it() {
+    fn a_path_may_include_the_base_path() {
         for (next, expected) in [
             ("/scope/jobs", Some("/jobs")),
             ("/jobs", Some("/jobs")),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kiosk_link_loses_its_token_alone() {
+    fn only_the_token_is_removed_from_a_kiosk_link() {
         let link = |uri: &str| {
             token_of_kiosk_link(&uri.parse().unwrap()).map(|(token, rest)| (token.expose().to_owned(), rest))
         };

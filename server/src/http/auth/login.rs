@@ -1,4 +1,4 @@
-//! Logging in and out: a token is exchanged for a session, whose secret the cookie holds.
+//! Login and logout: exchanges a token for a session, whose secret is in the cookie.
 
 use std::time::{Duration, Instant};
 
@@ -29,10 +29,10 @@ use super::{
 };
 use crate::http::reached::Reached;
 
-/// Longest form that is read.
+/// Longest form that is read, in bytes.
 pub(super) const BODY_BYTES: usize = 8 << 10;
 
-/// What a login link or form says.
+/// Parameters of a login link, or fields of the form.
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     token: Option<Secret>,
@@ -42,9 +42,9 @@ pub(super) struct Credentials {
 
 /// A login that succeeded.
 pub(super) struct Login {
-    /// For `Set-Cookie`.
+    /// Value of `Set-Cookie`.
     pub(super) cookie: HeaderValue,
-    /// Where to go when nowhere was said.
+    /// Redirect target if the request names none.
     home: String,
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn page_or_link(
     if auth.identify(&parts, Look::Request).await.is_ok_and(|principal| principal.role().reads()) {
         return Redirect::to(next.as_deref().unwrap_or("/")).into_response();
     }
-    // Without Fetch Metadata it is one as well: nothing but a navigation has a use for this page.
+    // A request without Fetch Metadata counts as a navigation, because this page has no other use.
     let is_navigation = parts.headers.get("sec-fetch-mode").is_none_or(|mode| mode == "navigate");
     if is_navigation && origin::sending_page(&parts, &auth.shared.options) == SendingPage::Foreign {
         return page(StatusCode::OK, html::come_again(&login_path(next.as_deref().unwrap_or("/"))));
@@ -80,7 +80,7 @@ pub(super) async fn form(
     parts: Parts,
     Form(given): Form<Credentials>,
 ) -> Response {
-    // A page of elsewhere could log a visitor in as someone else and watch what they do.
+    // A page of another site could log a visitor in with the attacker's token (login CSRF).
     let has_form_token = || {
         let form_token = auth.form_token(&parts.headers);
         given.form_token.as_ref().is_some_and(|given| form_token.is_some_and(|ours| ours.is(given)))
@@ -104,7 +104,7 @@ pub(super) async fn form(
     auth.answer_login(&parts, token, given.next.as_deref(), from).await
 }
 
-/// `/logout`: ends the session whose cookie came with the request, or says that it goes on.
+/// `/logout`: ends the session of the request's cookie, or shows a page that the logout was refused.
 pub(super) async fn logout(State(auth): State<Auth>, from: ClientAddress, parts: Parts, form: Bytes) -> Response {
     let sessions: Vec<_> = credentials::by_cookie(&parts.headers)
         .filter_map(|secret| Some((secret, auth.shared.cache.session(secret)?)))
@@ -113,10 +113,10 @@ pub(super) async fn logout(State(auth): State<Auth>, from: ClientAddress, parts:
     let has_form_token = || form_token.as_ref().is_some_and(|token| token.is_in(&parts.headers, &form));
     let is_refused = match origin::sending_page(&parts, &auth.shared.options) {
         SendingPage::Ours => false,
-        // A link or a picture in a page of elsewhere, which hides where it is.
+        // A link or an image in a page of another site that hides its origin.
         SendingPage::Unsaid if origin::is_reading(&parts.method) => !sessions.is_empty(),
         SendingPage::Unsaid => false,
-        // It may be logged in all the same: a strict cookie does not come along from elsewhere.
+        // Refused even without a cookie: the browser may be logged in, but it does not send a strict cookie from another site.
         SendingPage::Foreign => true,
         SendingPage::Hidden => !sessions.is_empty() && !has_form_token(),
     };
@@ -181,7 +181,7 @@ impl Auth {
         let before: Vec<_> = credentials::by_cookie(&parts.headers)
             .filter_map(|secret| Some((secret, self.shared.cache.session(secret)?)))
             .collect();
-        // The windows of one browser that show walls follow the same link, and share what the first of them began.
+        // Windows of one browser with kiosk displays follow the same link and share one session.
         let shared =
             before.iter().find(|(_, session)| token.session.role == Role::Kiosk && session.token.id == token.id);
         if let Some((secret, session)) = shared {
@@ -197,17 +197,18 @@ impl Auth {
         };
         let user_agent = parts.headers.get(header::USER_AGENT).and_then(|name| name.to_str().ok()).unwrap_or_default();
         let origin = SessionOrigin { address: from.to_string(), browser: browser::in_words(user_agent) };
+        // The cookie of the previous session is replaced, so nobody could use or end that session later.
+        let replaced: Vec<Hash> = before.iter().map(|(_, session)| session.hash).collect();
         let started = async {
-            let started = self.shared.store.start_session(&token.id, expires_at, &origin).await?;
-            // Its cookie is replaced: nobody could use or end it any more.
-            for (_, session) in &before {
-                self.shared.store.end_session(&session.hash).await?;
+            let started = self.shared.store.start_session(&token.id, expires_at, &origin, &replaced).await?;
+            if let Err(error) = self.shared.cache.reload().await {
+                // Nobody gets the cookie of this session. If it cannot be ended, it ends when it is idle.
+                let _ = self.shared.store.end_session(&Hash::of(started.expose())).await;
+                return Err(error);
             }
-            self.shared.cache.reload().await?;
             Ok::<_, StoreError>(started)
         };
-        let started = started.await;
-        let session = started.map_err(|error| {
+        let session = started.await.map_err(|error| {
             tracing::error!(%error, "a session could not be started");
             Denied::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The login could not be stored: try again.")
         })?;
@@ -218,10 +219,11 @@ impl Auth {
         })
     }
 
-    /// What a login link of another site is answered with first. A strict cookie does not come along from there, so that a page of ours
-    /// follows the link once more; then, where it would replace another login that goes on, its owner is asked. What is no page at all,
-    /// such as a picture in a page of elsewhere, logs nobody in: it would do so unseen, and with the cookie where that page is of the same
-    /// site, as one on another port of this host.
+    /// The first response to a login link from another site; `None` if the login may proceed.
+    ///
+    /// A browser does not send the strict cookie from another site. So our own page requests the link again, and if the login would replace a valid one, that
+    /// page asks the user. A request that is not for a page, such as an image in a page of another site, is refused: it would log in unseen. With a page on
+    /// another port of this host, which is the same site, it would even send the cookie.
     pub(super) async fn ask_before_login(&self, parts: &Parts, secret: &str, next: Option<&str>) -> Option<Response> {
         if origin::sending_page(parts, &self.shared.options) == SendingPage::Foreign
             && !self.is_in_frame_of_its_own(parts)
@@ -256,7 +258,7 @@ impl Auth {
         Some(page(StatusCode::OK, html::log_in_as(&question, theme(&parts.headers))))
     }
 
-    /// Logs in and goes on, or shows the form with what went wrong.
+    /// Logs in and redirects, or shows the form with the error.
     async fn answer_login(&self, parts: &Parts, secret: &str, next: Option<&str>, from: ClientAddress) -> Response {
         let next = local_path(next, Reached::of(parts, false).base());
         match self.log_in(parts, secret, from).await {
@@ -275,7 +277,7 @@ impl Auth {
         }
     }
 
-    /// The login page, which says so where no login can hold.
+    /// The login page, with a note if the browser cannot store the cookie.
     fn login_page(&self, parts: &Parts, next: Option<&str>, error: Option<&str>) -> String {
         let is_https = Reached::of(parts, self.shared.options.https).is_https();
         let note = (self.is_in_foreign_frame(parts) && !is_https).then_some(
@@ -293,13 +295,13 @@ impl Auth {
 fn page(status: StatusCode, html: String) -> Response {
     let headers = [
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        // The address may hold a token that was refused: nobody is told more of it than the host, ourselves included.
+        // The URL may contain a refused token, so `Referer` must not have more than the origin.
         (header::REFERRER_POLICY, HeaderValue::from_static("strict-origin")),
     ];
     (status, HeaderMap::from_iter(headers), Html(html)).into_response()
 }
 
-/// The theme chosen in the app.
+/// The theme that the viewer chose in the app.
 fn theme(headers: &HeaderMap) -> Theme {
     Theme::chosen(credentials::cookies(headers, app::THEME_COOKIE).next())
 }

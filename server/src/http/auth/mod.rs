@@ -1,8 +1,7 @@
-//! Tokens, sessions, roles: who may do what.
+//! Authentication and authorization: tokens, sessions and roles.
 //!
-//! [`Auth`] is the handle that the rest of the server holds. [`require`] puts routes behind a role, [`admit_sockets`] the
-//! live socket, [`routes`] brings the login and the routes about tokens.
-//! A handler behind them takes a [`Principal`] as an argument.
+//! [`Auth`] is the handle for the rest of the server. [`require`] restricts routes to roles, and [`admit_sockets`] the live socket. [`routes`] has the
+//! routes for logins, sessions and tokens. Handlers behind these guards can extract a [`Principal`].
 
 use parking_lot::Mutex;
 
@@ -52,37 +51,37 @@ pub(crate) use self::{
     sockets::{SocketAdmission, SocketLimits},
 };
 
-/// Longest body of a request about sessions and tokens.
+/// Longest body of a request about sessions and tokens, in bytes.
 pub(crate) const BODY_BYTES: usize = 16 << 10;
-/// Refused requests of one address that are written to the log in a minute.
+/// Most refused requests of one address that are logged in a minute.
 const REFUSALS_LOGGED: u32 = 10;
 
-/// How long the first token of `serve` holds, in milliseconds, unless somebody keeps it: whoever reads the terminal or the log of the
-/// start later finds no way in.
+/// Lifetime of the first token of `serve`, in milliseconds, unless the operator makes it permanent. Later readers of the terminal or the log cannot use
+/// the printed link.
 const FIRST_TOKEN_MS: i64 = 86_400_000;
-/// Id of that token, for the command that keeps it.
+/// Id of that token, for the command that makes it permanent.
 pub(crate) const FIRST_TOKEN_ID: &str = PRINTED_ID;
 
 /// Settings of this module.
 #[derive(Debug, Clone)]
 pub struct AuthOptions {
-    /// Nobody is asked for a token: everyone who reaches the server is an admin.
+    /// No token is required: everyone who reaches the server is an admin.
     pub no_auth: bool,
-    /// Browsers reach the server by HTTPS, so that the cookie is for HTTPS alone.
+    /// Browsers reach the server by HTTPS, so the cookie is for HTTPS only.
     pub https: bool,
     /// Pages of other sites may show ours in a frame.
     pub has_foreign_frames: bool,
-    /// Where browsers reach the server, if not at the host they name.
+    /// The URL at which browsers reach the server, if it is not the host in their requests.
     pub public_url: Option<Url>,
-    /// How long a login lasts, except a kiosk's.
+    /// Lifetime of a login, except for kiosks.
     pub session_lifetime: Duration,
-    /// How long a login may go unused, except a kiosk's.
+    /// How long a login may be idle, except for kiosks.
     pub session_idle: Duration,
-    /// Proxies whose `X-Forwarded-*` and `Forwarded` are believed.
+    /// Proxies whose headers `X-Forwarded-*` and `Forwarded` are used.
     pub trusted_proxies: Vec<Network>,
-    /// Most wrong logins a minute from one address.
+    /// Most failed logins from one address in a minute.
     pub wrong_logins: u32,
-    /// How many live sockets there may be.
+    /// Limits on the number of live sockets.
     pub socket_limits: SocketLimits,
 }
 
@@ -112,13 +111,13 @@ impl From<&Config> for AuthOptions {
 /// Whether a start prints a login link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoginLink {
-    /// Only the first start, which makes the first token.
+    /// Only the first start, which creates the first token.
     Once,
-    /// Every start: the printed token gets a new secret, sessions begun with an older one stay.
+    /// Every start. The printed token gets a new secret; sessions that began with an older one stay valid.
     Always,
 }
 
-/// Knows who is asking and what they may do. Cheap to clone; the last clone to go ends the task that follows the database.
+/// Identifies requests and their rights. Cheap to clone. When the last clone is dropped, the task that follows the database ends.
 #[derive(Debug, Clone)]
 pub struct Auth {
     shared: Arc<Shared>,
@@ -131,13 +130,13 @@ struct Shared {
     cache: Arc<Cache>,
     options: AuthOptions,
     wrong_logins: Mutex<LoginThrottle>,
-    /// Refused requests that were written to the log.
+    /// Limits the number of refused requests that are logged.
     refusals: Mutex<LoginThrottle>,
     sockets: Arc<SocketCounts>,
 }
 
 impl Auth {
-    /// Reads the tokens of `pool` and follows their changes from now on.
+    /// Loads the tokens of `pool`, and starts a task that follows their changes.
     ///
     /// # Errors
     /// The database fails.
@@ -155,13 +154,13 @@ impl Auth {
         })
     }
 
-    /// The sessions of the token that asks, its own first, then by their last use.
+    /// The sessions of the caller's token: the caller's first, then by their last use.
     #[must_use]
     pub fn sessions(&self, principal: &Principal) -> Vec<SessionInfo> {
         self.shared.cache.sessions_of(principal.token_id(), principal.session_id())
     }
 
-    /// Ends those sessions of the token that asks that `ends` names by their ids; how many.
+    /// Ends the sessions of the caller's token for whose ids `ends` is true. Returns their number.
     async fn end_sessions(&self, principal: &Principal, ends: impl Fn(&str) -> bool) -> Result<usize, StoreError> {
         let hashes = self.shared.cache.hashes_of(principal.token_id(), ends);
         for hash in &hashes {
@@ -171,8 +170,8 @@ impl Auth {
         Ok(hashes.len())
     }
 
-    /// Sees to it that somebody can log in: takes over the token that the operator chose, or makes the first one.
-    /// A secret that is returned is to be printed, once, as a login link.
+    /// Ensures that somebody can log in: stores the token that the operator chose, or creates the first one. The caller prints a returned secret once, as a
+    /// login link.
     ///
     /// # Errors
     /// The database fails.
@@ -199,10 +198,10 @@ impl Auth {
     }
 }
 
-/// Tokens are for those who manage them.
+/// Rights to read and change tokens.
 pub(crate) const TOKENS: Rights = Rights::OF_ALL.of(Who::Admins);
 
-/// The login, and the routes about sessions and tokens.
+/// The routes for logins, sessions and tokens.
 #[must_use]
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>(auth: &Auth) -> Vec<Route<S>> {
     let routes = [

@@ -1,4 +1,4 @@
-//! Whether a browser asks on behalf of one of our own pages.
+//! Checks whether one of our own pages sent a request.
 
 use std::net::IpAddr;
 
@@ -8,33 +8,33 @@ use reqwest::Url;
 
 use super::{AuthOptions, client};
 
-/// Which kind of site asks, as browsers say (Fetch Metadata).
+/// Header with the relation between the sending site and this one (Fetch Metadata).
 pub(super) const FETCH_SITE: &str = "sec-fetch-site";
 
-/// What a request says about the page that sent it.
+/// The page that sent a request, according to the request's headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SendingPage {
     /// One of our pages.
     Ours,
-    /// A page of elsewhere.
+    /// A page of another site.
     Foreign,
-    /// A page that hides where it is: `Origin: null`, and no Fetch Metadata beside it.
+    /// A page that hides its origin: `Origin: null` without Fetch Metadata.
     Hidden,
-    /// Nothing: a program, or an older browser.
+    /// Unknown: sent by a program or an old browser.
     Unsaid,
 }
 
-/// Whose page sent a request: by its `Origin`, else by `Sec-Fetch-Site`, which browsers send over HTTPS and to loopback alone, else
-/// by its `Referer`. No page of elsewhere can have its browser write an origin of ours into one of these.
+/// The page that sent a request, by its `Origin`, else by `Sec-Fetch-Site`, which browsers send only over HTTPS and to loopback, else by its `Referer`. A page
+/// of another site cannot make its browser send an origin of ours in these headers.
 ///
-/// Ours is the host that the request names, so that forms work by every name of this server. A page of elsewhere whose name
-/// was pointed at this machine (DNS rebinding) passes too: it is another host to the browser, which has no cookie of ours for it.
+/// Our origin is the host in the request, so that forms work under every name of this server. A page of another site whose DNS name points to this machine
+/// (DNS rebinding) is accepted too. For the browser it is another host, for which it has no cookie of ours.
 pub(super) fn sending_page(parts: &Parts, options: &AuthOptions) -> SendingPage {
     let header = |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let by_origin =
         |origin: &str| if is_ours(origin, parts, options) { SendingPage::Ours } else { SendingPage::Foreign };
     match (header(header::ORIGIN.as_str()), header(FETCH_SITE)) {
-        // The browser knows best, by whatever name a proxy asks us. A page of elsewhere is never `same-origin`.
+        // The browser's answer is right, whatever host a proxy sends. A page of another site is never `same-origin`.
         (Some(_), Some("same-origin")) => SendingPage::Ours,
         (Some("null"), None) => SendingPage::Hidden,
         (Some(origin), _) => by_origin(origin),
@@ -44,24 +44,24 @@ pub(super) fn sending_page(parts: &Parts, options: &AuthOptions) -> SendingPage 
     }
 }
 
-/// Whether a request only reads.
+/// Whether a request with this method only reads.
 pub(super) fn is_reading(method: &Method) -> bool {
     matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// Whether a change is wanted by whoever is named: what a browser sends by itself only counts when it comes from our own page.
-/// `has_form_token` is whether the page showed that it was written for this session.
+/// Whether the principal itself requests a change. Credentials that a browser sends by itself count only if our own page sent the request.
+/// `has_form_token` says whether the form has the form token of the session.
 pub(super) fn may_change(principal: &Principal, sender: SendingPage, has_form_token: bool) -> bool {
     match (principal.carrier(), sender) {
         (Carrier::Header, _) | (_, SendingPage::Ours) => true,
-        // Every browser of today says where it comes from when it changes something; programs have no reason to.
+        // All current browsers send one of these headers with a change; programs do not.
         (Carrier::None, SendingPage::Unsaid) => true,
         (Carrier::Cookie, SendingPage::Hidden | SendingPage::Unsaid) => has_form_token,
         _ => false,
     }
 }
 
-/// Whether a request names the machine that a server on loopback runs on, or its public URL.
+/// Whether the host in a request is a loopback name, or that of the public URL.
 pub(super) fn names_this_machine(parts: &Parts, public_url: Option<&Url>) -> bool {
     let Some(host) = host(parts) else { return false };
     let Ok(url) = Url::parse(&format!("http://{host}")) else { return false };
@@ -73,7 +73,7 @@ pub(super) fn names_this_machine(parts: &Parts, public_url: Option<&Url>) -> boo
     is_loopback(name) || public_url.is_some_and(|public| public.host_str() == Some(name))
 }
 
-/// Host and port as the request names them.
+/// Host and port in the request.
 pub(crate) fn host(parts: &Parts) -> Option<&str> {
     match parts.uri.authority() {
         Some(authority) => Some(authority.as_str()),
@@ -81,13 +81,13 @@ pub(crate) fn host(parts: &Parts) -> Option<&str> {
     }
 }
 
-/// Whether `url` is an origin, or a page, of this server.
+/// Whether `url` is an origin or a page of this server.
 fn is_ours(url: &str, parts: &Parts, options: &AuthOptions) -> bool {
     let Ok(url) = Url::parse(url) else { return false };
     if options.public_url.as_ref().is_some_and(|public| public.origin() == url.origin()) {
         return true;
     }
-    // The scheme is the origin's own: behind a proxy we do not know by which one it was reached.
+    // The scheme is that of the origin, because behind a proxy the scheme of the original request is unknown.
     let is_named = |host: &str| {
         Url::parse(&format!("{}://{host}", url.scheme())).is_ok_and(|named| named.origin() == url.origin())
     };
@@ -110,7 +110,7 @@ mod tests {
         request.into_parts().0
     }
 
-    /// The settings of a server that is started so.
+    /// The settings of a server that is started with these flags.
     fn options(flags: &[&str]) -> AuthOptions {
         #[derive(clap::Parser)]
         struct Flags {
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_ours_by_host_and_port() {
+    fn an_origin_is_ours_if_host_and_port_are_equal() {
         for (host, origin, expected) in [
             ("h:3030", "http://h:3030", SendingPage::Ours),
             ("H:3030", "https://h:3030", SendingPage::Ours),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_proxy_that_is_trusted_names_the_host() {
+    fn the_host_of_a_trusted_proxy_is_used() {
         for (name, value) in [
             ("x-forwarded-host", "scope.test:8080"),
             ("x-forwarded-host", "inner, scope.test:8080"),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_origin_the_fetch_metadata_decides_and_then_the_referer() {
+    fn without_an_origin_fetch_metadata_and_then_the_referer_decide() {
         assert_eq!(sent(&[("host", "h"), ("sec-fetch-site", "same-origin")]), SendingPage::Ours);
         assert_eq!(sent(&[("host", "h"), ("sec-fetch-site", "same-site")]), SendingPage::Foreign);
         assert_eq!(sent(&[("host", "h"), ("referer", "http://h/alerts?x=1")]), SendingPage::Ours);
@@ -188,19 +188,19 @@ mod tests {
     }
 
     #[test]
-    fn a_form_that_hides_its_origin_is_ours_if_the_browser_says_so() {
+    fn a_form_without_an_origin_is_ours_if_fetch_metadata_says_so() {
         let form = |site| sent(&[("host", "h"), ("origin", "null"), ("sec-fetch-site", site)]);
         assert_eq!(form("same-origin"), SendingPage::Ours);
         assert_eq!(form("cross-site"), SendingPage::Foreign);
         assert_eq!(form("none"), SendingPage::Foreign);
-        // A proxy that asks us under another name.
+        // The proxy sends another host.
         let named =
             |site| sent(&[("host", "127.0.0.1:3030"), ("origin", "https://scope.test"), ("sec-fetch-site", site)]);
         assert_eq!((named("same-origin"), named("same-site")), (SendingPage::Ours, SendingPage::Foreign));
     }
 
     #[test]
-    fn loopback_is_named_by_itself_only() {
+    fn only_loopback_names_name_this_machine() {
         for (host, expected) in [
             ("127.0.0.1:3030", true),
             ("localhost:3030", true),

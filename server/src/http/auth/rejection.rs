@@ -1,4 +1,4 @@
-//! Refusals, in the form that the asker of a path expects.
+//! Refusals, in the format that the clients of a path expect.
 
 use std::time::Duration;
 
@@ -40,31 +40,31 @@ impl From<&StoreError> for Denied {
 }
 
 impl Denied {
-    /// A refusal with a code for programs and a sentence for people.
+    /// A refusal with a code for programs and a message for people.
     pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Denied { status, code, message: message.into(), retry_after: None }
     }
 
-    /// The same, with when to try again.
+    /// The same refusal with a header `Retry-After`.
     pub(crate) fn retry_after(mut self, retry_after: Duration) -> Self {
         self.retry_after = Some(retry_after);
         self
     }
 
-    /// The status it is answered with.
+    /// Status of the response.
     #[must_use]
     pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// What people read.
+    /// The message for people.
     #[must_use]
     pub(crate) fn message(&self) -> &str {
         &self.message
     }
 
-    /// Prometheus' envelope under `/api/v1`, ours for the other paths of programs, and a page for people: the login for who
-    /// is not logged in.
+    /// The response in the format of a path: Prometheus' envelope under `/api/v1`, our envelope on other paths for programs, and a page elsewhere. A request for
+    /// a page without a login is redirected to the login page.
     #[must_use]
     pub(crate) fn for_path(&self, uri: &Uri) -> Response {
         let audience = Audience::of(uri.path());
@@ -77,12 +77,12 @@ impl Denied {
         self.answer(audience)
     }
 
-    /// As a page, whatever the path.
+    /// The response as a page, for any path.
     pub(super) fn page(&self) -> Response {
         self.answer(Audience::People)
     }
 
-    /// The media type and the text of the answer to who asks for a path.
+    /// Media type and body in the format of a path.
     pub(crate) fn text_for(&self, uri: &Uri) -> (&'static str, String) {
         self.body(Audience::of(uri.path()))
     }
@@ -98,7 +98,7 @@ impl Denied {
         response
     }
 
-    /// The media type and the text of the answer.
+    /// Media type and body of the response.
     fn body(&self, audience: Audience) -> (&'static str, String) {
         match audience {
             Audience::Prometheus => {
@@ -113,7 +113,7 @@ impl Denied {
         }
     }
 
-    /// What heads the page.
+    /// Title of the page.
     fn title(&self) -> &'static str {
         match self.status {
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG | StatusCode::PAYLOAD_TOO_LARGE => {
@@ -127,7 +127,7 @@ impl Denied {
         }
     }
 
-    /// When to try again, and that the answer is for this moment.
+    /// Sets `Retry-After` if it is known, and forbids caches.
     pub(super) fn set_headers(&self, headers: &mut HeaderMap) {
         if let Some(retry_after) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
@@ -136,7 +136,7 @@ impl Denied {
     }
 }
 
-/// Who asks for a path.
+/// The kind of clients of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Audience {
     /// Clients of Prometheus' HTTP API.

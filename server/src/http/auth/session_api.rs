@@ -1,4 +1,4 @@
-//! The sessions of a token over HTTP, as JSON.
+//! `/api/session` and `/api/sessions`: the sessions of a token as JSON.
 
 use access::{Action, Principal, SessionInfo, StoreError};
 use axum::{
@@ -22,13 +22,13 @@ pub(super) async fn sessions(State(auth): State<Auth>, principal: Principal) -> 
     Json(auth.sessions(&principal))
 }
 
-/// How many sessions were ended.
+/// Number of sessions that were ended.
 #[derive(Serialize)]
 struct Ended {
     ended: usize,
 }
 
-/// `DELETE /api/sessions`: all but the one that asks.
+/// `DELETE /api/sessions`: ends all except the caller's.
 pub(super) async fn end_other_sessions(State(auth): State<Auth>, principal: Principal, uri: Uri) -> Response {
     match auth.end_audited(&principal, |id| Some(id) != principal.session_id()).await {
         Ok(ended) => Json(Ended { ended }).into_response(),
@@ -51,7 +51,7 @@ pub(super) async fn end_session(
 }
 
 impl Auth {
-    /// Ends those sessions of the token that asks whose ids `ends` takes, and says so in the audit log; how many.
+    /// Ends the sessions of the caller's token for whose ids `ends` is true, and writes that to the audit log. Returns their number.
     pub(crate) async fn end_audited(
         &self,
         principal: &Principal,

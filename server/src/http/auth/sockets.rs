@@ -1,4 +1,4 @@
-//! How many live sockets there are, in all and for each token.
+//! Counts and limits live sockets, in total and for each token.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -13,10 +13,10 @@ use parking_lot::Mutex;
 
 use super::rejection::Denied;
 
-/// When to try again after there were too many: about the time in which a dead socket is noticed.
+/// `Retry-After` when there are too many sockets: about the time until a dead socket is noticed.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
-/// Leave for one live socket, given up when the last clone goes. Handlers behind [`super::admit_sockets`] take it as an argument.
+/// Permission for one live socket, released when the last clone is dropped. Handlers behind [`super::admit_sockets`] can extract it.
 #[derive(Debug, Clone)]
 pub(crate) struct SocketAdmission {
     principal: Principal,
@@ -29,7 +29,7 @@ impl SocketAdmission {
         SocketAdmission { principal, _permit: Arc::new((permit, in_use)) }
     }
 
-    /// Whose socket it is. When it [ends](Principal::ended), the socket is to be closed with 4401.
+    /// The principal of the socket. When it [ends](Principal::ended), the caller must close the socket with code 4401.
     #[must_use]
     pub(crate) fn principal(&self) -> &Principal {
         &self.principal
@@ -46,14 +46,14 @@ impl<S: Send + Sync> FromRequestParts<S> for SocketAdmission {
     }
 }
 
-/// How many live sockets there may be.
+/// Limits on the number of live sockets.
 #[derive(Debug, Clone, Copy)]
 pub struct SocketLimits {
-    /// In all.
+    /// In total.
     pub all: usize,
-    /// Of one token, but for kiosks and admins. An admin has no limit of its own.
+    /// Of one token, except for the roles kiosk and admin. An admin is limited only by `all`.
     pub of_token: usize,
-    /// Of one kiosk's token, which many displays may share.
+    /// Of one kiosk token, which many displays may share.
     pub of_kiosk: usize,
 }
 
@@ -67,7 +67,7 @@ impl SocketLimits {
     }
 }
 
-/// Sockets that are open.
+/// Counts of open sockets.
 #[derive(Debug)]
 pub(super) struct SocketCounts {
     limits: SocketLimits,
@@ -80,7 +80,7 @@ struct Open {
     by_token: HashMap<Arc<str>, usize>,
 }
 
-/// One of the sockets that are counted, until it is dropped.
+/// A counted socket. It is no longer counted when it is dropped.
 #[derive(Debug)]
 pub(super) struct Permit {
     counts: Arc<SocketCounts>,
@@ -92,7 +92,7 @@ impl SocketCounts {
         SocketCounts { limits, open: Mutex::default() }
     }
 
-    /// Counts one more socket of `principal`, unless there are too many.
+    /// Counts a further socket of `principal`, or refuses it if a limit is reached.
     pub(super) fn take(self: &Arc<Self>, principal: &Principal) -> Result<Permit, Denied> {
         let too_many = |message: String| {
             Denied::new(StatusCode::TOO_MANY_REQUESTS, "too_many_sockets", message).retry_after(RETRY_AFTER)
@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_limited_and_given_back() {
+    fn sockets_are_limited_and_released() {
         let counts = Arc::new(SocketCounts::new(SocketLimits { all: 2, of_token: 1, of_kiosk: 1 }));
         let anyone = Principal::anyone(ClientAddress(None));
         let one = counts.take(&anyone).unwrap();

@@ -1,4 +1,4 @@
-//! Tokens over HTTP, as JSON.
+//! `/api/tokens`: tokens as JSON.
 
 use access::{Action, NewToken, Principal, StoreError, TokenInfo};
 use axum::{
@@ -15,24 +15,24 @@ use serde::{Deserialize, Serialize};
 use super::{Auth, rejection::Denied};
 use crate::config::Period;
 
-/// What is asked for.
+/// A request to create a token.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
     name: String,
     role: Role,
-    /// How long it holds; for ever if absent.
+    /// Lifetime of the token; `None` if it never expires.
     #[serde(default)]
     expires: Option<Period>,
-    /// Dashboards a kiosk is limited to.
+    /// Dashboards that a kiosk token is limited to.
     #[serde(default)]
     dashboards: Vec<String>,
-    /// Matchers that every series it reads must fulfil.
+    /// Matchers that every series it reads must satisfy.
     #[serde(default, rename = "match")]
     matchers: Matchers,
 }
 
-/// Matchers, as one text or as several that must all hold.
+/// Matchers, as one text or as several texts that must all match.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Matchers {
@@ -46,7 +46,7 @@ impl Default for Matchers {
     }
 }
 
-/// A token that was made: the only time that its secret is told.
+/// The response for a new token. No other response has its secret.
 #[derive(Serialize)]
 struct Made<'a> {
     #[serde(flatten)]
@@ -55,12 +55,13 @@ struct Made<'a> {
 }
 
 impl Auth {
-    /// The newest tokens that hold, at most `most`, and how many hold in all.
+    /// The newest valid tokens, at most `most`, and the number of all valid tokens.
     pub(crate) async fn newest_tokens(&self, now_ms: i64, most: u32) -> Result<(Vec<TokenInfo>, u64), StoreError> {
         self.shared.store.newest(now_ms, most).await
     }
 
-    /// Makes a token, which holds at once, and says so in the audit log.
+    /// Creates a token and writes that to the audit log. It is valid at once or, if the database cannot be read again, when that succeeds: the secret is returned
+    /// in either case, because nobody could ask for it later.
     pub(crate) async fn create_audited(
         &self,
         principal: &Principal,
@@ -68,26 +69,29 @@ impl Auth {
     ) -> Result<(TokenInfo, Secret), StoreError> {
         let (token, secret) = self.shared.store.create(new).await?;
         principal.actor().did(Action::CreateToken, &token.id, &token.words());
-        self.shared.cache.reload().await?;
+        if let Err(error) = self.shared.cache.reload().await {
+            tracing::warn!(%error, token = token.id, "a new token is stored, but not accepted before the database can be read again");
+        }
         Ok((token, secret))
     }
 
-    /// Revokes a token, which ends at once, and says so in the audit log. Nobody revokes the token that they use: they could lock everybody out.
+    /// Revokes a token, which ends at once, and writes that to the audit log. Callers cannot revoke their own token, so that the last admin is not locked out.
     pub(crate) async fn revoke_audited(&self, principal: &Principal, id: &str) -> Result<(), Denied> {
         if principal.token_id() == id {
             let message = "this is the token that you use: revoke it with another admin's token, or by `hyperscope token revoke` on the server";
             return Err(Denied::new(StatusCode::CONFLICT, "conflict", message));
         }
-        let revoked = async {
-            self.shared.store.revoke(id).await?;
-            principal.actor().did(Action::RevokeToken, id, "");
-            self.shared.cache.reload().await
-        };
-        revoked.await.map_err(|error| Denied::from(&error))
+        self.shared.store.revoke(id).await.map_err(|error| Denied::from(&error))?;
+        principal.actor().did(Action::RevokeToken, id, "");
+        self.shared.cache.reload().await.map_err(|error| {
+            tracing::error!(%error, token = id, "a token was revoked, but is accepted until the database can be read again");
+            let message = "the token is revoked, but this server could not read that again: it is accepted until the server can, or until it is restarted";
+            Denied::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+        })
     }
 }
 
-/// When something ends that lasts for `period` from now.
+/// The time `period` from now, in milliseconds since the Unix epoch.
 pub(crate) fn end_of(Period(period): Period) -> i64 {
     now_ms().saturating_add(i64::try_from(period.as_millis()).unwrap_or(i64::MAX))
 }

@@ -1,4 +1,4 @@
-//! The alert page: what its parts show is gathered here, and the app draws it.
+//! The alert page: gathers the data of its tabs, which the app renders.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -30,25 +30,26 @@ use crate::http::{
     slices::{AlertState, PageState},
 };
 
-/// What the history goes back.
+/// Length of the history, in milliseconds.
 const HISTORY_MS: i64 = 30 * 86_400_000;
-/// Changes that are listed.
+/// Most changes that are listed.
 const CHANGES: usize = 500;
-/// Alerts that are drawn: the worst, and who wants others filters.
+/// Most alerts that are rendered, active ones first. A filter shows the others.
 const SHOWN: usize = 200;
-/// Messages that are listed, and those of one alert.
+/// Most notifications that are listed.
 const DELIVERIES: i64 = 200;
+/// Most notifications of one alert that are listed.
 const TOLD: i64 = 20;
-/// What a chart shows at least, and of an old alert at most.
+/// Shortest and longest range of a chart, in milliseconds.
 const CHART_MS: (i64, i64) = (3_600_000, 86_400_000);
-/// What a chart shows of the time before the alert.
+/// How long before the start of the alert a chart begins, in milliseconds.
 const BEFORE_MS: i64 = 1_800_000;
-/// Why no alert fires where nothing could.
+/// Why there are no alerts if there are no rules.
 const WITHOUT_RULES: &str = "No rules are evaluated: give files of them by --rules, or a daemon to watch.";
-/// Why a token with matchers sees neither silences nor messages.
+/// Why a token with matchers sees neither silences nor notifications.
 const SOME_ONLY: &str = "This token sees some alerts only, and silences and notifications speak of all.";
 
-/// Gathers what the page at `query` shows.
+/// Gathers the data of the page with the URL's `query`.
 pub(super) async fn gather(
     state: &PageState,
     principal: &Principal,
@@ -78,7 +79,7 @@ pub(super) async fn gather(
         }
     };
     let may_operate = principal.session.role.operates() && is_whole;
-    // It names alerts, which a token with matchers may not see.
+    // The text names alerts, which a token with matchers may not see.
     let troubles = if is_whole { state.changes.alerts.notifier.troubles() } else { None };
     AlertsView { address, now_ms, zone, may_operate, firing, troubles, content }
 }
@@ -112,14 +113,14 @@ async fn shown_alerts(
     Content::Alerts(listed)
 }
 
-/// Which alerts are listed, and for whom.
+/// Selects the alerts to list for a scope.
 struct Selection {
     current: Arc<CurrentAlerts>,
     scope: Scope,
-    /// Matchers, or nothing.
+    /// Matchers, or empty.
     filter: String,
     grouping: Grouping,
-    /// Fingerprint of the alert that is shown whole.
+    /// Fingerprint of the alert whose details are open.
     open: Option<String>,
     now_ms: i64,
 }
@@ -139,7 +140,7 @@ impl Selection {
         let before = matching.len();
         matching.retain(|alert| filter.as_ref().is_none_or(|filter| filter.matches(&alert.labels)));
         let hidden = before.saturating_sub(matching.len());
-        // What is muted gives way to what is not.
+        // Muted alerts come last.
         matching.sort_by_key(|alert| alert.muted().is_some());
         let muted = matching.iter().filter(|alert| alert.muted().is_some()).count();
         let mut totals: BTreeMap<String, usize> = BTreeMap::new();
@@ -147,7 +148,7 @@ impl Selection {
             let value = alert.labels.get(self.grouping.label()).cloned().unwrap_or_default();
             *totals.entry(value).or_default() += 1;
         }
-        // The one that is open stays, wherever it stands.
+        // The open alert is listed even if it is beyond the limit.
         let open_beyond = matching
             .iter()
             .skip(SHOWN)
@@ -207,7 +208,7 @@ async fn detail(
         let active_ms = alert.active_at.unwrap_or(now_ms);
         let window_ms = now_ms.saturating_sub(active_ms).saturating_add(BEFORE_MS).clamp(least, most);
         let start_ms = now_ms.saturating_sub(window_ms);
-        // A fixed range: nobody follows it, so that no live query is kept for it.
+        // A fixed range, so that no live query is created for it.
         let range = TimeRange { from: Instant::At(start_ms), to: Instant::At(now_ms) };
         let step_ms = range.step_ms(now_ms);
         let query = Query { expr, ..Query::default() };
@@ -265,7 +266,7 @@ async fn silence_list(state: &AlertState, current: &CurrentAlerts, address: &Vie
     Content::Silences { silences: listed.into_iter().map(shown).collect(), draft }
 }
 
-/// The names of the alerts that matchers would mute; what is wrong with them, if that is so.
+/// The names of the alerts that matchers would mute, or why the matchers are invalid.
 fn preview(notifier: &Notifier, matchers: &str) -> Result<Vec<String>, String> {
     if matchers.is_empty() {
         return Ok(Vec::new());
@@ -275,7 +276,7 @@ fn preview(notifier: &Notifier, matchers: &str) -> Result<Vec<String>, String> {
     Ok(notifier.preview(&matchers).for_all().iter().map(|alert| named(alert.name(), &alert.labels)).collect())
 }
 
-/// An alert's name with what tells it from its like.
+/// An alert's name with its labels, which distinguish it from others of its rule.
 fn named(name: &str, labels: &BTreeMap<String, String>) -> String {
     let others = labels.iter().filter(|(label, _)| !matches!(label.as_str(), "alertname" | "severity"));
     let others: Vec<String> = others.map(|(label, value)| format!("{label}={value}")).collect();
@@ -295,7 +296,7 @@ async fn history(state: &AlertState, principal: &Principal, now_ms: i64) -> Cont
     };
     match state.lists.answer_after(Listed::Changes(CHANGES), state.alerting.history().read(&wanted), shown).await {
         Ok(Ok(transitions)) => {
-            // A month with one busy hour would be an empty line with a dot at its end.
+            // The timeline begins shortly before the oldest change, because most of a whole month may be empty.
             let oldest_ms = transitions.last().map_or(start_ms, |change| change.at);
             let margin_ms = now_ms.saturating_sub(oldest_ms) / 20;
             Content::History { start_ms: oldest_ms.saturating_sub(margin_ms).max(start_ms), transitions }
@@ -308,7 +309,7 @@ async fn history(state: &AlertState, principal: &Principal, now_ms: i64) -> Cont
     }
 }
 
-/// A group in the shape of `/api/v1/rules`.
+/// A group of rules as in the JSON of `/api/v1/rules`.
 #[derive(Deserialize)]
 struct GroupJson {
     name: String,
@@ -345,7 +346,7 @@ struct RuleJson {
 }
 
 async fn rules(state: &PageState, principal: &Principal) -> Content {
-    // The alerts of the rules are not shown, but tell the state of a rule to those who see some only.
+    // The alerts are not shown. But for a token with matchers, the state of a rule is derived from the alerts that it sees.
     let params = if principal.scope().is_all() { Params::one("exclude_alerts", "true") } else { Params::none() };
     let groups = async { rule_groups(&state.changes.alerts, state.panels.engines.first()?, principal, &params).await };
     let groups = match groups.await {

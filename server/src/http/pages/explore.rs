@@ -1,4 +1,4 @@
-//! Explore: one query is evaluated here, and the app draws what it finds.
+//! Explore: evaluates one query, whose result the app renders.
 
 use std::{collections::BTreeSet, time::Instant};
 
@@ -12,12 +12,12 @@ use model::{
 
 use crate::http::slices::PageState;
 
-/// Names of metrics that are offered.
+/// Most names of metrics that are suggested.
 const METRICS: usize = 1_000;
-/// Queries that are offered to begin with.
+/// Most example queries.
 const EXAMPLES: usize = 8;
 
-/// Gathers what the page at `query` shows.
+/// Gathers the data of the page with the URL's `query`.
 pub(super) async fn gather(
     state: &PageState,
     principal: &Principal,
@@ -41,23 +41,23 @@ pub(super) async fn gather(
     }
 }
 
-/// A query as a field of one line holds it, which would drop line breaks and so join words.
+/// A query on one line. A text field would remove line breaks, which would join words.
 fn one_line(expr: String) -> String {
     if !expr.contains(['\n', '\r']) {
         return expr;
     }
-    // A comment ends with its line, so that it cannot stay.
+    // Comments end at a line break, so they are removed.
     promql::parse(&expr).map_or_else(|_| expr.replace(['\n', '\r'], " "), |query| query.to_string())
 }
 
-/// The names that the form offers. It works without them, so that nobody waits long.
+/// The names that the form suggests. It works without them, so they have a short timeout.
 async fn metrics(state: &PageState, principal: &Principal, address: &ExploreAddress) -> Vec<String> {
     let engine = state.panels.engines.get(address.engine.as_deref()).or_else(|_| state.panels.engines.first());
     let Ok(engine) = engine else { return Vec::new() };
     match tokio::time::timeout(super::PATIENCE, engine.metric_names(principal.scope(), METRICS)).await {
         Ok(Ok(names)) => names,
         Ok(Err(error)) => {
-            tracing::debug!(%error, "names of metrics could not be had");
+            tracing::debug!(%error, "metric names could not be fetched");
             Vec::new()
         }
         Err(_) => Vec::new(),
@@ -70,7 +70,7 @@ async fn outcome(state: &PageState, principal: &Principal, address: &ExploreAddr
         Ok(found) => Outcome::Found(Found { took_secs: asked.elapsed().as_secs_f64(), ..found }),
         Err(error) => Outcome::Failed {
             message: error.message,
-            // Another engine may know more of the language than we do: the place is ours only where it refused as well.
+            // Another engine may accept more of the language. The position is known only if our parser refuses the query as well.
             position: promql::parse(&address.expr).err().map(|wrong| wrong.position),
         },
     }
@@ -97,7 +97,7 @@ async fn found(
     Ok(Found { frame, start_ms, end_ms, step_ms, took_secs: 0.0 })
 }
 
-/// What the dashboards show over time, by title: each title once, since a link of the same words should lead to the same.
+/// Queries of the dashboards' time series panels, with their titles. Each title occurs once, because equal links should lead to the same query.
 fn examples(state: &PageState, principal: &Principal) -> Vec<(String, String)> {
     let links = state.library.links(&principal.session);
     let dashboards = links.iter().filter_map(|link| state.library.get(&link.uid));
@@ -109,7 +109,7 @@ fn examples(state: &PageState, principal: &Principal) -> Vec<(String, String)> {
     first_of_each(panels.filter_map(of_panel)).take(EXAMPLES).collect()
 }
 
-/// The first of those that have the same title.
+/// The first example of each title.
 fn first_of_each(examples: impl Iterator<Item = (String, String)>) -> impl Iterator<Item = (String, String)> {
     let mut titles = BTreeSet::new();
     examples.filter(move |(title, _)| titles.insert(title.clone()))
@@ -120,14 +120,14 @@ mod tests {
     use super::{first_of_each, one_line};
 
     #[test]
-    fn no_two_examples_have_the_same_title() {
+    fn examples_have_distinct_titles() {
         let panels = [("Memory Usage", "a"), ("CPU Usage", "b"), ("Memory Usage", "sum(a)")];
         let examples = first_of_each(panels.into_iter().map(|(title, expr)| (title.to_owned(), expr.to_owned())));
         assert_eq!(examples.map(|(_, expr)| expr).collect::<Vec<_>>(), ["a", "b"]);
     }
 
     #[test]
-    fn a_query_of_several_lines_means_the_same_in_one() {
+    fn a_query_of_several_lines_has_the_same_meaning_on_one_line() {
         assert_eq!(one_line("up".to_owned()), "up");
         let joined = one_line("a > 0.1\n# a word on it\nand\nb".to_owned());
         assert_eq!(joined, "a > 0.1 and b");

@@ -1,4 +1,4 @@
-//! Pages whose content the server draws each time: as part of a whole page, or alone for a page that is there already.
+//! Pages whose content only the server renders: as part of a document, or as a fragment for a page that is open.
 
 use access::{Principal, SessionInfo, TokenInfo};
 use app::{
@@ -29,10 +29,10 @@ use crate::{
     walls::WallStatus,
 };
 
-/// Tokens that the settings page lists.
+/// Most tokens that the settings page lists.
 const MOST_TOKENS: u32 = 100;
 
-/// What such a page shows.
+/// The data of such a page.
 pub(super) enum Gathered {
     Alerts(Box<AlertsView>),
     Explore(Box<ExploreView>),
@@ -40,7 +40,7 @@ pub(super) enum Gathered {
     Walls(WallsView),
 }
 
-/// Gathers what a page of `kind` shows for the query of `uri`; `None` if the server does not draw its content.
+/// Gathers the data of a page of `kind` for the query of `uri`; `None` if the browser renders pages of this kind as well.
 pub(super) async fn gather(
     kind: PageKind,
     state: &PageState,
@@ -96,7 +96,7 @@ fn walls(state: &PageState, principal: &Principal, now_ms: i64) -> WallsView {
     }
 }
 
-/// The sessions of the token that looks.
+/// The sessions of the viewer's token.
 fn logins(state: &PageState, principal: &Principal) -> Vec<Login> {
     let login = |session: SessionInfo| Login {
         id: session.id,
@@ -109,7 +109,7 @@ fn logins(state: &PageState, principal: &Principal) -> Vec<Login> {
     state.changes.auth.sessions(principal).into_iter().map(login).collect()
 }
 
-/// The newest tokens that hold, for those who manage them.
+/// The newest valid tokens; `None` if the viewer may not manage tokens.
 async fn tokens(state: &PageState, principal: &Principal, query: &str, now_ms: i64) -> Option<TokenList> {
     if !TOKENS.who.allows()(principal.session.role) || TOKENS.beyond_matchers(principal.scope()).is_some() {
         return None;
@@ -128,7 +128,7 @@ async fn tokens(state: &PageState, principal: &Principal, query: &str, now_ms: i
         }
         Err(busy) => (Err(format!("The tokens cannot be read: {}", busy.message)), 0),
     };
-    // One that was revoked, by whatever way, is not to be copied any more.
+    // The secret of a token that was revoked meanwhile is not shown.
     let made = state.changes.made_tokens.shown_to(principal).and_then(|(id, secret)| {
         let token = tokens.as_ref().ok()?.iter().find(|token| token.id == id)?;
         Some(MadeToken { name: token.name.clone(), secret: secret.expose().to_owned() })
@@ -155,7 +155,7 @@ fn shown(token: TokenInfo, principal: &Principal) -> ShownToken {
 }
 
 impl Gathered {
-    /// The content as HTML.
+    /// Renders the content as HTML.
     pub(super) fn draw(&self) -> String {
         match self {
             Gathered::Alerts(page) => app::alerts::draw(page),
@@ -166,7 +166,7 @@ impl Gathered {
     }
 }
 
-/// The content alone, for a page that is there already.
+/// `GET /fragments/{name}`: the content of a page as HTML, for a page that is open.
 pub(crate) async fn fragment(
     State(state): State<PageState>,
     principal: Principal,

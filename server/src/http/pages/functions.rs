@@ -1,4 +1,4 @@
-//! The server functions of pages: their routes with their rights, and what carries them out.
+//! The server functions of pages: their routes and rights, and their implementation.
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -33,15 +33,15 @@ use crate::{
     state::AppState,
 };
 
-/// What "2 hours more" adds to a silence, in milliseconds.
+/// How long "2 hours more" extends a silence, in milliseconds.
 const EXTENSION_MS: i64 = 2 * 3_600_000;
 
-/// How forms send their fields.
+/// Content type of forms.
 const FORM: &str = "application/x-www-form-urlencoded";
-/// Longest message of a refusal.
+/// Longest message of a refusal, in bytes.
 const REFUSAL_BYTES: usize = 64 << 10;
 
-/// The server functions by path, each with its rights and the page that shows what was wrong with its fields.
+/// The server functions by path, each with its rights and the page that shows why its fields are invalid.
 fn functions() -> [(&'static str, Rights, PageKind); 13] {
     [
         (path_of::<CreateSilence>(), ACTS_ON_ALL, PageKind::Alerts),
@@ -50,7 +50,7 @@ fn functions() -> [(&'static str, Rights, PageKind); 13] {
         (path_of::<AcknowledgeAlert>(), ACTS, PageKind::Alerts),
         (path_of::<UnacknowledgeAlert>(), ACTS, PageKind::Alerts),
         (path_of::<ResendNotification>(), ACTS_ON_ALL, PageKind::Alerts),
-        // Without its fields the job is not known, nor its page.
+        // The page of the job is unknown if the fields are invalid.
         (path_of::<CancelJob>(), ACTS, PageKind::Alerts),
         (path_of::<EndSession>(), Rights::OWN, PageKind::Settings),
         (path_of::<EndOtherSessions>(), Rights::OWN, PageKind::Settings),
@@ -93,17 +93,17 @@ async fn answer(
     ([(header::CACHE_CONTROL, "no-store")], response).into_response()
 }
 
-/// The request with its whole body, and without what leptos_axum would take for its own.
+/// Reads the whole body, and removes the headers that change the behaviour of leptos_axum.
 async fn received(request: Request) -> Result<Request, ApiError> {
     let (mut parts, body) = request.into_parts();
     if parts.headers.contains_key(header::CONTENT_TYPE) && !has(&parts.headers, &header::CONTENT_TYPE, FORM) {
         let message = format!("send the fields as {FORM}");
         return Err(ApiError { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, ..ApiError::bad_request(message) });
     }
-    // Else leptos_axum leads forms whose fields it cannot read to the `Referer`, whatever it is, with the error where no page looks.
+    // If the fields of a form are invalid, leptos_axum redirects to any `Referer`, with the error in a parameter that no page reads.
     parts.headers.remove(header::REFERER);
     parts.headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    // leptos_axum would answer 400 to a body that is too long.
+    // For a body that is too long, leptos_axum would respond with 400.
     let body = Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await.map_err(|rejection| {
         let message = match rejection.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
@@ -116,7 +116,7 @@ async fn received(request: Request) -> Result<Request, ApiError> {
     Ok(Request::from_parts(parts, Body::from(body)))
 }
 
-/// What the server function at the path of the request answers, or why it does not.
+/// Runs the server function at the path of the request. Returns its response, or an error if that is not a success.
 async fn run(context: impl Fn() + Clone + Send + 'static, request: Request) -> Result<Response, ApiError> {
     let response = leptos_axum::handle_server_fns_with_context(context, request).await.into_response();
     if response.status().is_redirection() || response.status().is_success() {
@@ -125,18 +125,18 @@ async fn run(context: impl Fn() + Clone + Send + 'static, request: Request) -> R
     Err(refusal_in(response).await)
 }
 
-/// Whether a header is there and has `part` in it.
+/// Whether there is a header `name` that contains `part`.
 fn has(headers: &HeaderMap, name: &HeaderName, part: &str) -> bool {
     headers.get(name).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains(part))
 }
 
-/// The page that shows what was wrong with the fields of the server function at `path`.
+/// The page that shows why the fields of the server function at `path` are invalid.
 fn page_of(path: &str) -> &'static str {
     let function = functions().into_iter().find(|(candidate, ..)| *candidate == path);
     PageRoute::path_of(function.map_or(PageKind::Alerts, |(.., kind)| kind))
 }
 
-/// What a response that is no success says. leptos_axum puts the kind of error before its message, and answers 500 to fields that cannot be read.
+/// The error in a response without success. leptos_axum writes the kind of error before its message, and responds with 500 to invalid fields.
 async fn refusal_in(response: Response) -> ApiError {
     let status = response.status();
     let body = to_bytes(response.into_body(), REFUSAL_BYTES).await.unwrap_or_default();
@@ -156,7 +156,7 @@ async fn refusal_in(response: Response) -> ApiError {
     ApiError { status, code, message: message.to_owned() }
 }
 
-/// What pages ask for, for the holder of one token.
+/// Makes the changes that pages request, with the rights of one principal.
 struct PageOperations {
     state: ChangeState,
     principal: Principal,
@@ -264,7 +264,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_paths_of_server_functions_have_one_beginning() {
+    fn the_paths_of_server_functions_have_a_common_prefix() {
         for (path, ..) in functions() {
             assert!(path.starts_with(FUNCTIONS), "{path}");
         }

@@ -1,4 +1,4 @@
-//! Secrets of tokens that were just made by a form: the settings page of the same session shows each for two minutes.
+//! Secrets of tokens that a form has just created. The settings page of the same session shows each for two minutes.
 
 use std::{
     collections::HashMap,
@@ -11,9 +11,9 @@ use parking_lot::Mutex;
 use redact::Secret;
 use tokio_util::task::AbortOnDropHandle;
 
-/// How long a secret is in memory.
+/// How long a secret stays in memory.
 const SHOWN: Duration = Duration::from_secs(120);
-/// Most secrets at a time; one more takes the place of the oldest.
+/// Most secrets in memory. A further one replaces the oldest.
 const MOST: usize = 64;
 
 /// The newest secret of each session. A cheap handle.
@@ -28,7 +28,7 @@ struct Made {
     token_id: String,
     secret: Secret,
     made_at: Instant,
-    /// Removes it in time, and ends with it.
+    /// The task that removes the secret after [`SHOWN`]. It is aborted when this entry is dropped.
     _removal: AbortOnDropHandle<()>,
 }
 
@@ -39,12 +39,12 @@ impl Default for MadeTokens {
 }
 
 impl MadeTokens {
-    /// Remembers the secret of a token for the session that made it.
+    /// Stores the secret of a token for the session that created it.
     pub(super) fn put(&self, principal: &Principal, token: TokenInfo, secret: Secret) {
         self.put_for(key(principal), token.id, secret);
     }
 
-    /// The id and the secret of the token that the session has just made.
+    /// The id and the secret of the token that the session has just created.
     pub(super) fn shown_to(&self, principal: &Principal) -> Option<(String, Secret)> {
         self.shown_for(key(principal))
     }
@@ -60,7 +60,7 @@ impl MadeTokens {
         all.insert(session.to_owned(), made);
     }
 
-    /// Removes the secret of a token once its time is over, whether or not anybody asks for it.
+    /// Removes the secret of a token after [`SHOWN`], also if no page was requested.
     fn remove_in_time(&self, session: &str, token_id: &str) -> impl Future<Output = ()> + Send + use<> {
         let (all, shown) = (Arc::downgrade(&self.by_session), self.shown);
         let (session, token_id) = (session.to_owned(), token_id.to_owned());
@@ -68,7 +68,7 @@ impl MadeTokens {
             tokio::time::sleep(shown).await;
             let Some(all) = all.upgrade() else { return };
             let mut all = all.lock();
-            // The session may have made another token in this moment.
+            // The session may have created another token meanwhile.
             if all.get(&session).is_some_and(|made| made.token_id == token_id) {
                 all.remove(&session);
             }
@@ -80,7 +80,7 @@ impl MadeTokens {
     }
 }
 
-/// Sessions of one token do not see each other's secrets; where nobody logs in, there is one of all.
+/// Key of a session, so that sessions of one token do not see each other's secrets. Without a login, it is the token's id.
 fn key(principal: &Principal) -> &str {
     principal.session_id().unwrap_or(principal.token_id())
 }
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_secret_is_shown_to_its_session_alone() {
+    async fn a_secret_is_shown_only_to_its_session() {
         let tokens = MadeTokens::default();
         put(&tokens, "one", "first");
         put(&tokens, "one", "second");
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_secret_leaves_memory_though_nobody_asks_for_it() {
+    async fn a_secret_is_removed_without_a_request() {
         let tokens = MadeTokens { shown: Duration::from_millis(20), ..MadeTokens::default() };
         put(&tokens, "one", "wall");
         tokio::time::timeout(Duration::from_secs(10), async {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_end_of_a_secret_is_not_that_of_the_next_one() {
+    async fn the_removal_of_a_secret_does_not_remove_the_next_one() {
         let tokens = MadeTokens { shown: Duration::ZERO, ..MadeTokens::default() };
         let removal = tokens.remove_in_time("one", "first");
         put(&MadeTokens { shown: SHOWN, ..tokens.clone() }, "one", "second");
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn there_are_never_many() {
+    async fn the_number_of_secrets_is_limited() {
         let tokens = MadeTokens::default();
         for number in 0..100 {
             put(&tokens, &number.to_string(), "wall");

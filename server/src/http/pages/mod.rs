@@ -1,4 +1,4 @@
-//! The pages: a dashboard's data is gathered, and the app draws the first picture of it into the HTML.
+//! The pages: gathers the data of a page, which the app renders into the document.
 
 mod alerts;
 mod explore;
@@ -33,7 +33,10 @@ use model::{
 use render::zones;
 use tokio::runtime::Handle;
 
-use self::panels::{GatheredPanels, ViewRequest, gather};
+use self::{
+    panel_html_cache::panel_url,
+    panels::{GatheredPanels, ViewRequest, gather},
+};
 use super::{
     answers,
     api::{error::ApiError, listed::Listed},
@@ -49,13 +52,13 @@ pub(crate) use made_tokens::MadeTokens;
 pub(crate) use panel_html_cache::PanelHtmlCache;
 pub(crate) use panels::{panel_data, panels};
 
-/// A page waits no longer than this for its data; what is not there then comes live.
+/// How long a page waits for its data. The browser receives later data over the live connection.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
-/// What a page takes, about, in bytes: lists of alerts and rules, the tree of what is drawn, and its HTML.
+/// Approximate memory of a page, in bytes: lists of alerts and rules, the view tree, and the HTML.
 const PAGE_BYTES: u64 = 512 << 10;
 
-/// What the URL and cookies of a page say.
+/// Settings from the URL and the cookies of a page.
 struct View {
     range: TimeRange,
     theme: Option<String>,
@@ -67,7 +70,7 @@ struct View {
 impl View {
     fn of(uri: &Uri, headers: &HeaderMap, now_ms: i64) -> Self {
         let query = uri.query().unwrap_or_default();
-        // A range that cannot be read shows the default one: the page says which range it shows.
+        // An invalid range is replaced by the default one, and the page says so.
         let range = TimeRange::parse(parameter(query, "from").as_deref(), parameter(query, "to").as_deref(), now_ms)
             .unwrap_or_default();
         let cookie = |name| auth::cookies(headers, name).next().map(str::to_owned);
@@ -83,13 +86,13 @@ impl View {
     }
 }
 
-/// The value of a parameter of a URL's query.
+/// The decoded value of a parameter in a URL's query.
 fn parameter(query: &str, name: &str) -> Option<String> {
     let mut pairs = form_urlencoded::parse(query.as_bytes());
     pairs.find(|(candidate, _)| candidate == name).map(|(_, value)| value.into_owned())
 }
 
-/// Any page: the address says which dashboard or job it shows, if any.
+/// Responds with the document of any page. The path selects the page.
 pub(crate) async fn page(
     State(state): State<PageState>,
     principal: Principal,
@@ -110,7 +113,6 @@ pub(crate) async fn page(
     };
     let route = PageRoute::at(uri.path());
     let kind = route.as_ref().map(|(route, _)| route.kind);
-    let path_and_query = uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     let (gathered, marks) = match &dashboard {
         Some(dashboard) => {
             let marks = match marks(&state, &principal, dashboard, view.range, now_ms).await {
@@ -118,7 +120,7 @@ pub(crate) async fn page(
                 Err(error) => return refused(error, &uri),
             };
             let View { range, zone, .. } = view;
-            let (scope, url) = (principal.scope(), &path_and_query);
+            let (scope, url) = (principal.scope(), &panel_url(&uri));
             let is_limited = principal.is_limited();
             let request = ViewRequest { scope, is_limited, url, range, zone, marks: &marks, now_ms };
             (gather(&state.panels, dashboard, &request).await, marks)
@@ -169,7 +171,7 @@ pub(crate) async fn page(
     let (runtime, requested) = (Handle::current(), uri.clone());
     let draw = move || {
         let drawn = drawn.map(|page| page.draw());
-        // It waits for no data: the threads for reads draw it as they do lists.
+        // Rendering waits for no data, so it does not block this thread for long.
         runtime.block_on(app::render_document(app::PageInput { drawn, ..input }, requested))
     };
     match state.page_drawing.read_charged(draw).await {
@@ -213,8 +215,8 @@ fn charge(state: &PageState, dashboard: Option<&Dashboard>) -> Result<Charge, Ov
     memory.charge(&Requester::current().account(), PAGE_BYTES.saturating_add(of_jobs).min(memory.token_limit()))
 }
 
-/// When alerts fired that concern a dashboard. As part of a page it waits for other pages alone, but where the time is so long past that
-/// the database is asked; a page without marks is better than one that waits for that.
+/// The annotations of a dashboard: when related alerts fired. Recent history is in memory. Older history is read from the database; if that fails or the
+/// server is busy, the page has no annotations.
 async fn marks(
     state: &PageState,
     principal: &Principal,
@@ -248,7 +250,7 @@ async fn marks(
     }
 }
 
-/// Why there is no page.
+/// The response if there is no page because of `error`.
 fn refused(error: QueryError, uri: &Uri) -> Response {
     let ApiError { status, code, message } = error.into();
     let denied = Denied::new(status, code, message);
@@ -257,7 +259,7 @@ fn refused(error: QueryError, uri: &Uri) -> Response {
     denied.for_path(uri)
 }
 
-/// The bundle's files as URLs. A build without a bundle has pages that stand still: the names then lead nowhere.
+/// The paths of the bundle's files. They are empty in a build without a bundle, whose pages are static.
 fn asset_paths(assets: &Assets, program: Program) -> app::AssetPaths {
     let names = assets.names(program);
     let url = |name: Option<&String>| name.map_or_else(String::new, |name| format!("/{name}"));

@@ -1,4 +1,4 @@
-//! The panels of a page: their data, or pictures that were drawn of the same before. A thousand who look cost little more than one.
+//! The panels of a page: their data, or cached HTML of the same data. So a thousand viewers of a page cost little more than one.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -21,12 +21,12 @@ use super::{
 };
 use crate::http::slices::PanelState;
 
-/// Who looks at which page of a dashboard.
+/// A viewer's request for a page of a dashboard.
 pub(super) struct ViewRequest<'a> {
     pub(super) scope: &'a Scope,
     /// Whether the session is limited to some dashboards.
     pub(super) is_limited: bool,
-    /// Path and query.
+    /// The page, as in the keys of rendered panels.
     pub(super) url: &'a str,
     pub(super) range: TimeRange,
     pub(super) zone: Zone,
@@ -38,17 +38,17 @@ pub(super) struct ViewRequest<'a> {
 #[derive(Default)]
 pub(super) struct GatheredPanels {
     pub(super) panels: HashMap<String, Evaluated>,
-    /// Up to when the queries of the pictures were evaluated, in milliseconds since the Unix epoch.
+    /// Time of the newest evaluation of the panels' queries, in milliseconds since the Unix epoch.
     pub(super) evaluated_ms: Option<i64>,
     pub(super) pending: PendingCacheWrites,
 }
 
-/// Where pictures of what came as data belong.
+/// Keys and versions for the HTML of the panels that came as data.
 #[derive(Default)]
 pub(super) struct PendingCacheWrites(Vec<(CacheKey, ContentVersion)>);
 
 impl PendingCacheWrites {
-    /// Keeps what was drawn, by panel, for the next viewer.
+    /// Caches the rendered HTML, by panel id, for the next viewer.
     pub(super) fn keep(self, drawn_panels: &PanelHtmlCache, mut drawn: HashMap<String, Arc<str>>) {
         for (place, shown) in self.0 {
             if let Some(html) = drawn.remove(&place.panel) {
@@ -58,7 +58,7 @@ impl PendingCacheWrites {
     }
 }
 
-/// Gathers the panels of a dashboard, and waits no longer than [`PATIENCE`] for data.
+/// Gathers the panels of a dashboard. Waits at most [`PATIENCE`] for each query.
 pub(super) async fn gather(state: &PanelState, dashboard: &Dashboard, request: &ViewRequest<'_>) -> GatheredPanels {
     let ViewRequest { scope, is_limited, url, range, zone, marks, now_ms } = *request;
     let versions: Vec<_> = dashboard.panels.iter().map(|panel| Versions::of(state, panel, request)).collect();
@@ -95,17 +95,17 @@ pub(super) async fn gather(state: &PanelState, dashboard: &Dashboard, request: &
     gathered
 }
 
-/// Which data a panel has now.
+/// The versions of a panel's current data.
 struct Versions {
     numbers: Vec<u64>,
-    /// Up to when its queries were evaluated.
+    /// Time of the newest evaluation of its queries, in milliseconds since the Unix epoch.
     evaluated_ms: Option<i64>,
-    /// Whether its picture says how old something is.
+    /// Whether its HTML has ages.
     has_ages: bool,
 }
 
 impl Versions {
-    /// `None` where they are not known without asking; and for lists that are short and tell ages, which gain nothing.
+    /// `None` if a query is not live or has no result, and for panels whose HTML is not cached because their lists are short and have ages.
     fn of(state: &PanelState, panel: &Panel, request: &ViewRequest) -> Option<Self> {
         match panel.kind {
             PanelKind::Jobs => {
@@ -126,13 +126,13 @@ impl Versions {
     }
 }
 
-/// The marks of one panel among those of its dashboard.
+/// The annotations of one panel among those of its dashboard.
 fn marks_of(marks: &Frame, panel: &str) -> Vec<(Labels, Vec<i64>)> {
     let of_panel = marks.series.iter().filter(|series| series.labels.get("panel").is_some_and(|id| id == panel));
     of_panel.map(|series| (Labels::clone(&series.labels), series.timestamps.clone())).collect()
 }
 
-/// The data of every panel of a dashboard, as far as it is there within `patience`.
+/// The data of all panels of a dashboard. Waits at most `patience` for each query, which is then loading.
 pub(crate) async fn panels(
     state: &PanelState,
     scope: &Scope,
@@ -176,7 +176,7 @@ pub(crate) async fn panel_data(
     }
 }
 
-/// The alerts of the time that a page shows: those of now, unless it shows the past and the history reaches so far.
+/// The alerts at the end of a page's range: the current ones, unless the range is in the past and within the history.
 async fn alerts(state: &PanelState, scope: &Scope, range: TimeRange, now_ms: i64) -> AlertList {
     let most = app::panels::MOST_ALERTS;
     let Some(at_ms) = app::panels::alerts_of_ms(range, now_ms) else {
@@ -202,7 +202,7 @@ pub(super) async fn query_state(
     }
 }
 
-/// A panel's query as a live one, where the range ends now.
+/// The live query of a panel's query, if the range ends now.
 fn live(query: &Query, range: TimeRange, now_ms: i64) -> Option<LiveQuery> {
     Some(LiveQuery::of_panel(query, range.live_window_ms()?, range.step_ms(now_ms)))
 }

@@ -1,5 +1,5 @@
-//! The form of a range of one's own, where the browser sends it by itself: scripts are off, or have not loaded yet. Its fields show times
-//! of the viewer's zone, and a URL is read as UTC.
+//! The form for a custom range, sent by a browser without scripts, or before they are loaded. Its fields have times in the viewer's time zone, but a
+//! URL has times in UTC.
 
 use axum::http::Uri;
 use model::{civil::Civil, zone::Twice};
@@ -7,17 +7,16 @@ use render::zones;
 
 use super::parameter;
 
-/// The field that says in which zone the other fields are.
+/// The field with the time zone of the other fields.
 const FIELD: &str = "tz";
 
-/// The query with the same times as others read them, of one that such a form made: a reference to the same page, whatever its path
-/// looks like.
+/// If `uri` was sent by the form, the same query with times in UTC, as a relative reference to the same page.
 pub(super) fn absolute(uri: &Uri) -> Option<String> {
     let query = uri.query()?;
     let zone = parameter(query, FIELD).and_then(|name| zones::named(&name))?;
     let mut written = form_urlencoded::Serializer::new(String::new());
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        // Of an hour that comes twice all is shown.
+        // A range with a repeated hour includes both.
         let twice = if name == "to" { Twice::Later } else { Twice::Earlier };
         match (&*name, Civil::parse(&value)) {
             (FIELD, _) => {}
@@ -37,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_of_a_form_are_those_of_its_zone() {
+    fn times_of_the_form_are_in_its_time_zone() {
         let absolute = |query: &str| absolute(&format!("/jobs?{query}").parse().unwrap());
         let at = |utc: &str| Civil::parse(utc).unwrap().as_utc_ms();
         for (query, from, to) in [
@@ -47,7 +46,7 @@ mod tests {
                 "2026-07-01T07:00",
             ),
             ("from=2026-11-29T08%3A00&to=2026-11-29T09%3A00&tz=Asia%2FKolkata", "2026-11-29T02:30", "2026-11-29T03:30"),
-            // The hour that comes twice, and the one that does not come.
+            // The repeated hour at the end of summer time, and the skipped one at its start.
             (
                 "from=2026-10-25T02%3A10&to=2026-10-25T02%3A20&tz=Europe%2FBerlin",
                 "2026-10-25T00:10",

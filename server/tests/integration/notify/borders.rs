@@ -110,6 +110,9 @@ receivers:
     for silence in silences.as_array().unwrap() {
         assert_eq!(silence["alerts"], 2, "{silence}");
     }
+    let unknown = server.get("/api/silences?state=active,over").send().await.unwrap();
+    assert_eq!(unknown.status(), 400);
+    assert!(unknown.text().await.unwrap().contains("use active, pending or expired"));
     let page = server.text("/alerts?filter=%22a%20b%22%3Dc").await;
     assert!(page.contains("Named") && !page.contains("cannot be read"), "{page}");
 

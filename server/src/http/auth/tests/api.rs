@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::server::{Server, client};
 
 #[tokio::test]
-async fn a_session_says_who_is_looking() {
+async fn a_session_has_name_and_role_of_its_token() {
     let server = Server::start().await;
     let (_, secret) = server.token(Role::Operator).await;
     let session: Value =
@@ -16,7 +16,7 @@ async fn a_session_says_who_is_looking() {
 }
 
 #[tokio::test]
-async fn an_admin_makes_lists_and_revokes_tokens() {
+async fn an_admin_creates_lists_and_revokes_tokens() {
     let server = Server::start().await;
     let (_, admin) = server.token(Role::Admin).await;
     let url = server.url("/api/tokens");
@@ -26,7 +26,7 @@ async fn an_admin_makes_lists_and_revokes_tokens() {
     assert_eq!(made.headers()["cache-control"], "no-store");
     let made: Value = made.json().await.unwrap();
     let secret = made["secret"].as_str().unwrap();
-    // It holds at once.
+    // The token is valid at once.
     let used = client().get(server.url("/api/session")).bearer_auth(secret).send().await.unwrap();
     assert_eq!(used.json::<Value>().await.unwrap()["dashboards"], json!(["a"]));
 
@@ -42,7 +42,7 @@ async fn an_admin_makes_lists_and_revokes_tokens() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_made_is_said() {
+async fn an_invalid_token_request_says_what_is_wrong() {
     let server = Server::start().await;
     let (_, admin) = server.token(Role::Admin).await;
     for (body, said) in [
@@ -62,7 +62,7 @@ async fn what_cannot_be_made_is_said() {
 }
 
 #[tokio::test]
-async fn pages_carry_the_headers_that_keep_them_safe() {
+async fn pages_have_security_headers() {
     let frame_ancestors = Some(vec!["'self'".to_owned(), "https://wiki.example.org".to_owned()]);
     let options = crate::config::Options { frame_ancestors, ..Default::default() };
     let server = Server::start_with(options).await;

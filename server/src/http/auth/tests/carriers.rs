@@ -1,4 +1,4 @@
-//! Where a token may be, and where it is not looked for.
+//! Where a request may have its token, and where a token is ignored.
 
 use axum::http::StatusCode;
 use model::role::Role;
@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::server::{Server, client};
 
 #[tokio::test]
-async fn without_a_token_nothing_is_answered() {
+async fn requests_without_a_token_are_refused() {
     let server = Server::start().await;
     let thing = client().get(server.url("/api/thing")).send().await.unwrap();
     assert_eq!(thing.status(), StatusCode::UNAUTHORIZED);
@@ -28,7 +28,7 @@ async fn without_a_token_nothing_is_answered() {
 }
 
 #[tokio::test]
-async fn a_token_is_carried_by_headers_and_cookie() {
+async fn a_token_is_accepted_in_headers_and_the_cookie() {
     let server = Server::start().await;
     let (_, secret) = server.token(Role::Viewer).await;
     let cookie = server.log_in(&secret).await;
@@ -39,7 +39,7 @@ async fn a_token_is_carried_by_headers_and_cookie() {
         get().header("x-api-key", &secret),
         get().header("cookie", &cookie),
         get().header("cookie", format!("theme=dark; {cookie}; x=y")),
-        // What is meant for somebody in front of us shuts nobody out.
+        // Credentials for a proxy in front of the server are ignored.
         get().basic_auth("a", Some("b")).header("cookie", &cookie),
         get().basic_auth("a", Some("b")).header("x-api-key", &secret),
         get().basic_auth("a", Some("b")).bearer_auth(&secret),
@@ -48,7 +48,7 @@ async fn a_token_is_carried_by_headers_and_cookie() {
         get().bearer_auth("eyJhbGciOiJub25lIn0.e30.").header("x-api-key", &secret),
         get().header("x-api-key", "of-a-gateway").header("cookie", &cookie),
         get().header("authorization", &b"Basic \xff"[..]).header("cookie", &cookie),
-        // The cookie of another server on this host, or of another path, comes along.
+        // Browsers also send the cookies of another server on this host, or of another path.
         get().header("cookie", format!("hyperscope_session=of-another-server; {cookie}")),
     ] {
         assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
@@ -60,10 +60,10 @@ async fn a_token_is_carried_by_headers_and_cookie() {
         get().header("authorization", secret.as_str()),
         get().header("cookie", format!("hyperscope_session={secret}")),
         get().header("cookie", "hyperscope_session="),
-        // A token of ours that is wrong is not made good by a cookie.
+        // An invalid token with our prefix is refused even with a valid cookie.
         get().bearer_auth("hs_wrong").header("cookie", &cookie),
         get().header("x-api-key", "hs_wrong").header("cookie", &cookie),
-        // A session is no token.
+        // The secret of a session is not a token.
         get().bearer_auth(cookie.split_once('=').unwrap().1),
     ] {
         assert_eq!(request.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
@@ -88,7 +88,7 @@ async fn a_token_in_the_query_of_other_paths_is_ignored() {
 }
 
 #[tokio::test]
-async fn a_forged_token_is_wrong_whatever_its_checksum() {
+async fn a_forged_token_is_refused_whatever_its_checksum() {
     let server = Server::start().await;
     let (_, secret) = server.token(Role::Admin).await;
     let (body, sum) = secret.split_at(46);
@@ -107,7 +107,7 @@ async fn a_forged_token_is_wrong_whatever_its_checksum() {
 }
 
 #[tokio::test]
-async fn roles_do_what_they_may_and_no_more() {
+async fn each_role_has_exactly_its_rights() {
     let server = Server::start().await;
     for (role, allowed) in [
         (Role::Viewer, [true, false, false, false]),
@@ -134,7 +134,7 @@ async fn roles_do_what_they_may_and_no_more() {
 }
 
 #[tokio::test]
-async fn another_site_changes_nothing_by_cookie() {
+async fn another_site_cannot_change_anything_with_the_cookie() {
     let server = Server::start().await;
     let (_, secret) = server.token(Role::Admin).await;
     let cookie = server.log_in(&secret).await;
@@ -161,12 +161,12 @@ async fn another_site_changes_nothing_by_cookie() {
     for request in [
         by_cookie().header("origin", &own),
         by_cookie().header("sec-fetch-site", "same-origin"),
-        // A proxy asks by another name than the browser, which knows where its page is from.
+        // A proxy sends another host than the browser, but the browser knows the origin of its page.
         by_cookie().header("origin", "http://scope.test").header("sec-fetch-site", "same-origin"),
         by_cookie().header("referer", format!("{own}/jobs?x=1")),
-        // By whatever name the server is reached.
+        // The server may be reached under any name.
         by_cookie().header("host", "scope.test:3030").header("origin", "http://scope.test:3030"),
-        // A header is set by whoever sends it, never by a browser on its own.
+        // A browser never sends this header by itself.
         delete().bearer_auth(&secret).header("origin", "http://evil.example"),
     ] {
         assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
@@ -174,7 +174,7 @@ async fn another_site_changes_nothing_by_cookie() {
 }
 
 #[tokio::test]
-async fn without_tokens_only_this_machine_is_served_by_its_own_name() {
+async fn without_tokens_only_requests_for_a_loopback_name_are_served() {
     let options = crate::config::Options { insecure_no_auth: Some(true), ..Default::default() };
     let server = Server::start_with(options).await;
     let get = || client().get(server.url("/api/thing"));
@@ -186,7 +186,7 @@ async fn without_tokens_only_this_machine_is_served_by_its_own_name() {
 }
 
 #[tokio::test]
-async fn nothing_of_a_login_in_front_of_us_leads_round_in_circles() {
+async fn credentials_for_a_proxy_cause_no_redirect_loop() {
     let server = Server::start().await;
     let (_, secret) = server.token(Role::Viewer).await;
     let cookie = server.log_in(&secret).await;
@@ -194,15 +194,15 @@ async fn nothing_of_a_login_in_front_of_us_leads_round_in_circles() {
     assert_eq!(get("/d/a").send().await.unwrap().status(), StatusCode::OK);
     let login = get("/login?next=%2Fd%2Fa").send().await.unwrap();
     assert_eq!((login.status(), login.headers()["location"].to_str().unwrap()), (StatusCode::SEE_OTHER, "/d/a"));
-    // Without a login of ours the way ends at the form.
+    // Without a login, the login page is shown and does not redirect.
     let nobody = client().get(server.url("/login?next=%2Fd%2Fa")).basic_auth("a", Some("b"));
     assert_eq!(nobody.send().await.unwrap().status(), StatusCode::OK);
 }
 
-/// Sends bytes as they are and returns the first line of the answer.
+/// Sends raw bytes and returns the first line of the response.
 async fn raw(server: &Server, request: &[u8]) -> String {
     let mut stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
-    // The server may have had enough before all is sent.
+    // The server may close the connection before everything is sent.
     let _ = stream.write_all(request).await;
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
@@ -210,7 +210,7 @@ async fn raw(server: &Server, request: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn a_path_with_dots_gets_around_no_guard() {
+async fn a_path_with_dots_does_not_bypass_a_guard() {
     let server = Server::start().await;
     for path in [
         "/health/../api/thing",

@@ -1,4 +1,4 @@
-//! Sessions of one token: what replaces which, who ends them, and when they end by themselves.
+//! Sessions of a token: which login replaces which, who can end them, and when they expire.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::server::{Server, client, cookie, location};
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
-/// Whether a session still opens pages.
+/// Whether a session is still valid.
 async fn holds(server: &Server, session: &str) -> bool {
     let page = client().get(server.url("/api/thing")).header("cookie", session).send().await.unwrap();
     page.status() == StatusCode::OK
@@ -36,7 +36,7 @@ async fn a_link_from_another_site_asks_before_it_replaces_a_login() {
             let request = client().get(server.url(path)).header("sec-fetch-site", site);
             request.header("sec-fetch-mode", "navigate").header("sec-fetch-dest", "document")
         };
-        // The strict cookie does not come along from elsewhere: a page of ours follows the link once more.
+        // Browsers do not send the strict cookie from another site: our own page requests the link again.
         let first = get(&format!("{path}{theirs}"), "cross-site").send().await.unwrap();
         assert_eq!((first.status(), cookie(&first)), (StatusCode::OK, None), "{path}");
         let html = first.text().await.unwrap();
@@ -50,11 +50,11 @@ async fn a_link_from_another_site_asks_before_it_replaces_a_login() {
             html.contains("Log in as test?") && html.contains("role kiosk") && html.contains("name=\"form_token\"")
         );
         assert!(holds(&server, &session).await, "{path}: nothing has changed");
-        // Who is not logged in has nothing to lose.
+        // Without a login, no question is needed.
         let fresh = get(&again, "same-origin").send().await.unwrap();
         assert_eq!(fresh.status(), StatusCode::SEE_OTHER, "{path}");
         assert!(!location(&fresh).contains("again") && cookie(&fresh).is_some(), "{path}");
-        // Nor is asked who opens a link by hand, or one of the login that goes on.
+        // Nor for a link with the token of the current login.
         assert_eq!(
             get(&format!("{path}{mine}&again=1"), "same-origin")
                 .header("cookie", &session)
@@ -79,13 +79,13 @@ async fn a_link_from_another_site_asks_before_it_replaces_a_login() {
 }
 
 #[tokio::test]
-async fn what_a_page_of_another_site_loads_touches_no_login() {
+async fn subresources_of_another_site_do_not_change_a_login() {
     let server = Server::start().await;
     let (_, mine) = server.token(Role::Admin).await;
     let (_, theirs) = server.token(Role::Kiosk).await;
     let session = server.log_in(&mine).await;
     for path in ["/login?token=", "/kiosk/wall?token="] {
-        // A page on another port of this host is of the same site: the strict cookie comes along, and is set.
+        // A page on another port of this host is of the same site: browsers send and accept the strict cookie.
         for (site, what, status) in [
             ("same-site", "image", StatusCode::FORBIDDEN),
             ("cross-site", "script", StatusCode::FORBIDDEN),
@@ -115,7 +115,7 @@ async fn a_form_that_hides_its_origin_logs_in_only_with_the_form_token() {
 }
 
 #[tokio::test]
-async fn a_login_ends_the_one_before_in_its_browser_alone() {
+async fn a_login_ends_only_the_previous_session_of_its_browser() {
     let server = Server::start().await;
     let (_, secret) = server.token(Role::Viewer).await;
     let (first, elsewhere) = (server.log_in(&secret).await, server.log_in(&secret).await);
@@ -127,7 +127,7 @@ async fn a_login_ends_the_one_before_in_its_browser_alone() {
 }
 
 #[tokio::test]
-async fn walls_that_share_a_link_do_not_end_each_other() {
+async fn kiosk_displays_that_share_a_link_do_not_end_each_other() {
     let server = Server::start().await;
     let (_, secret) = server.token(Role::Kiosk).await;
     let open = |session: Option<&str>| {
@@ -148,7 +148,7 @@ async fn walls_that_share_a_link_do_not_end_each_other() {
 }
 
 #[tokio::test]
-async fn ones_sessions_are_listed_and_ended() {
+async fn the_sessions_of_a_token_are_listed_and_ended() {
     let server = Server::start().await;
     let (_, secret) = server.token(Role::Viewer).await;
     let (_, admin) = server.token(Role::Admin).await;
@@ -183,7 +183,7 @@ async fn ones_sessions_are_listed_and_ended() {
 }
 
 #[tokio::test]
-async fn a_session_that_nobody_uses_ends_and_a_walls_does_not() {
+async fn an_idle_session_ends_unless_it_is_of_a_kiosk() {
     let idle = Duration::from_secs(2);
     let server = Server::start_with(Options { session_idle: Some(Period(idle)), ..Options::default() }).await;
     let (_, secret) = server.token(Role::Viewer).await;
@@ -201,7 +201,7 @@ async fn a_session_that_nobody_uses_ends_and_a_walls_does_not() {
 }
 
 #[tokio::test]
-async fn the_token_of_the_first_start_ends_after_a_day_unless_it_is_kept() {
+async fn the_token_of_the_first_start_expires_after_a_day_unless_made_permanent() {
     let server = Server::start().await;
     let made = server.auth.ensure_first_token(None, LoginLink::Once).await.unwrap().unwrap();
     let session = server.log_in(made.expose()).await;
@@ -218,7 +218,7 @@ async fn the_token_of_the_first_start_ends_after_a_day_unless_it_is_kept() {
 }
 
 #[tokio::test]
-async fn https_is_insisted_on_only_where_it_is_set_and_used() {
+async fn hsts_is_sent_only_if_it_is_set_and_https_is_used() {
     let day = || Some(Period(Duration::from_secs(86_400)));
     let said = async |options: Options| {
         let server = Server::start_with(options).await;
@@ -237,7 +237,7 @@ async fn https_is_insisted_on_only_where_it_is_set_and_used() {
 }
 
 #[tokio::test]
-async fn private_json_is_stored_nowhere() {
+async fn private_json_is_not_cached() {
     let server = Server::start().await;
     let (_, secret) = server.token(Role::Admin).await;
     for path in ["/api/session", "/api/sessions", "/api/tokens"] {

@@ -1,4 +1,4 @@
-//! Tokens, sessions and roles over real sockets: what gets in, and above all what does not.
+//! Tests of tokens, sessions and roles over real sockets: which requests are accepted, and which are refused.
 
 mod api;
 mod carriers;

@@ -1,4 +1,4 @@
-//! A server with routes behind every kind of guard, and a data directory of its own.
+//! A test server with routes behind each kind of guard, and with its own data directory.
 
 use std::net::SocketAddr;
 
@@ -28,7 +28,7 @@ use tempfile::TempDir;
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) auth: Auth,
-    /// Another handle to the same database, as the command line has.
+    /// Another handle to the same database, as the command line opens one.
     pub(crate) tokens: TokenStore,
     pub(crate) data_dir: TempDir,
     task: tokio::task::JoinHandle<()>,
@@ -62,7 +62,7 @@ impl Server {
         Server { address, auth, tokens, data_dir, task }
     }
 
-    /// Stops, and gives the data directory back.
+    /// Stops the server, and returns the data directory.
     pub(crate) async fn stop(mut self) -> TempDir {
         self.task.abort();
         std::mem::replace(&mut self.data_dir, TempDir::new().unwrap())
@@ -72,7 +72,7 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
-    /// Makes a token as the command line does.
+    /// Creates a token as the command line does.
     pub(crate) async fn token(&self, role: Role) -> (TokenInfo, String) {
         self.token_with(NewToken {
             name: "test".into(),
@@ -97,14 +97,14 @@ impl Server {
     }
 }
 
-/// A client that follows no redirect and keeps no cookie.
+/// A client without redirects and without a cookie store.
 pub(crate) fn client() -> Client {
-    // Only the first call installs it; the others find it there.
+    // Only the first call has an effect.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().redirect(Policy::none()).no_proxy().build().unwrap()
 }
 
-/// What an answer sets the cookie to, as `name=value`.
+/// The cookie that a response sets, as `name=value`.
 pub(crate) fn cookie(response: &reqwest::Response) -> Option<String> {
     let cookie = response.headers().get("set-cookie")?.to_str().unwrap();
     cookie.split(';').next().map(str::to_owned)

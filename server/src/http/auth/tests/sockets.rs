@@ -1,4 +1,4 @@
-//! The live socket: what is checked before it is upgraded, and when it is closed.
+//! The live socket: the checks before the upgrade, and when it is closed.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn request(server: &Server, headers: &[(&'static str, &str)]) -> Request {
     request
 }
 
-/// Opens a socket, or the status that refused it.
+/// Opens a socket, or returns the status of the refusal.
 async fn open(server: &Server, headers: &[(&'static str, &str)]) -> Result<Socket, StatusCode> {
     match connect_async(request(server, headers)).await {
         Ok((socket, _)) => Ok(socket),
@@ -46,7 +46,7 @@ async fn closed(socket: &mut Socket) -> CloseCode {
 }
 
 #[tokio::test]
-async fn the_upgrade_is_refused_before_it_happens() {
+async fn the_upgrade_is_refused_with_a_status() {
     let server = Server::start().await;
     let (_, viewer) = server.token(Role::Viewer).await;
     let (_, ingest) = server.token(Role::Ingest).await;
@@ -70,7 +70,7 @@ async fn the_upgrade_is_refused_before_it_happens() {
 }
 
 #[tokio::test]
-async fn every_carrier_opens_a_socket_and_the_token_is_not_told_back() {
+async fn every_carrier_opens_a_socket_and_the_response_has_no_token() {
     let server = Server::start().await;
     let (_, viewer) = server.token(Role::Viewer).await;
     let cookie = server.log_in(&viewer).await;
@@ -122,7 +122,7 @@ async fn a_token_that_expires_closes_its_sockets() {
 }
 
 #[tokio::test]
-async fn a_logout_closes_the_sockets_of_that_session_alone() {
+async fn a_logout_closes_only_the_sockets_of_its_session() {
     let server = Server::start().await;
     let (_, secret) = server.token(Role::Viewer).await;
     let (one, other) = (server.log_in(&secret).await, server.log_in(&secret).await);
@@ -136,7 +136,7 @@ async fn a_logout_closes_the_sockets_of_that_session_alone() {
 }
 
 #[tokio::test]
-async fn a_token_has_so_many_sockets_and_gets_them_back() {
+async fn the_sockets_of_a_token_are_limited_and_released() {
     let mut options = Options::default();
     (options.limits.token_sockets, options.limits.kiosk_sockets, options.limits.sockets) = (Some(2), Some(3), Some(6));
     let server = Server::start_with(options).await;
@@ -150,7 +150,7 @@ async fn a_token_has_so_many_sockets_and_gets_them_back() {
         held.push(open(&server, &kiosk).await.unwrap());
     }
     assert_eq!(open(&server, &kiosk).await.err(), Some(StatusCode::TOO_MANY_REQUESTS));
-    // An admin is limited by the whole alone.
+    // An admin is limited only by the total.
     let (_, admin) = server.token(Role::Admin).await;
     let admin = [("x-api-key", admin.as_str())];
     held.push(open(&server, &admin).await.unwrap());

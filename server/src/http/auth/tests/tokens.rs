@@ -1,4 +1,4 @@
-//! Tokens made and revoked beside a running server.
+//! Tokens that are created and revoked while a server runs.
 
 use std::{
     collections::BTreeSet,
@@ -11,7 +11,7 @@ use model::{clock::now_ms, role::Role};
 
 use super::server::{Server, client};
 
-/// Waits until the server no longer takes the token, for a bounded time.
+/// Waits until the server refuses the token, at most 10 seconds.
 async fn until_refused(server: &Server, secret: &str) {
     let since = Instant::now();
     while since.elapsed() < Duration::from_secs(10) {
@@ -24,9 +24,9 @@ async fn until_refused(server: &Server, secret: &str) {
     panic!("the token is still good");
 }
 
-/// Who makes a token on the command line uses it with the next command.
+/// A script creates a token on the command line and uses it in the next command.
 #[tokio::test]
-async fn a_token_made_elsewhere_is_good_at_once() {
+async fn a_token_created_by_another_process_is_valid_at_once() {
     let server = Server::start().await;
     for number in 0..5 {
         let (_, secret) = server.token(Role::Viewer).await;
@@ -36,7 +36,7 @@ async fn a_token_made_elsewhere_is_good_at_once() {
 }
 
 #[tokio::test]
-async fn a_token_revoked_elsewhere_ends_here_too() {
+async fn a_token_revoked_by_another_process_ends_here_too() {
     let server = Server::start().await;
     let (token, secret) = server.token(Role::Viewer).await;
     let (_, kept) = server.token(Role::Viewer).await;
@@ -51,7 +51,7 @@ async fn a_token_revoked_elsewhere_ends_here_too() {
 }
 
 #[tokio::test]
-async fn what_a_token_waits_for_ends_with_it() {
+async fn a_pending_request_ends_with_its_token() {
     let server = Server::start().await;
     let (token, secret) = server.token(Role::Viewer).await;
     let waiting = client().get(server.url("/api/endless")).bearer_auth(&secret).timeout(Duration::from_secs(20)).send();
@@ -80,7 +80,7 @@ async fn a_token_expires_by_itself() {
 }
 
 #[tokio::test]
-async fn a_token_that_makes_no_sense_is_not_made() {
+async fn an_invalid_token_is_not_created() {
     let server = Server::start().await;
     let new = |name: &str, role, dashboards: &[&str]| NewToken {
         name: name.into(),
@@ -131,7 +131,7 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn lists_have_the_tokens_that_hold_and_a_limited_number_of_others() {
+async fn lists_have_all_valid_tokens_and_a_limited_number_of_others() {
     let server = Server::start().await;
     let (first, _) = server.token(Role::Admin).await;
     let (second, _) = server.token(Role::Viewer).await;
