@@ -42,6 +42,16 @@ async function smaller(page: Page, share: number): Promise<string[]> {
   }, share);
 }
 
+/** Presses a key, after the one that hides an alarm, which takes any. */
+async function press(page: Page, key: string): Promise<void> {
+  const band = page.locator('.wall-alarm');
+  if (await band.count()) {
+    await page.keyboard.press('x');
+    await expect(band).toHaveCount(0);
+  }
+  await page.keyboard.press(key);
+}
+
 async function scrolls(page: Page): Promise<boolean> {
   return page.evaluate(() => {
     const { scrollWidth, scrollHeight } = document.documentElement;
@@ -54,12 +64,12 @@ test.describe('a playlist', () => {
   test.use({ allowedInConsole: /ERR_|Failed to load resource|WebSocket connection/ });
 
   test('shows each dashboard as soon as it is complete, over one connection', async ({ board, page }) => {
-    const sockets: string[] = [];
-    page.on('websocket', (socket) => sockets.push(socket.url()));
     await page.goto(`${board.origin}/kiosk/hypersdk-system,hypersdk-jobs?interval=6s`);
     await expect(title(page)).toHaveText('System resources');
     await expect(page.locator('.kiosk-turn')).toHaveText('1 of 2');
     await isFilled(page);
+    const sockets: string[] = [];
+    page.on('websocket', (socket) => sockets.push(socket.url()));
     // At each frame: is what is shown complete, and is there exactly one?
     await page.evaluate(() => {
       const seen = { frames: 0, faults: [] as string[] };
@@ -79,7 +89,7 @@ test.describe('a playlist', () => {
     const { frames, faults } = await page.evaluate(() => (window as unknown as { seen: { frames: number; faults: string[] } }).seen);
     expect(frames).toBeGreaterThan(20);
     expect(faults).toEqual([]);
-    expect(sockets).toHaveLength(1);
+    expect(sockets, 'those that were opened meanwhile').toEqual([]);
     // What is gone is gone.
     await expect.poll(() => page.locator('.slide').count()).toBeLessThanOrEqual(2);
     await page.reload();
@@ -89,16 +99,16 @@ test.describe('a playlist', () => {
   test('is stopped and turned by keys', async ({ board, page }) => {
     await page.goto(`${board.origin}/kiosk/hypersdk-overview,hypersdk-jobs,hypersdk-system?interval=1h`);
     await isFilled(page);
-    await page.keyboard.press(' ');
+    await press(page, ' ');
     await expect(page.locator('.kiosk-turn')).toHaveText('1 of 3 · paused');
-    await page.keyboard.press('ArrowRight');
+    await press(page, 'ArrowRight');
     await expect(title(page)).toHaveText('Job performance', { timeout: 30_000 });
     await expect(page.locator('.kiosk-turn')).toHaveText('2 of 3 · paused');
-    await page.keyboard.press('ArrowLeft');
+    await press(page, 'ArrowLeft');
     await expect(title(page)).toHaveText('Overview', { timeout: 30_000 });
-    await page.keyboard.press('ArrowLeft');
+    await press(page, 'ArrowLeft');
     await expect(title(page)).toHaveText('System resources', { timeout: 30_000 });
-    await page.keyboard.press(' ');
+    await press(page, ' ');
     await expect(page.locator('.kiosk-turn')).toHaveText('3 of 3');
     expect(await violations(page)).toEqual([]);
   });
@@ -121,7 +131,7 @@ test.describe('a playlist', () => {
     await page.goto(`${demo.origin}/login?token=${secret}`);
     await expect(page).toHaveURL(`${demo.origin}/kiosk/hypersdk-jobs,hypersdk-system`);
     await isFilled(page);
-    await page.keyboard.press('ArrowRight');
+    await press(page, 'ArrowRight');
     await expect(title(page)).toHaveText('System resources', { timeout: 30_000 });
     await isFilled(page);
     await context.close();
@@ -178,8 +188,10 @@ test.describe('the type of a wall', () => {
     test(`is readable from ten metres on ${width}x${height}, a screenful at a time`, async ({ board, page }) => {
       await page.setViewportSize({ width, height });
       for (const uid of uids) {
-        await page.goto(`${board.origin}/kiosk/${uid}?distance=10m`);
+        await page.goto(`${board.origin}/kiosk/${uid}?distance=10m&interval=1h`);
         await isFilled(page);
+        // Whatever alarm there is has its say, and the panels their room.
+        await press(page, 'x');
         const words = page.locator('.kiosk-turn');
         await expect(words).toHaveText(/^part 1 of \d+$/);
         const parts = Number(/\d+$/.exec((await words.textContent())!)![0]);
@@ -191,7 +203,7 @@ test.describe('the type of a wall', () => {
           expect(await smaller(page, 0.025), uid).toEqual([]);
           await expect(async () => expect(await unreadable(page), `${uid}, part ${part}`).toEqual([])).toPass({ timeout: 10_000 });
           for (const one of await shown(page).locator('.panel:not([data-out]) .panel-title').allTextContents()) seen.add(one);
-          await page.keyboard.press('ArrowRight');
+          await press(page, 'ArrowRight');
         }
         expect(seen.size, 'every panel had its turn').toBe(await shown(page).locator('.panel').count());
       }
@@ -258,6 +270,8 @@ test.describe('for months', () => {
 });
 
 test.describe('in a frame', () => {
+  test.use({ allowedInConsole: /status of 404/ });
+
   test('one panel takes all there is of 300x200', async ({ board, page }) => {
     await page.setViewportSize({ width: 300, height: 200 });
     for (const at of ['hypersdk-overview/active-jobs', 'hypersdk-system/memory-usage', 'hypersdk-overview/live-jobs']) {

@@ -212,7 +212,8 @@ pub(crate) fn KioskPage(names: String) -> impl IntoView {
     let reports = Memo::new(move |_| page.clock.now_ms.get() / (REPORT_SECS * 1_000));
     if let Some(wall) = page.url.parameter("wall") {
         Effect::new(move |_| {
-            reports.track();
+            // Read: a memo that nobody reads does not run.
+            reports.get();
             platform::spawn(turns.report(page, wall.clone()));
         });
     }
