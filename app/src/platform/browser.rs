@@ -232,7 +232,7 @@ pub(crate) fn reload_for(version: String) {
     let done = storage.get_item(KEY).is_ok_and(|done| done.as_ref() == Some(&version));
     if !done && storage.set_item(KEY, &version).is_ok() {
         spawn(async {
-            while get_text(&path_and_query()).await.is_err() {
+            while ask(false, &path_and_query()).await.is_err() {
                 TimeoutFuture::new(RETRY_MS).await;
             }
             let _ = window().location().reload();
