@@ -51,6 +51,8 @@ struct Turns {
     steps: StoredValue<Option<i64>>,
     /// The screenful of the dashboard that is shown, and how many it has.
     screen: RwSignal<(usize, usize)>,
+    /// How many seconds have passed in all.
+    ticks: StoredValue<i64>,
 }
 
 impl Turns {
@@ -194,6 +196,7 @@ pub(crate) fn KioskPage(names: String) -> impl IntoView {
         held: StoredValue::new(false),
         steps: StoredValue::new(None),
         screen: RwSignal::new((0, 1)),
+        ticks: StoredValue::new(0),
     };
     let minute = Memo::new(move |_| {
         let civil = page.clock.zone.get().civil(page.clock.now_ms.get());
@@ -201,15 +204,17 @@ pub(crate) fn KioskPage(names: String) -> impl IntoView {
     });
     let hours = list.hours;
     let is_dimmed = Memo::new(move |_| Playlist { hours, ..Playlist::default() }.is_dimmed(minute.get()));
-    Effect::new(move |_| platform::every_second(move || turns.tick(page)));
-    let reports = Memo::new(move |_| page.clock.now_ms.get() / (REPORT_SECS * 1_000));
-    if let Some(wall) = page.url.parameter("wall") {
-        Effect::new(move |_| {
-            // Read: a memo that nobody reads does not run.
-            reports.get();
-            platform::spawn(turns.report(page, wall.clone()));
+    let wall = page.url.parameter("wall");
+    Effect::new(move |_| {
+        let wall = wall.clone();
+        platform::every_second(move || {
+            turns.tick(page);
+            if let Some(wall) = wall.clone().filter(|_| turns.ticks.get_value() % REPORT_SECS == 0) {
+                platform::spawn(turns.report(page, wall));
+            }
+            turns.ticks.update_value(|ticks| *ticks += 1);
         });
-    }
+    });
     Effect::new(move |_| platform::shift(minute.get()));
     Effect::new(move |_| platform::stay_awake());
     Effect::new(move |_| {
