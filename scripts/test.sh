@@ -20,3 +20,4 @@ scripts/end2end.sh run
 say "Trying the bundle that is shipped: it is made with other settings than the one for tests"
 scripts/bundle.sh
 HYPERSCOPE_SHIPPED=$root/dist HYPERSCOPE_DIST=$root/dist scripts/end2end.sh run tests/hydration.spec.ts
+HYPERSCOPE_SHIPPED=$root/dist HYPERSCOPE_DIST=$root/dist scripts/end2end.sh run tests/standalone.spec.ts --grep 'fills the three pages|small together'

@@ -45,8 +45,8 @@ fn read_payload() -> Option<Payload> {
 pub(crate) async fn has_server() -> bool {
     match platform::probe("/api/session").await {
         Some((200, body)) => read_json::<Session>(&body).is_ok(),
-        // A daemon that asks for its key says so in plain text.
-        Some((401, body)) => body.trim_start().starts_with('{'),
+        // A daemon that asks for its key says so in plain text, another program in words of its own.
+        Some((401, body)) => body.contains("\"code\":\"unauthorized\""),
         _ => false,
     }
 }

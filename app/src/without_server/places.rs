@@ -9,8 +9,10 @@ const OF_DAEMONS: &str = "web/dashboard/";
 const WORKER: &str = "data-worker";
 /// ... of the file with dashboards and rules, ...
 const SITE: &str = "data-site";
-/// ... and of the daemon's address, relative to the page, where it is somewhere else than usual.
+/// ... of the daemon's address, relative to the page, where it is somewhere else than usual, ...
 const DAEMON: &str = "data-daemon";
+/// ... and whether samples are kept over a reload.
+const KEEPS_HISTORY: &str = "data-keeps-history";
 
 /// URL of the worker's script.
 pub(super) fn worker_script() -> Option<String> {
@@ -28,6 +30,11 @@ pub(super) fn daemons() -> Vec<String> {
         return resolved(&daemon).into_iter().collect();
     }
     candidates(&folder())
+}
+
+/// Whether samples are kept over a reload.
+pub(super) fn keeps_history() -> bool {
+    attribute(KEEPS_HISTORY).is_some()
 }
 
 fn file(name: &str) -> Option<String> {
