@@ -12,7 +12,9 @@
 
 mod alerts;
 mod api;
+mod history;
 mod hub;
+mod notices;
 mod queries;
 mod site;
 
@@ -21,23 +23,25 @@ use std::{sync::Arc, time::Duration};
 use embedded_engine::Evaluator;
 use hypervisord::{
     Now,
-    collector::{Collector, target_labels},
+    collector::{Collector, newest_of, target_labels},
     daemon::{self, Daemon, Effects},
 };
 use model::{
     job::Job,
     live::{ClientMessage, ServerMessage, SnapshotData, Topic},
+    upstream::trouble,
 };
 use query_frontend::aliases::Aliases;
 use redact::Redactor;
-use scrape::{Endpoint, PageLimits};
+use scrape::{Endpoint, PageLimits, millis};
 use timeseries::SampleSink;
-use tsdb::{Store, StoreOptions};
+use tsdb::{Stats, Store, StoreOptions};
 use url::Url;
 
 use crate::{alerts::Rules, hub::Hub};
 
 pub use api::{Answered, PageRequest, Reply};
+pub use history::Block;
 pub use site::{RuleText, Site};
 
 /// How long samples are kept: the history of a page.
@@ -81,20 +85,23 @@ pub struct Wakes {
 }
 
 impl Standalone {
-    /// The engine of a page that talks to the daemon at `base`. `boot_id` tells this run from others.
+    /// The engine of a page that talks to the daemon at `base`. `boot_id` tells this run from others, `history` is what an
+    /// earlier one gave by [`Standalone::blocks`], oldest first.
     #[must_use]
-    pub fn new(site: Site, base: Url, boot_id: String, now: Now) -> Self {
+    pub fn new(site: Site, base: Url, boot_id: String, history: &[Vec<u8>], now: Now) -> Self {
         let redactor = Arc::new(Redactor::default());
         let store =
             Store::in_memory(StoreOptions { retention: RETENTION, max_series: MOST_SERIES, ..StoreOptions::default() });
-        let (rules, problems) = Rules::of(&site.rules, now.ms);
+        let (rules, problems) = Rules::of(&site.rules, history.is_empty(), now.ms);
+        let evaluator = Evaluator::new(store, Aliases::new(site.aliases.clone()));
+        history::restore(&evaluator, history, (oldest_ms(now.ms), now.ms));
         let options = daemon::Options {
             page_bytes: PAGE_LIMITS.body_bytes,
             most_ended_jobs: MOST_ENDED_JOBS,
             ..daemon::Options::default()
         };
         Standalone {
-            evaluator: Evaluator::new(store, Aliases::new(site.aliases.clone())),
+            evaluator,
             site,
             boot_id,
             endpoint: Endpoint::new(base, "a hypervisord", Arc::clone(&redactor)),
@@ -132,11 +139,16 @@ impl Standalone {
         &self.daemon
     }
 
+    /// What is wrong with the daemon at present, in sentences for the viewer.
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        notices::of(&self.daemon)
+    }
+
     /// Changes the daemon's state, and sends its events to the page.
     pub fn change<T>(&mut self, now: Now, change: impl FnOnce(&mut Daemon) -> T) -> (T, Wakes) {
-        let was_fresh = self.daemon.status().state.is_fresh();
         let result = change(&mut self.daemon);
-        (result, self.publish(was_fresh, now))
+        (result, self.publish(now))
     }
 
     /// Begins to collect samples: once the daemon has spoken, or does not for too long.
@@ -144,7 +156,9 @@ impl Standalone {
         let instance = scrape::instance(&self.endpoint.url("")).unwrap_or_default();
         let labels = target_labels(&instance, DAEMON);
         let redactor = Arc::clone(&self.redactor);
-        self.collector = Some(Collector::new(labels, PAGE_LIMITS, redactor, Vec::new(), RETENTION, now.ms));
+        // In memory it cannot fail.
+        let stored = newest_of(self.evaluator.store(), DAEMON, oldest_ms(now.ms), now.ms).unwrap_or_default();
+        self.collector = Some(Collector::new(labels, PAGE_LIMITS, redactor, stored, RETENTION, now.ms));
     }
 
     /// Uses the collector with the daemon, then stores its points. `None` before [`Standalone::begin_collecting`].
@@ -153,7 +167,6 @@ impl Standalone {
         now: Now,
         collect: impl FnOnce(&mut Collector, &mut Daemon) -> T,
     ) -> Option<(T, Wakes)> {
-        let was_fresh = self.daemon.status().state.is_fresh();
         let collector = self.collector.as_mut()?;
         let result = collect(collector, &mut self.daemon);
         // Names of metrics come with the dashboards.
@@ -162,7 +175,14 @@ impl Standalone {
             // In memory it cannot fail.
             let _ = self.evaluator.store().append(&points);
         }
-        Some((result, self.publish(was_fresh, now)))
+        Some((result, self.publish(now)))
+    }
+
+    /// The samples since a time as blocks, to be kept for the next run, and where the oldest block begins that it needs.
+    /// Times are in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn blocks(&self, since_ms: i64, now_ms: i64) -> (Vec<Block>, i64) {
+        (history::blocks(&self.evaluator, since_ms, now_ms), history::begin_of(oldest_ms(now_ms)))
     }
 
     /// A page connected: its earlier subscriptions are over.
@@ -196,26 +216,30 @@ impl Standalone {
         self.hub.advance(&self.evaluator, now_ms);
     }
 
+    /// What the store of samples holds.
+    #[must_use]
+    pub fn store_stats(&self) -> Stats {
+        self.evaluator.store().stats()
+    }
+
     /// Takes the messages for the page, in their order.
     pub fn take_messages(&mut self) -> Vec<ServerMessage> {
         self.hub.take_messages()
     }
 
-    fn publish(&mut self, was_fresh: bool, now: Now) -> Wakes {
+    fn publish(&mut self, now: Now) -> Wakes {
         let Effects { events, has_requests, has_samples } = self.daemon.take_effects();
         for event in &events {
             self.hub.publish(event, now.ms);
         }
-        let status = self.daemon.status();
-        if status.state.is_fresh() != was_fresh {
-            let stale = (!status.state.is_fresh()).then(|| {
-                let since_ms = status.last_data_ms.unwrap_or(status.since_ms);
-                (since_ms, status.error.clone().unwrap_or_else(|| "the daemon sends nothing".to_owned()))
-            });
-            self.hub.mark(&[Topic::Jobs, Topic::System], stale, now.ms);
-        }
+        self.hub.publish_freshness(trouble([self.daemon.status()]), now.ms);
         Wakes { has_requests, has_samples }
     }
+}
+
+/// The time from which samples are kept.
+fn oldest_ms(now_ms: i64) -> i64 {
+    now_ms.saturating_sub(millis(RETENTION))
 }
 
 /// All jobs, latest first, then by ID.

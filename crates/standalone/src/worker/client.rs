@@ -59,7 +59,7 @@ impl Client {
         self.endpoint.redactor().learn_configured(&login.password);
         let path = "/api/login";
         let body = serde_json::to_string(login).unwrap_or_default();
-        let answer = self.send(&Request::post(path.to_owned(), body, 1 << 16)).await;
+        let answer = self.ask(&Request::post(path.to_owned(), body, 1 << 16)).await;
         let session: Session = answer.and_then(|answer| self.endpoint.json(path, &answer)).map_err(|error| {
             if matches!(error, CallError::Refused { .. }) {
                 "the daemon does not accept this user and password".to_owned()
@@ -73,16 +73,27 @@ impl Client {
 
     /// Sends a request. A refusal asks the viewer for credentials.
     pub(crate) async fn send(&self, request: &Request) -> Result<Answer, CallError> {
-        let answer = self.respond(request).await.and_then(|response| self.endpoint.read(&request.path, response));
-        if let Err(CallError::Refused { .. }) = &answer {
-            let reason = match &*self.credentials.borrow() {
-                None => "The daemon asks for its API key, or for a user.",
-                Some(Credentials::Key(_)) => "The daemon does not accept this API key.",
-                Some(Credentials::Session(_)) => "The session at the daemon has ended.",
-            };
-            page::post(&ToPage::Locked { reason: reason.to_owned() });
+        self.ask(request).await.map_err(|error| match error {
+            CallError::Refused { url, status } => {
+                page::post(&ToPage::Locked { reason: self.refusal().to_owned() });
+                // How a server is given a key is of no use here.
+                CallError::Status { url, status, message: self.refusal().trim_end_matches('.').to_owned() }
+            }
+            error => error,
+        })
+    }
+
+    async fn ask(&self, request: &Request) -> Result<Answer, CallError> {
+        self.respond(request).await.and_then(|response| self.endpoint.read(&request.path, response))
+    }
+
+    /// Why the daemon does not answer what it is asked.
+    fn refusal(&self) -> &'static str {
+        match &*self.credentials.borrow() {
+            None => "The daemon asks for its API key, or for a user.",
+            Some(Credentials::Key(_)) => "The daemon does not accept this API key.",
+            Some(Credentials::Session(_)) => "The session at the daemon has ended.",
         }
-        answer
     }
 
     /// Sends the requests of a detection.
