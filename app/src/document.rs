@@ -15,6 +15,7 @@ use leptos_router::components::Router;
 use model::{
     job::JobDetail,
     page::Boot,
+    playlist::Playlist,
     route::{PageKind, PageRoute},
     zone::Zone,
 };
@@ -23,7 +24,7 @@ use crate::{
     App,
     pages::{CANCEL, Drawn, SERVER},
     payload::{Evaluated, PAYLOAD_ELEMENT, Payload, Pictures},
-    shell::{RANGE, Refresh, newest_ms},
+    shell::{RANGE, Refresh, newest_ms, parameter, with_parameter},
 };
 
 /// Everything that a document is rendered from.
@@ -48,6 +49,8 @@ pub struct PageInput {
     pub nonce: String,
     /// The viewer's time zone, from the cookie [`crate::payload::ZONE_COOKIE`]; UTC if unknown.
     pub zone: Zone,
+    /// Whether that is the zone of a site, in which its clock stays wherever it is read.
+    pub has_site_zone: bool,
 }
 
 /// Paths of the files that a page loads, such as `/viewer-1234.js`. A path is empty if the server does not have the file.
@@ -73,13 +76,17 @@ pub struct Document {
 
 /// Renders the document for `uri`, which selects the page and its time range.
 pub async fn render_document(input: PageInput, uri: Uri) -> Document {
-    let PageInput { boot, panels, evaluated_ms, drawn, job, base, assets, nonce, zone } = input;
+    let PageInput { boot, panels, evaluated_ms, drawn, job, base, assets, nonce, zone, has_site_zone } = input;
     let newest = panels.values().filter_map(|panel| match panel {
         Evaluated::Data(data) => newest_ms(data),
         Evaluated::Picture(_) => None,
     });
     let evaluated_ms = newest.max().max(evaluated_ms);
-    let refresh = Refresh::from_path_and_query(&uri.to_string()).reload_seconds();
+    let refresh = Refresh::from_path_and_query(&uri.to_string()).reload_seconds().map(|seconds| seconds.to_string());
+    let list = playlist(&uri, &boot);
+    let next_turn = list.as_ref().and_then(|list| next_turn(&uri, list));
+    let reload = next_turn.or(refresh).filter(|_| !is_filled_in(&uri));
+    let distance_m = list.and_then(|list| list.distance_m);
     let pictures = Pictures::of(panels);
     let context = {
         let (pictures, nonce) = (pictures.clone(), nonce.clone());
@@ -92,7 +99,11 @@ pub async fn render_document(input: PageInput, uri: Uri) -> Document {
         }
     };
     let offset_min = zone.offset_min(boot.now_ms);
-    let frame = Frame { base, assets, nonce, reload_seconds: refresh.filter(|_| !is_filled_in(&uri)) };
+    let site_zone = has_site_zone.then(|| zone.name());
+    let says = |name: &str, value: &str| parameter(uri.query().unwrap_or_default(), name).as_deref() == Some(value);
+    let has_takeover = boot.kiosk && says("alarm", "takeover");
+    let is_bare = says("chrome", "none");
+    let frame = Frame { base, assets, nonce, reload, distance_m, site_zone, has_takeover, is_bare };
     let payload = Payload { boot, job, zone: zone.name(), offset_min };
     let document = move || frame.clone().around(payload.clone(), zone, evaluated_ms);
     // Only the first call has an effect. leptos_axum calls it when it builds its own routes, which are not used here.
@@ -114,15 +125,32 @@ struct Frame {
     base: String,
     assets: AssetPaths,
     nonce: String,
-    /// Interval at which a browser without scripts reloads the document.
-    reload_seconds: Option<u32>,
+    /// After how many seconds a browser without scripts loads the next document, and which, as the element `meta` has it.
+    reload: Option<String>,
+    /// From how many metres a wall is read.
+    distance_m: Option<u32>,
+    /// The zone of the site, by name.
+    site_zone: Option<String>,
+    /// Whether a critical alert covers a wall for as long as it is shown in full.
+    has_takeover: bool,
+    /// Whether nothing is to be around the panels, as in a frame.
+    is_bare: bool,
 }
 
 impl Frame {
     fn around(self, payload: Payload, zone: Zone, evaluated_ms: Option<i64>) -> impl IntoView {
-        let Frame { base, assets: AssetPaths { js, wasm, css }, nonce, reload_seconds } = self;
+        let Frame {
+            base,
+            assets: AssetPaths { js, wasm, css },
+            nonce,
+            reload,
+            distance_m,
+            site_zone,
+            has_takeover,
+            is_bare,
+        } = self;
         let payload_json = script_json(&payload);
-        let (theme, kiosk) = (payload.boot.theme.clone(), payload.boot.kiosk);
+        let theme = payload.boot.theme.clone();
         // A server without a bundle serves static pages.
         let load = (!js.is_empty() && !wasm.is_empty()).then(|| {
             let load = format!("import init from '{base}{js}';init({{module_or_path:'{base}{wasm}'}});");
@@ -132,7 +160,7 @@ impl Frame {
                 <script type="module" nonce=nonce.clone() inner_html=load></script>
             }
         });
-        let reload = reload_seconds.map(|seconds| format!("<meta http-equiv=\"refresh\" content=\"{seconds}\">"));
+        let reload = reload.map(|reload| format!("<meta http-equiv=\"refresh\" content=\"{reload}\">"));
         let without_scripts = format!(
             "<style nonce=\"{nonce}\">.needs-script{{display:none!important}}.needs-no-script{{display:block!important}}</style>{}",
             reload.unwrap_or_default()
@@ -144,7 +172,10 @@ impl Frame {
                 data-ssr=""
                 data-theme=theme
                 data-base=(!base.is_empty()).then_some(base)
-                data-kiosk=kiosk.then_some("")
+                data-zone=site_zone
+                data-bare=is_bare.then_some("")
+                data-takeover=has_takeover.then_some("")
+                style=distance_m.map(|metres| format!("--distance:{metres}"))
             >
                 <head>
                     <meta charset="utf-8" />
@@ -167,10 +198,28 @@ impl Frame {
     }
 }
 
+/// What a wall at `uri` shows in turn.
+fn playlist(uri: &Uri, boot: &Boot) -> Option<Playlist> {
+    let (route, values) = PageRoute::at(uri.path())?;
+    let names = values.first().filter(|_| route.kind == PageKind::Kiosk)?;
+    let query = uri.query().unwrap_or_default();
+    let is_known = |uid: &str| boot.dashboards.iter().any(|link| link.uid == uid);
+    Some(Playlist::read(names, |name| parameter(query, name), is_known))
+}
+
+/// What a browser without scripts shows next of a wall with several dashboards, as the element `meta` has it.
+fn next_turn(uri: &Uri, list: &Playlist) -> Option<String> {
+    let query = uri.query().unwrap_or_default();
+    let next = (list.place(parameter(query, "at").as_deref()) + 1).checked_rem(list.uids.len())?;
+    let query = with_parameter(query, "at", &next.to_string());
+    let to = format!("{}?{query}", uri.path()).replace('&', "&amp;").replace('"', "&quot;");
+    (list.uids.len() > 1).then(|| format!("{};url={to}", list.interval_secs))
+}
+
 /// Whether the page has a form that somebody fills in: a reload would empty it.
 fn is_filled_in(uri: &Uri) -> bool {
     let query = uri.query().unwrap_or_default();
-    let has = |name| crate::shell::parameter(query, name).is_some();
+    let has = |name| parameter(query, name).is_some();
     match PageRoute::at(uri.path()).map(|(route, _)| route.kind) {
         Some(PageKind::Explore | PageKind::Settings) => true,
         Some(PageKind::Alerts) => has("matchers"),
@@ -213,6 +262,8 @@ mod tests {
                     dashboards: Vec::new(),
                     matchers: String::new(),
                 },
+                dashboards_version: String::new(),
+                dashboards_fault: String::new(),
                 dashboards: vec![DashboardLink {
                     uid: "hypersdk-overview".into(),
                     title: "One & only".into(),
@@ -234,6 +285,7 @@ mod tests {
             assets: AssetPaths { js: "/a.js".into(), wasm: "/a.wasm".into(), css: "/a.css".into() },
             nonce: "nonce".into(),
             zone: Zone::Fixed(60),
+            has_site_zone: false,
         }
     }
 
@@ -291,7 +343,7 @@ mod tests {
             for entry in std::fs::read_dir(folder).unwrap() {
                 let path = entry.unwrap().path();
                 // Only the server renders these.
-                let is_servers = ["alerts", "explore", "settings", "document.rs", "picture", "tests.rs"];
+                let is_servers = ["alerts", "explore", "settings", "walls.rs", "document.rs", "picture", "tests.rs"];
                 if is_servers.into_iter().any(|name| path.ends_with(name)) && !path.ends_with("panels/alerts.rs") {
                     continue;
                 }
@@ -326,6 +378,28 @@ mod tests {
         let second = with(Evaluated::Picture(Arc::clone(picture)), Some(1_795_165_200_000)).await;
         assert!(second.pictures.is_empty(), "nothing had to be drawn");
         assert_eq!(second.html, first.html);
+    }
+
+    #[tokio::test]
+    async fn without_scripts_a_wall_shows_its_dashboards_in_turn() {
+        let wall = async |uri| {
+            let mut input = input(Some(dashboard()));
+            input.boot.dashboards.push(DashboardLink { uid: "b".into(), title: "B".into(), path: "/d/b".into() });
+            html(input, uri).await
+        };
+        let next = |to: &str| format!("<meta http-equiv=\"refresh\" content=\"{to}\">");
+        let first = wall("/kiosk/hypersdk-overview,b?interval=1m&from=now-6h").await;
+        let expected = next("60;url=/kiosk/hypersdk-overview,b?interval=1m&amp;from=now-6h&amp;at=1");
+        assert!(first.contains(&expected), "{expected} is not in {first}");
+        assert!(first.contains("1 of 2"));
+        let last = wall("/kiosk/hypersdk-overview,b?at=1").await;
+        assert!(last.contains(&next("30;url=/kiosk/hypersdk-overview,b?at=0")));
+        let wrong = wall("/kiosk/hypersdk-overview,nope?interval=1s").await;
+        assert!(
+            wrong.contains("There is no dashboard &quot;nope&quot;.")
+                || wrong.contains("There is no dashboard \"nope\".")
+        );
+        assert!(wrong.contains("The interval ") && wrong.contains(&next("15")), "one dashboard is not turned");
     }
 
     #[tokio::test]

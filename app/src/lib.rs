@@ -31,6 +31,8 @@ mod shell;
 #[cfg(feature = "browser")]
 pub mod start;
 mod view;
+#[cfg(feature = "ssr")]
+pub mod walls;
 #[cfg(feature = "browser")]
 mod without_server;
 

@@ -91,6 +91,8 @@ async fn ask_for_boot() -> Result<Boot, FetchError> {
         boot_id: String::new(),
         now_ms: platform::now_ms(),
         session,
+        dashboards_version: String::new(),
+        dashboards_fault: String::new(),
         dashboards,
         dashboard: None,
         firing: model::live::FiringCount::default(),

@@ -11,6 +11,7 @@ mod signals;
 mod source_list;
 mod state;
 mod storage;
+mod walls;
 
 use std::{io::Write, process::ExitCode};
 

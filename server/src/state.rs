@@ -12,6 +12,7 @@ use live::Hub;
 use notify::Notifier;
 use render::{AlertPictures, PictureLinks, Pictures};
 use telemetry::Telemetry;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -23,6 +24,7 @@ use crate::{
     },
     source_list::SourceList,
     storage::Storage,
+    walls::Walls,
 };
 
 /// Handles of all components. Cheap to clone.
@@ -32,8 +34,9 @@ pub struct AppState {
     pub auth: Auth,
     /// The bundle.
     pub assets: Assets,
-    /// The dashboards.
-    pub library: DashboardRegistry,
+    /// The dashboards, as they change.
+    #[from_ref(skip)]
+    pub dashboards: watch::Receiver<DashboardRegistry>,
     /// The engines that answer queries.
     pub engines: Engines,
     /// Our own engine and store, with scraped and derived samples even if another engine is the default.
@@ -54,6 +57,8 @@ pub struct AppState {
     pub hub: Hub,
     /// Notifications, silences and muting.
     pub notifier: Notifier,
+    /// The walls of the configuration.
+    pub walls: Walls,
     /// The cache of rendered panels.
     pub drawn_panels: PanelHtmlCache,
     /// Secrets of tokens that were just made on the settings page.
@@ -83,4 +88,11 @@ pub struct AppState {
     pub limits: Limits,
     /// Cancelled when the server stops.
     pub stop: CancellationToken,
+}
+
+/// A request sees the dashboards as they were when it came.
+impl FromRef<AppState> for DashboardRegistry {
+    fn from_ref(state: &AppState) -> Self {
+        state.dashboards.borrow().clone()
+    }
 }

@@ -6,6 +6,7 @@
 mod alerts;
 mod jobs;
 mod settings;
+mod walls;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
@@ -27,6 +28,7 @@ pub use alerts::{
 };
 pub use jobs::CancelJob;
 pub use settings::{BasePath, ChooseTheme, CreateToken, EndOtherSessions, EndSession, RevokeToken};
+pub use walls::SteerWall;
 
 /// A change that a caller requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +60,15 @@ pub enum Change {
     CreateToken(TokenRequest),
     /// Revoke the token of this id.
     RevokeToken(String),
+    /// Have a wall show something else.
+    SteerWall {
+        /// Its name.
+        name: String,
+        /// What is done: `next`, `back`, `pin` or `unpin`.
+        action: String,
+        /// UID of the dashboard to pin.
+        dashboard: String,
+    },
 }
 
 /// A silence to create. It begins now.

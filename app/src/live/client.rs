@@ -8,6 +8,7 @@ use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
 use model::{
     live::{ClientMessage, Event, LiveQuery, ServerMessage, Topic},
+    page::Boot,
     panel::{QueryState, Staleness},
 };
 
@@ -27,6 +28,8 @@ pub(crate) struct Client {
     wake: mpsc::UnboundedSender<Wake>,
     /// Version of the server that rendered the page.
     version: Rc<str>,
+    /// Version of its dashboards; empty if the page shows none.
+    dashboards: Rc<str>,
 }
 
 /// An event that interrupts a delay of the connection's task.
@@ -70,10 +73,17 @@ impl fmt::Debug for Client {
 
 impl Client {
     /// A client with a task that connects until the page is closed.
-    pub(super) fn open(connection: RwSignal<Connection>, version: &str, paused: bool, connect: Connect) -> Self {
+    pub(super) fn open(connection: RwSignal<Connection>, boot: &Boot, paused: bool, connect: Connect) -> Self {
         let (wake, woken) = mpsc::unbounded();
         let shared = Shared { paused, ..Shared::default() };
-        let client = Client { shared: Rc::new(RefCell::new(shared)), connection, wake, version: version.into() };
+        let dashboards = if boot.dashboard.is_some() { boot.dashboards_version.as_str() } else { "" };
+        let client = Client {
+            shared: Rc::new(RefCell::new(shared)),
+            connection,
+            wake,
+            version: boot.version.as_str().into(),
+            dashboards: dashboards.into(),
+        };
         client.wake_on_events();
         wasm_bindgen_futures::spawn_local(connect(client.clone(), woken.fuse()));
         client
@@ -202,9 +212,10 @@ impl Client {
     /// Handles a message of the server.
     pub(super) fn receive(&self, message: ServerMessage) {
         match message {
-            ServerMessage::Hello { version, now_ms, .. } => {
-                if version != self.version.as_ref() {
-                    platform::reload_for(&version);
+            ServerMessage::Hello { version, now_ms, dashboards, .. } => {
+                let has_other = !self.dashboards.is_empty() && dashboards != self.dashboards.as_ref();
+                if version != self.version.as_ref() || has_other {
+                    platform::reload_for(version + &dashboards);
                 }
                 platform::set_now_ms(now_ms);
             }

@@ -16,7 +16,7 @@ mod socket;
 mod transport;
 
 use leptos::prelude::*;
-use model::{live::Topic, panel::Staleness, range::TimeRange};
+use model::{live::Topic, page::Boot, panel::Staleness, range::TimeRange};
 
 pub use connection::Connection;
 pub use feed::{Feed, FeedData};
@@ -42,17 +42,12 @@ pub struct Live {
 }
 
 impl Live {
-    /// Starts to connect unless `paused`. Only the browser connects. `version` is that of the server that rendered the page: if another version
-    /// answers later, the page is reloaded.
+    /// Starts to connect unless `paused`. Only the browser connects. `boot` has the versions of the server that rendered the page and of its
+    /// dashboards: if another version answers later, the page is reloaded.
     #[must_use]
-    pub(crate) fn open(
-        clock: Clock,
-        version: &str,
-        paused: bool,
-        #[cfg(feature = "browser")] connect: Connect,
-    ) -> Self {
+    pub(crate) fn open(clock: Clock, boot: &Boot, paused: bool, #[cfg(feature = "browser")] connect: Connect) -> Self {
         #[cfg(not(feature = "browser"))]
-        let _ = version;
+        let _ = boot;
         #[cfg(feature = "browser")]
         Effect::new(|_| crate::platform::every_second(|| crate::platform::spawn(poll::ask_for_time())));
         let connection = RwSignal::new(if paused { Connection::Paused } else { Connection::default() });
@@ -60,7 +55,7 @@ impl Live {
             connection,
             lost: lost(connection, clock),
             #[cfg(feature = "browser")]
-            client: StoredValue::new_local(client::Client::open(connection, version, paused, connect)),
+            client: StoredValue::new_local(client::Client::open(connection, boot, paused, connect)),
         }
     }
 

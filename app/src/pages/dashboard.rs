@@ -18,7 +18,7 @@ use super::{
 use crate::{
     panels::{PanelView, PanelsContext, narrow_widths},
     platform::{self, FetchError},
-    shell::{AsOf, ConnectionIndicator, FiringBadge, Icon, Page, Printed, TopBar, WallAlarm},
+    shell::{Page, TopBar},
     view::view,
 };
 
@@ -48,13 +48,7 @@ enum Loading {
 /// The dashboard with this uid.
 #[component]
 pub(crate) fn DashboardPage(uid: String) -> impl IntoView {
-    let library: Library = expect_context();
-    let loading = RwSignal::new(known(&uid));
-    Effect::new(move |_| {
-        if matches!(*loading.read_untracked(), Loading::Waiting) {
-            platform::spawn(load(library, uid.clone(), loading));
-        }
-    });
+    let loading = get(uid);
     view! { {move || match loading.get() {
         Loading::Here(dashboard) => view! { <Panels dashboard /> },
         Loading::Waiting => view! {
@@ -68,6 +62,37 @@ pub(crate) fn DashboardPage(uid: String) -> impl IntoView {
             <main id="main" class="content" tabindex="-1"><Missing message /></main>
         },
     }} }
+}
+
+/// The panels of the dashboard with that uid without anything around them, or one panel.
+pub(crate) fn panels_of(uid: String, panel: Option<String>) -> AnyView {
+    let loading = get(uid);
+    view! { {move || match loading.get() {
+        Loading::Here(dashboard) => {
+            let mut dashboard = Dashboard::clone(&dashboard);
+            if let Some(panel) = &panel {
+                dashboard.panels.retain(|shown| shown.id == *panel);
+                if let Some(shown) = dashboard.panels.first() {
+                    Page::get().set_title(shown.title.clone().into());
+                }
+            }
+            grid(&dashboard).0
+        }
+        Loading::Waiting => view! { <p aria-busy="true">"Loading"</p> },
+        Loading::Failed(message) => view! { <Missing message /> },
+    }} }
+}
+
+/// The dashboard with that uid, which is asked for where it is not here yet.
+fn get(uid: String) -> RwSignal<Loading> {
+    let library: Library = expect_context();
+    let loading = RwSignal::new(known(&uid));
+    Effect::new(move |_| {
+        if matches!(*loading.read_untracked(), Loading::Waiting) {
+            platform::spawn(load(library, uid.clone(), loading));
+        }
+    });
+    loading
 }
 
 fn known(uid: &str) -> Loading {
@@ -100,9 +125,46 @@ async fn load(library: Library, uid: String, loading: RwSignal<Loading>) {
 
 #[component]
 fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
+    let (panels, first_ms) = grid(&dashboard);
+    view! {
+        <TopBar title=dashboard.title.clone() dashboard=dashboard.uid.clone() first_ms />
+        <main id="main" class="content" tabindex="-1">
+            {banners()}
+            {panels}
+            {lost_banner()}
+        </main>
+    }
+}
+
+/// Why the range of the address is not the one that is shown, and what of the files of dashboards is not shown.
+pub(super) fn banners() -> AnyView {
     let page = Page::get();
-    let kiosk = page.url.kiosk();
-    let title = dashboard.title.clone();
+    let fault = page.boot().dashboards_fault.clone();
+    view! {
+        <p class="banner" role="alert">
+            {move || page.url.range_error.get().map(|error| format!("{error}. Shown is the last hour."))}
+        </p>
+        <p class="banner" role="alert">
+            {(!fault.is_empty()).then(|| format!("A file of dashboards is invalid, and what was valid before is shown: {fault}"))}
+        </p>
+    }
+}
+
+/// Since when nothing is current.
+pub(super) fn lost_banner() -> AnyView {
+    let page = Page::get();
+    view! {
+        <p class="banner banner-over" role="alert">
+            {move || page.live.lost.get().map(|lost| {
+                format!("Not connected. What is shown is from {}.", page.clock.date_time(lost.since_ms))
+            })}
+        </p>
+    }
+}
+
+/// The panels of a dashboard in their grid, and the time of the first data that they show.
+fn grid(dashboard: &Dashboard) -> (AnyView, Memo<Option<i64>>) {
+    let page = Page::get();
     let viewport = Memo::new(move |_| Asked::now(page).viewport(page));
     let context = PanelsContext::provide(viewport.into(), page.clock.now_ms.into(), page.boot().reach());
     follow_marks(page, dashboard.uid.clone(), context.marks);
@@ -123,30 +185,7 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
         let settled = shown.iter().filter(|(_, waiting)| waiting.get().is_none());
         settled.filter_map(|(data, _)| data.with(crate::shell::first_ms)).min()
     });
-    let bar = if kiosk.get_untracked() {
-        view! {
-            <div class="kiosk-top">
-                <KioskBar title=title.clone() dashboard=dashboard.uid.clone() />
-                <WallAlarm />
-            </div>
-        }
-    } else {
-        view! { <TopBar title=title.clone() dashboard=dashboard.uid.clone() first_ms /> }
-    };
-    view! {
-        {bar}
-        <main id="main" class="content" tabindex="-1">
-            <p class="banner" role="alert">
-                {move || page.url.range_error.get().map(|error| format!("{error}. Shown is the last hour."))}
-            </p>
-            <div class="panels" data-stale=move || page.live.lost.get().map(|_| "")>{panels}</div>
-            <p class="banner banner-over" role="alert">
-                {move || page.live.lost.get().map(|lost| {
-                    format!("Not connected. What is shown is from {}.", page.clock.date_time(lost.since_ms))
-                })}
-            </p>
-        </main>
-    }
+    (view! { <div class="panels" data-stale=move || page.live.lost.get().map(|_| "")>{panels}</div> }, first_ms)
 }
 
 /// Updates the annotations of a dashboard when the range changes, and when alerts start or stop firing.
@@ -179,30 +218,4 @@ fn follow_marks(page: Page, uid: String, marks: RwSignal<PanelData>) {
             }
         });
     });
-}
-
-/// The top bar of a kiosk display: the title, the number of firing alerts, the time, and the state of the connection.
-#[component]
-fn KioskBar(title: String, dashboard: String) -> impl IntoView {
-    let page = Page::get();
-    page.set_title(title.clone().into());
-    let uid = dashboard;
-    let away = move || {
-        let path = page.boot().dashboards.iter().find(|link| link.uid == uid).map(|link| link.path.clone());
-        page.url.link_to(path.as_deref().unwrap_or("/"))
-    };
-    view! {
-        <header class="kiosk-bar">
-            <h1>{title}</h1>
-            <a class="button quiet kiosk-leave" href=move || platform::at(&away()) title="Leave the kiosk form">
-                {Icon::Leave.draw()}
-                <span class="sr-only">"Leave the kiosk form"</span>
-            </a>
-            <AsOf />
-            <FiringBadge />
-            <ConnectionIndicator has_time=true />
-            <span class="kiosk-time">{move || page.clock.time(page.clock.now_ms.get())}</span>
-            <Printed has_range=true />
-        </header>
-    }
 }

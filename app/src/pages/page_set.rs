@@ -5,7 +5,7 @@ use model::route::{PageKind, Program};
 #[cfg(feature = "browser")]
 use model::route::{Reach, STANDALONE_ALERTS};
 
-use super::{DashboardPage, DrawnPage, JobAddress, JobPage};
+use super::{DashboardPage, DrawnPage, JobAddress, JobPage, KioskPage, panels_of};
 #[cfg(feature = "browser")]
 use crate::live;
 use crate::view::view;
@@ -69,15 +69,23 @@ pub(crate) const SERVER: PageSet = PageSet {
 fn viewer_page(kind: PageKind, values: Vec<String>) -> Option<AnyView> {
     let mut values = values.into_iter();
     match kind {
-        PageKind::Dashboard | PageKind::Kiosk => {
+        PageKind::Dashboard => {
             let uid = values.next()?;
             Some(view! { <DashboardPage uid /> })
+        }
+        PageKind::Kiosk => {
+            let names = values.next()?;
+            Some(view! { <KioskPage names /> })
+        }
+        PageKind::Panel => {
+            let (uid, panel) = (values.next()?, values.next()?);
+            Some(view! { <main id="main" class="content alone">{panels_of(uid, Some(panel))}</main> })
         }
         PageKind::Job => {
             let address = JobAddress { daemon: values.next()?, id: values.next()? };
             Some(view! { <JobPage address /> })
         }
-        PageKind::Alerts | PageKind::Explore | PageKind::Settings => None,
+        PageKind::Alerts | PageKind::Explore | PageKind::Settings | PageKind::Walls => None,
     }
 }
 

@@ -7,10 +7,10 @@ use leptos::prelude::*;
 use crate::view::view;
 
 /// Key of an item. It has two parts for items that need two names, such as daemon and job.
-pub(super) type Key = (String, String);
+pub(crate) type Key = (String, String);
 
 /// A list with an item for each key. An item is created and removed with its key.
-pub(super) fn list(keys: Memo<Vec<Key>>, item: impl Fn(Key) -> AnyView + Send + Sync + 'static) -> AnyView {
+pub(crate) fn list(keys: Memo<Vec<Key>>, item: impl Fn(Key) -> AnyView + Send + Sync + 'static) -> AnyView {
     items(keys, Arc::new(item))
 }
 

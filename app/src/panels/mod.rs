@@ -22,7 +22,7 @@ mod csv;
 pub(crate) mod gauge;
 pub(crate) mod heatmap;
 pub(crate) mod jobs;
-mod keyed;
+pub(crate) mod keyed;
 pub(crate) mod legend;
 pub(crate) mod look;
 mod menu;

@@ -23,9 +23,17 @@ const COOKIE_SECONDS: u32 = 365 * 24 * 3_600;
 /// The browser's time zone. Its name is read once, because it does not change while a page is open.
 pub(crate) fn own_zone() -> Zone {
     thread_local! {
-        static OWN: &'static Local = Box::leak(Box::new(Local { name: zone_name(), offset_min }));
+        static OWN: &'static Local = Box::leak(Box::new(match zone_of_site() {
+            Some(name) => Local { name, offset_min: offset_of_site },
+            None => Local { name: zone_name(), offset_min },
+        }));
     }
     Zone::Local(OWN.with(|own| *own))
+}
+
+/// The zone that the document is for, whatever the browser's is: that of a wall's site.
+fn zone_of_site() -> Option<String> {
+    document().document_element()?.get_attribute("data-zone")
 }
 
 /// The IANA name of the browser's time zone; the current minutes east of UTC if the browser does not know the name.
@@ -39,6 +47,26 @@ fn zone_name() -> String {
 #[allow(clippy::cast_precision_loss)] // times of this era are far below 2^53 milliseconds
 fn offset_min(at_ms: i64) -> i32 {
     minutes_east(at_ms as f64)
+}
+
+/// Minutes east of UTC at a time in the zone of the site, which the browser writes as `GMT+05:30`.
+#[allow(clippy::cast_precision_loss)] // as above
+fn offset_of_site(at_ms: i64) -> i32 {
+    thread_local! {
+        static FORMAT: js_sys::Function = {
+            let options = js_sys::Object::new();
+            let set = |name: &str, value: &str| js_sys::Reflect::set(&options, &name.into(), &value.into());
+            let _ = set("timeZone", &zone_of_site().unwrap_or_default());
+            let _ = set("timeZoneName", "longOffset");
+            js_sys::Intl::DateTimeFormat::new(&js_sys::Array::of1(&"en-US".into()), &options).format()
+        };
+    }
+    let written = FORMAT.with(|format| format.call1(&wasm_bindgen::JsValue::NULL, &(at_ms as f64).into()));
+    let text = written.ok().and_then(|text| text.as_string()).unwrap_or_default();
+    let offset = text.rsplit_once("GMT").map_or("", |(_, offset)| offset);
+    let (hours, minutes) = offset.get(1..).and_then(|digits| digits.split_once(':')).unwrap_or(("0", "0"));
+    let minutes = hours.parse::<i32>().unwrap_or(0) * 60 + minutes.parse::<i32>().unwrap_or(0);
+    if offset.starts_with('-') { -minutes } else { minutes }
 }
 
 #[allow(clippy::cast_possible_truncation)] // within a day's minutes
@@ -80,7 +108,9 @@ pub(crate) fn set_theme(theme: Option<&str>) {
 
 /// Stores the time zone in a cookie, so that the server renders the next page in it.
 pub(crate) fn remember_zone(zone: Zone) {
-    set_cookie(ZONE_COOKIE, Some(&zone.id()));
+    if zone_of_site().is_none() {
+        set_cookie(ZONE_COOKIE, Some(&zone.id()));
+    }
 }
 
 /// The value of a cookie; `None` if it is empty.
@@ -194,13 +224,19 @@ pub(super) fn tab_storage() -> Option<web_sys::Storage> {
     window().session_storage().ok().flatten()
 }
 
-/// Reloads the page because the server has the version `version`. Reloads only once for each version, in case the new page is not of that version either.
-pub(crate) fn reload_for(version: &str) {
+/// Reloads the page because the server or its dashboards have the version `version`. Reloads only once for each version, in case the new page is not
+/// of that version either, and not before the server answers with the new page: the old one stays on the screen until then.
+pub(crate) fn reload_for(version: String) {
     const KEY: &str = "hyperscope-reloaded-for";
     let Some(storage) = tab_storage() else { return };
-    let done = storage.get_item(KEY).is_ok_and(|done| done.as_deref() == Some(version));
-    if !done && storage.set_item(KEY, version).is_ok() {
-        let _ = window().location().reload();
+    let done = storage.get_item(KEY).is_ok_and(|done| done.as_ref() == Some(&version));
+    if !done && storage.set_item(KEY, &version).is_ok() {
+        spawn(async {
+            while get_text(&path_and_query()).await.is_err() {
+                TimeoutFuture::new(RETRY_MS).await;
+            }
+            let _ = window().location().reload();
+        });
     }
 }
 

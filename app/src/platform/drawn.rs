@@ -164,39 +164,8 @@ fn address(form: &HtmlFormElement) -> String {
     format!("{}?{}", super::inside(&action).unwrap_or(action), pairs.join("&"))
 }
 
-/// Shows beside the title of each panel how many of its rows do not fit, on kiosk displays, which nobody scrolls. The style sheet hides partly visible rows.
-pub(crate) fn count_left_out() {
-    let Some(body) = document().body() else { return };
-    for list in all::<HtmlElement>(&body, "[data-kiosk] :is(.table-scroll, .alerts, .bars, .pie-list, .legend)") {
-        let Some(badges) = list
-            .closest(".look")
-            .ok()
-            .flatten()
-            .and_then(|look| all::<Element>(look.unchecked_ref(), ".badges").into_iter().next())
-        else {
-            continue;
-        };
-        let bounds = list.get_bounding_client_rect();
-        let rows = all::<Element>(&list, "tbody tr:not(.spacer), .alert, .bars > li, .pie-list > li, .legend-item");
-        let is_out = |row: &&Element| {
-            let row = row.get_bounding_client_rect();
-            // An item that does not fit into a column is in a further column, beyond the edge.
-            row.height() < 1.0 || row.bottom() > bounds.bottom() + 1.0 || row.left() + 20.0 > bounds.right()
-        };
-        let in_page = i64::try_from(rows.len()).unwrap_or(0);
-        // A long table renders only some of its rows.
-        let total = all::<Element>(&list, "[aria-rowcount]")
-            .first()
-            .and_then(|table| table.get_attribute("aria-rowcount")?.parse::<i64>().ok())
-            .map_or(in_page, |rows| rows - 1);
-        let left_out = total - in_page + i64::try_from(rows.iter().filter(is_out).count()).unwrap_or(0);
-        let words = if left_out > 0 { format!("and {left_out} more") } else { String::new() };
-        let _ = badges.set_attribute("data-more", &words);
-    }
-}
-
 /// The elements of type `T` in `area` that match a selector.
-fn all<T: JsCast>(area: &HtmlElement, selector: &str) -> Vec<T> {
+pub(super) fn all<T: JsCast>(area: &HtmlElement, selector: &str) -> Vec<T> {
     let Ok(found) = area.query_selector_all(selector) else { return Vec::new() };
     (0..found.length()).filter_map(|index| found.item(index)?.dyn_into().ok()).collect()
 }

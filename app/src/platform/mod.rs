@@ -9,10 +9,14 @@ mod browser;
 mod drawn;
 #[cfg(feature = "browser")]
 mod links;
+#[cfg(any(feature = "browser", test))]
+mod screens;
 #[cfg(not(feature = "browser"))]
 mod server;
 #[cfg(feature = "browser")]
 mod time;
+#[cfg(feature = "browser")]
+mod wall;
 
 #[cfg(feature = "browser")]
 pub(crate) use bell::*;
@@ -26,6 +30,17 @@ pub(crate) use links::*;
 pub(crate) use server::*;
 #[cfg(feature = "browser")]
 pub(crate) use time::*;
+#[cfg(feature = "browser")]
+pub(crate) use wall::*;
+
+/// A key that a wall knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(feature = "browser"), allow(dead_code))] // only a browser has keys
+pub(crate) enum Key {
+    Space,
+    Left,
+    Right,
+}
 
 /// Why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use leptos::web_sys::HtmlElement;
 use model::tree::FromTree;
 use model::zone::Zone;
 
-use super::FetchError;
+use super::{FetchError, Key};
 
 pub(crate) fn now_ms() -> i64 {
     0
@@ -121,6 +121,26 @@ pub(crate) fn close_menus_on_leave() {}
 pub(crate) fn on_any_input(_is_wanted: impl Fn() -> bool + 'static, _take: impl Fn() + 'static) {}
 
 pub(crate) fn count_left_out() {}
+
+pub(crate) fn on_key(_take: impl Fn(Key) + 'static) {}
+
+pub(crate) fn show_screen(_screen: usize) -> usize {
+    1
+}
+
+pub(crate) fn shift(_minute: i64) {}
+
+pub(crate) fn stay_awake() {}
+
+pub(crate) fn open(_href: &str) {}
+
+pub(crate) fn page_size() -> (i32, i32) {
+    (0, 0)
+}
+
+pub(crate) fn is_next_ready() -> bool {
+    false
+}
 
 /// `text`, percent-encoded for the query of a URL.
 pub(crate) fn encoded(text: &str) -> String {

@@ -4,7 +4,11 @@ mod sessions;
 mod tokens;
 
 use leptos::prelude::*;
-use model::{page::Session, zone::Zone};
+use model::{
+    page::Session,
+    route::{PageKind, PageRoute},
+    zone::Zone,
+};
 
 pub use sessions::Login;
 pub use tokens::{MadeToken, ShownToken, TokenList};
@@ -32,6 +36,8 @@ pub struct SettingsView {
     pub zone: Zone,
     /// Version of the server.
     pub version: &'static str,
+    /// How many walls the server has.
+    pub walls: usize,
 }
 
 /// The themes: the form's value, and the label.
@@ -101,6 +107,10 @@ fn content(page: &SettingsView) -> AnyView {
             <dl class="facts">
                 <dt>"hyperscope"</dt>
                 <dd>{page.version}</dd>
+                {(page.walls > 0 && session.dashboards.is_empty()).then(|| view! {
+                    <dt>"Walls"</dt>
+                    <dd><a href=PageRoute::path_of(PageKind::Walls)>{page.walls}</a></dd>
+                })}
             </dl>
         </section>
     }
@@ -189,6 +199,7 @@ mod tests {
             theme: None,
             zone: Zone::Fixed(60),
             version: "1.2.3",
+            walls: 3,
         });
         for part in
             ["Firefox &lt;x&gt; on Linux", "this one", "10.0.0.7", "2 min", "value=\"other\"", "/do/end-other-sessions"]

@@ -206,6 +206,7 @@ mod tests {
             theme: None,
             zone: Zone::UTC,
             version: "1",
+            walls: 0,
         };
         let html = super::super::draw(&page);
         for part in [

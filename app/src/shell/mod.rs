@@ -35,6 +35,8 @@ use router::{Routes, ShownPage};
 use sidebar::Sidebar;
 pub(crate) use topbar::{AsOf, ConnectionIndicator, TopBar};
 use view::PageUrl;
+#[cfg(feature = "ssr")]
+pub(crate) use view::with_parameter;
 pub(crate) use wall::WallAlarm;
 
 use crate::{
@@ -146,7 +148,7 @@ pub fn App(
     let url = PageUrl::follow(location, clock);
     let live = Live::open(
         clock,
-        &payload.boot.version,
+        &payload.boot,
         url.refresh.get_untracked() == Refresh::Paused,
         #[cfg(feature = "browser")]
         pages.connect,

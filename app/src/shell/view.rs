@@ -1,10 +1,7 @@
 //! The parameters of the URL: path, time range and refresh, and links that change one and retain the others.
 
 use leptos::prelude::*;
-use model::{
-    range::TimeRange,
-    route::{PageKind, PageRoute},
-};
+use model::{page::Boot, playlist::Playlist, range::TimeRange, route::PageRoute};
 
 use super::{Location, Refresh, router::parameter};
 use crate::{clock::Clock, panels::FirstRows};
@@ -14,6 +11,7 @@ use crate::{clock::Clock, panels::FirstRows};
 pub(crate) struct PageUrl {
     /// Path, without a query.
     pub(crate) path: Memo<String>,
+    query: RwSignal<String>,
     /// The time range shown.
     pub(crate) range: Memo<TimeRange>,
     /// Whether the URL has a range. If not, the page shows the default range.
@@ -44,6 +42,7 @@ impl PageUrl {
         });
         PageUrl {
             path: Memo::new(move |_| location.path.get()),
+            query,
             range: Memo::new(move |_| parsed.get().unwrap_or_default()),
             named: Memo::new(move |_| {
                 query.with(|query| parameter(query, "from").or(parameter(query, "to")).is_some())
@@ -56,8 +55,32 @@ impl PageUrl {
 
     /// True on the pages of the kiosk form, without navigation and top bar.
     pub(crate) fn kiosk(self) -> Signal<bool> {
-        let is_kiosk = |path: &String| PageRoute::at(path).is_some_and(|(route, _)| route.kind == PageKind::Kiosk);
+        let is_kiosk = |path: &String| PageRoute::at(path).is_some_and(|(route, _)| route.kind.is_without_chrome());
         Signal::derive(move || self.path.with(is_kiosk))
+    }
+
+    /// A parameter of the address as it is now.
+    pub(crate) fn parameter(self, name: &str) -> Option<String> {
+        self.query.with_untracked(|query| parameter(query, name))
+    }
+
+    /// The dashboards that a wall shows in turn whose path says `names`.
+    pub(crate) fn playlist(self, names: &str, boot: &Boot) -> Playlist {
+        let is_known = |uid: &str| boot.dashboards.iter().any(|link| link.uid == uid);
+        Playlist::read(names, |name| self.parameter(name), is_known)
+    }
+
+    /// Path and query of this page as they are now, without a parameter.
+    pub(crate) fn without_parameter(self, name: &str) -> String {
+        let query = self.query.with_untracked(|query| pairs_but(query, name).join("&"));
+        let path = self.path.get_untracked();
+        if query.is_empty() { path } else { format!("{path}?{query}") }
+    }
+
+    /// A link to this page with all that its address says now, and `value` for a parameter.
+    pub(crate) fn with_parameter(self, name: &str, value: &str) -> String {
+        let query = self.query.with_untracked(|query| with_parameter(query, name, value));
+        format!("{}?{query}", self.path.get_untracked())
     }
 
     /// The rows of a long table in the document.
@@ -108,9 +131,28 @@ fn href(path: &str, range: Option<TimeRange>, refresh: Refresh) -> String {
     if parameters.is_empty() { path.to_owned() } else { format!("{path}?{}", parameters.join("&")) }
 }
 
+/// A query with `value` for a parameter, in place of the one that it has.
+pub(crate) fn with_parameter(query: &str, name: &str, value: &str) -> String {
+    let mut pairs = pairs_but(query, name);
+    let pair = format!("{name}={value}");
+    pairs.push(&pair);
+    pairs.join("&")
+}
+
+/// The pairs of a query but those of a parameter.
+fn pairs_but<'a>(query: &'a str, name: &str) -> Vec<&'a str> {
+    query.split('&').filter(|pair| !pair.is_empty() && pair.split('=').next() != Some(name)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_parameter_is_replaced_and_the_others_stay() {
+        assert_eq!(with_parameter("", "at", "1"), "at=1");
+        assert_eq!(with_parameter("interval=30s&at=0&attic=2&x", "at", "1"), "interval=30s&attic=2&x&at=1");
+    }
 
     #[test]
     fn links_include_range_and_refresh() {

@@ -41,6 +41,8 @@ pub enum Action {
     UnacknowledgeAlert,
     /// A snapshot of the store.
     TakeSnapshot,
+    /// A wall is asked to show something else.
+    SteerWall,
 }
 
 impl Action {
@@ -63,6 +65,7 @@ impl Action {
             Action::AcknowledgeAlert => "alert.acknowledge",
             Action::UnacknowledgeAlert => "alert.unacknowledge",
             Action::TakeSnapshot => "snapshot",
+            Action::SteerWall => "wall.steer",
         }
     }
 
@@ -85,6 +88,7 @@ impl Action {
             Action::AcknowledgeAlert => "alert acknowledged",
             Action::UnacknowledgeAlert => "acknowledgement taken back",
             Action::TakeSnapshot => "snapshot taken",
+            Action::SteerWall => "wall steered",
         }
     }
 }

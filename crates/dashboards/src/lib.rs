@@ -5,6 +5,7 @@ pub mod related_panels;
 
 use std::{
     collections::{BTreeMap, HashSet},
+    hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -52,9 +53,27 @@ pub fn alias_tables(directory: Option<&Path>) -> Result<Vec<Table>, YamlError> {
     Ok(tables)
 }
 
-/// All dashboards by UID. Cheap to clone.
+/// All dashboards by UID, as they were read last. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct DashboardRegistry(Arc<BTreeMap<String, Dashboard>>);
+pub struct DashboardRegistry(Arc<Library>);
+
+#[derive(Debug)]
+struct Library {
+    dashboards: BTreeMap<String, Dashboard>,
+    /// The operator's files by path.
+    files: BTreeMap<PathBuf, ReadFile>,
+    version: String,
+}
+
+/// A file, and what is shown of it.
+#[derive(Debug, Clone)]
+struct ReadFile {
+    text: String,
+    /// As it was when it was valid last.
+    dashboard: Option<Dashboard>,
+    /// Why the text is not a dashboard.
+    fault: Option<String>,
+}
 
 impl DashboardRegistry {
     /// Loads the built-in dashboards and those in `directory`, which override built-in ones with the same UID.
@@ -63,36 +82,101 @@ impl DashboardRegistry {
     ///
     /// The first invalid file.
     pub fn load(directory: Option<&Path>) -> Result<Self, YamlError> {
+        let mut files = BTreeMap::new();
+        for (path, text) in directory.map(texts).transpose()?.unwrap_or_default() {
+            let dashboard = Some(parse(&path, &text)?);
+            files.insert(path, ReadFile { text, dashboard, fault: None });
+        }
+        Self::of(files)
+    }
+
+    /// The dashboards as they are now, if a file in `directory` has changed. Of a file that became invalid the dashboard that it was stays.
+    ///
+    /// # Errors
+    ///
+    /// The directory or a file in it cannot be read.
+    pub fn renewed(&self, directory: &Path) -> Result<Option<Self>, YamlError> {
+        let texts = texts(directory)?;
+        let known = &self.0.files;
+        if texts.len() == known.len()
+            && texts.iter().all(|(path, text)| known.get(path).is_some_and(|file| file.text == *text))
+        {
+            return Ok(None);
+        }
+        let mut files = BTreeMap::new();
+        for (path, text) in texts {
+            let before = known.get(&path);
+            let file = match (before.filter(|before| before.text == text), parse(&path, &text)) {
+                (Some(unchanged), _) => unchanged.clone(),
+                (None, Ok(dashboard)) => ReadFile { text, dashboard: Some(dashboard), fault: None },
+                (None, Err(error)) => ReadFile {
+                    text,
+                    dashboard: before.and_then(|before| before.dashboard.clone()),
+                    fault: Some(error.to_string()),
+                },
+            };
+            files.insert(path, file);
+        }
+        Self::of(files).map(Some)
+    }
+
+    fn of(files: BTreeMap<PathBuf, ReadFile>) -> Result<Self, YamlError> {
         let mut dashboards = BTreeMap::new();
+        let mut version = DefaultHasher::new();
         for name in BuiltIn::iter().filter(|name| name != ALIASES) {
             let Some(file) = BuiltIn::get(&name) else { continue };
             let dashboard = parse(Path::new(&*name), &String::from_utf8_lossy(&file.data))?;
             dashboards.insert(dashboard.uid.clone(), dashboard);
         }
-        for path in directory.map(yaml_files).transpose()?.unwrap_or_default() {
-            let dashboard = read(&path)?;
-            dashboards.insert(dashboard.uid.clone(), dashboard);
+        for (path, file) in &files {
+            (path, &file.text).hash(&mut version);
+            if let Some(dashboard) = &file.dashboard {
+                dashboards.insert(dashboard.uid.clone(), dashboard.clone());
+            }
         }
-        Ok(DashboardRegistry(Arc::new(dashboards)))
+        let version = format!("{:x}", version.finish());
+        Ok(DashboardRegistry(Arc::new(Library { dashboards, files, version })))
+    }
+
+    /// Changes when a file does.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.0.version
+    }
+
+    /// What is wrong with files that cannot be shown as they are now. `session` hears of those whose dashboard it may see; one that is not
+    /// limited, of all.
+    #[must_use]
+    pub fn faults(&self, session: &Session) -> Vec<&str> {
+        let concerns = |file: &&ReadFile| {
+            let uid = file.dashboard.as_ref().map(|dashboard| &dashboard.uid);
+            session.dashboards.is_empty() || uid.is_some_and(|uid| session.dashboards.contains(uid))
+        };
+        self.0.files.values().filter(concerns).filter_map(|file| file.fault.as_deref()).collect()
+    }
+
+    /// What is wrong with files, whoever asks.
+    pub fn all_faults(&self) -> impl Iterator<Item = &str> {
+        self.0.files.values().filter_map(|file| file.fault.as_deref())
     }
 
     /// All dashboards, ordered by UID.
     pub fn all(&self) -> impl Iterator<Item = &Dashboard> {
-        self.0.values()
+        self.0.dashboards.values()
     }
 
     /// The dashboard with this UID.
     #[must_use]
     pub fn get(&self, uid: &str) -> Option<&Dashboard> {
-        self.0.get(uid)
+        self.0.dashboards.get(uid)
     }
 
-    /// The dashboard at a page's path.
+    /// The dashboard whose page has this path.
     #[must_use]
     pub fn at(&self, path: &str) -> Option<&Dashboard> {
         let (route, values) = PageRoute::at(path)?;
         match route.kind {
-            PageKind::Dashboard | PageKind::Kiosk => self.get(route.home_of.or(values.first().map(String::as_str))?),
+            PageKind::Dashboard => self.get(route.home_of.or(values.first().map(String::as_str))?),
             _ => None,
         }
     }
@@ -109,14 +193,22 @@ impl DashboardRegistry {
     pub fn links_of_all(&self) -> Vec<DashboardLink> {
         let home = PAGES.iter().filter_map(|page| Some((page.path.to_owned(), self.get(page.home_of?)?)));
         let further = self
-            .0
-            .values()
+            .all()
             .filter(|dashboard| PAGES.iter().all(|page| page.home_of != Some(&*dashboard.uid)))
             .map(|dashboard| (PageRoute::path_to(PageKind::Dashboard, &[&dashboard.uid]), dashboard));
         home.chain(further)
             .map(|(path, dashboard)| DashboardLink { uid: dashboard.uid.clone(), title: dashboard.title.clone(), path })
             .collect()
     }
+}
+
+/// The files of dashboards in a directory with their texts, in the order of their names.
+fn texts(directory: &Path) -> Result<Vec<(PathBuf, String)>, YamlError> {
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).map_err(|reason| YamlError::File { file: path.clone(), reason })?;
+        Ok((path, text))
+    };
+    yaml_files(directory)?.into_iter().map(read).collect()
 }
 
 fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>, YamlError> {
@@ -210,7 +302,7 @@ mod tests {
             assert_eq!(Some(&*library.at(page.path).unwrap().uid), page.home_of);
         }
         assert!(library.at("/d/hypersdk-jobs").is_some());
-        assert!(library.at("/kiosk/hypersdk%2Djobs").is_some());
+        assert!(library.at("/d/hypersdk%2Djobs").is_some());
         assert!(library.at("/d/none").is_none());
     }
 
@@ -224,5 +316,43 @@ mod tests {
         let error = complaint("uid: x\ntitle: X\npannels: []\n");
         assert_eq!(error, "x.yaml:3:1: unknown key `pannels`: did you mean `panels`?");
         assert!(complaint("uid: x y\ntitle: X\npanels: []\n").starts_with("x.yaml:1:1: uid \"x y\""));
+    }
+
+    #[test]
+    fn a_file_that_breaks_leaves_the_dashboard_that_it_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("hall.yaml");
+        let write = |title: &str| std::fs::write(&file, format!("uid: hall\ntitle: {title}\npanels: []\n")).unwrap();
+        write("One");
+        let first = DashboardRegistry::load(Some(directory.path())).unwrap();
+        assert!(first.renewed(directory.path()).unwrap().is_none(), "nothing has changed");
+
+        write("Two");
+        let second = first.renewed(directory.path()).unwrap().unwrap();
+        assert_eq!(second.get("hall").unwrap().title, "Two");
+        assert_ne!(first.version(), second.version());
+
+        write("[");
+        let broken = second.renewed(directory.path()).unwrap().unwrap();
+        assert_eq!(broken.get("hall").unwrap().title, "Two");
+        let mut session = Session {
+            name: String::new(),
+            role: model::role::Role::Viewer,
+            expires_at: None,
+            dashboards: Vec::new(),
+            matchers: String::new(),
+        };
+        assert!(broken.faults(&session).concat().contains("hall.yaml:"), "{:?}", broken.faults(&session));
+        session.dashboards = vec!["other".to_owned()];
+        assert!(broken.faults(&session).is_empty(), "it is none of theirs");
+        assert!(broken.renewed(directory.path()).unwrap().is_none(), "the same fault is no news");
+
+        write("Three");
+        let mended = broken.renewed(directory.path()).unwrap().unwrap();
+        assert_eq!((mended.get("hall").unwrap().title.as_str(), mended.all_faults().count()), ("Three", 0));
+        std::fs::remove_file(&file).unwrap();
+        assert!(mended.renewed(directory.path()).unwrap().unwrap().get("hall").is_none());
+        std::fs::remove_dir(directory.path()).unwrap();
+        assert!(mended.renewed(directory.path()).is_err());
     }
 }

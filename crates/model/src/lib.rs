@@ -13,6 +13,7 @@ pub mod labelled;
 pub mod live;
 pub mod page;
 pub mod panel;
+pub mod playlist;
 pub mod range;
 pub mod role;
 pub mod route;

@@ -108,7 +108,7 @@ pub enum ClientMessage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "lowercase", try_from = "crate::tree::Tree")]
 pub enum ServerMessage {
-    /// The first message.
+    /// The first message, and again when the dashboards have changed.
     Hello {
         /// Version of the protocol, 1.
         protocol: u32,
@@ -120,6 +120,9 @@ pub enum ServerMessage {
         role: Role,
         /// The server's time, in milliseconds since the Unix epoch; 0 from an older server.
         now_ms: i64,
+        /// Which dashboards the server has, as in [`Boot`](crate::page::Boot); empty from an older server.
+        #[serde(default)]
+        dashboards: String,
     },
     /// The whole state of a subscription.
     Snapshot {

@@ -78,6 +78,12 @@ pub struct Boot {
     pub now_ms: i64,
     /// The viewer's session.
     pub session: Session,
+    /// Which dashboards the server has: another text when a file of them has changed.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub dashboards_version: String,
+    /// What is wrong with files of dashboards, which are shown as they were before; empty if nothing is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub dashboards_fault: String,
     /// All dashboards that this session may see.
     pub dashboards: Vec<DashboardLink>,
     /// The dashboard of this page, if it is one.
@@ -114,6 +120,8 @@ impl Boot {
 }
 
 from_members!(Boot { version, boot_id, now_ms, session, dashboards, dashboard, range, kiosk, theme } or_default {
+    dashboards_version,
+    dashboards_fault,
     firing,
     marks,
     standalone,

@@ -13,8 +13,10 @@ pub const STANDALONE_ALERTS: &str = "hyperscope-alerts";
 pub enum PageKind {
     /// A dashboard.
     Dashboard,
-    /// A dashboard without chrome, sized to the screen.
+    /// Dashboards in turn without chrome, sized to the screen.
     Kiosk,
+    /// One panel of a dashboard alone, as large as its window or frame.
+    Panel,
     /// One job.
     Job,
     /// Alerts, silences, rules, notifications.
@@ -23,6 +25,8 @@ pub enum PageKind {
     Explore,
     /// Session, tokens, server, and what the browser remembers.
     Settings,
+    /// The walls: what each shows.
+    Walls,
 }
 
 /// A program of the bundle. A page loads one; a link to a page of the other one loads a document.
@@ -39,26 +43,33 @@ impl PageKind {
     #[must_use]
     pub const fn program(self) -> Program {
         match self {
-            PageKind::Dashboard | PageKind::Kiosk | PageKind::Job => Program::Viewer,
-            PageKind::Alerts | PageKind::Explore | PageKind::Settings => Program::Workbench,
+            PageKind::Dashboard | PageKind::Kiosk | PageKind::Panel | PageKind::Job => Program::Viewer,
+            PageKind::Alerts | PageKind::Explore | PageKind::Settings | PageKind::Walls => Program::Workbench,
         }
     }
 
     /// Whether a session that is limited to some dashboards has this page.
     #[must_use]
     pub const fn is_for_limited_sessions(self) -> bool {
-        matches!(self, PageKind::Dashboard | PageKind::Kiosk | PageKind::Settings)
+        matches!(self, PageKind::Dashboard | PageKind::Kiosk | PageKind::Panel | PageKind::Settings)
+    }
+
+    /// Whether it is for displays and frames: nothing is around the panels, and nobody scrolls.
+    #[must_use]
+    pub const fn is_without_chrome(self) -> bool {
+        matches!(self, PageKind::Kiosk | PageKind::Panel)
     }
 
     /// The heading of a page that has no title of its own.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
-            PageKind::Dashboard | PageKind::Kiosk => "Dashboard",
+            PageKind::Dashboard | PageKind::Kiosk | PageKind::Panel => "Dashboard",
             PageKind::Job => "Job",
             PageKind::Alerts => "Alerts",
             PageKind::Explore => "Explore",
             PageKind::Settings => "Settings",
+            PageKind::Walls => "Walls",
         }
     }
 }
@@ -83,7 +94,10 @@ impl Reach {
             Reach::All => true,
             Reach::Limited => kind.is_for_limited_sessions(),
             Reach::Standalone => {
-                matches!(kind, PageKind::Dashboard | PageKind::Kiosk | PageKind::Job | PageKind::Alerts)
+                matches!(
+                    kind,
+                    PageKind::Dashboard | PageKind::Kiosk | PageKind::Panel | PageKind::Job | PageKind::Alerts
+                )
             }
         }
     }
@@ -101,16 +115,18 @@ pub struct PageRoute {
 }
 
 /// All pages. Those with a path of their own come in the order of the navigation.
-pub const PAGES: [PageRoute; 9] = [
+pub const PAGES: [PageRoute; 11] = [
     PageRoute::home("/", "hypersdk-overview"),
     PageRoute::home("/jobs", "hypersdk-jobs"),
     PageRoute::home("/system", "hypersdk-system"),
     PageRoute::new("/d/{uid}", PageKind::Dashboard),
+    PageRoute::new("/d/{uid}/{panel}", PageKind::Panel),
     PageRoute::new("/kiosk/{uid}", PageKind::Kiosk),
     PageRoute::new("/jobs/{daemon}/{id}", PageKind::Job),
     PageRoute::new("/alerts", PageKind::Alerts),
     PageRoute::new("/explore", PageKind::Explore),
     PageRoute::new("/settings", PageKind::Settings),
+    PageRoute::new("/walls", PageKind::Walls),
 ];
 
 impl PageRoute {
@@ -189,7 +205,8 @@ mod tests {
         assert_eq!(at("/jobs"), is(PageKind::Dashboard, &[]));
         assert_eq!(PageRoute::at("/jobs").unwrap().0.home_of, Some("hypersdk-jobs"));
         assert_eq!(at("/d/a%20b"), is(PageKind::Dashboard, &["a b"]));
-        assert_eq!(at("/kiosk/hypersdk-jobs"), is(PageKind::Kiosk, &["hypersdk-jobs"]));
+        assert_eq!(at("/d/a/b"), is(PageKind::Panel, &["a", "b"]));
+        assert_eq!(at("/kiosk/hypersdk-jobs,b"), is(PageKind::Kiosk, &["hypersdk-jobs,b"]));
         assert_eq!(at("/jobs/d%2F1/export%252F7"), is(PageKind::Job, &["d/1", "export%2F7"]));
         assert_eq!(at("/settings"), is(PageKind::Settings, &[]));
         for path in ["", "/api/jobs", "/jobs/one", "/d", "/d/", "/jobs//7", "/settings/more", "/alerts/", "/login"] {

@@ -36,14 +36,19 @@ pub struct AlertPictures(Arc<Parts>);
 struct Parts {
     pictures: Pictures,
     engines: Engines,
-    library: DashboardRegistry,
+    /// The dashboards as they are now.
+    library: Box<dyn Fn() -> DashboardRegistry + Send + Sync>,
 }
 
 impl AlertPictures {
-    /// With the panels of `library` and the data of `engines`.
+    /// With the panels of the dashboards that `library` returns and the data of `engines`.
     #[must_use]
-    pub fn new(pictures: Pictures, engines: Engines, library: DashboardRegistry) -> Self {
-        AlertPictures(Arc::new(Parts { pictures, engines, library }))
+    pub fn new(
+        pictures: Pictures,
+        engines: Engines,
+        library: impl Fn() -> DashboardRegistry + Send + Sync + 'static,
+    ) -> Self {
+        AlertPictures(Arc::new(Parts { pictures, engines, library: Box::new(library) }))
     }
 
     /// The PNG of an alert. Its size is `SIZE` times `ZOOM`.
@@ -63,7 +68,8 @@ impl AlertPictures {
             from: Instant::At(subject.until_ms.saturating_sub(window_ms)),
             to: Instant::At(subject.until_ms),
         };
-        let behind = concern::best(self.0.library.all(), &subject.expr).map(|(_, panel)| panel);
+        let library = (self.0.library)();
+        let behind = concern::best(library.all(), &subject.expr).map(|(_, panel)| panel);
         if let Some(panel) = behind.filter(|panel| panel.kind == PanelKind::Timeseries) {
             let mut states = Vec::with_capacity(panel.queries.len());
             for query in &panel.queries {

@@ -37,6 +37,7 @@ impl Hub {
             version: version.to_owned(),
             role: Role::Operator,
             now_ms,
+            dashboards: String::new(),
         });
     }
 

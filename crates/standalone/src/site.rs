@@ -55,6 +55,8 @@ impl Site {
                 dashboards: Vec::new(),
                 matchers: String::new(),
             },
+            dashboards_version: String::new(),
+            dashboards_fault: String::new(),
             dashboards: self.links.clone(),
             dashboard: None,
             firing: model::live::FiringCount::default(),

@@ -3,11 +3,11 @@
 //! The scalar metrics of [`crate::Telemetry::gather`] are read from their owners; these are observed when something
 //! happens.
 
-use std::time::Duration;
+use std::{sync::atomic::AtomicU64, time::Duration};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text},
-    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
@@ -71,6 +71,12 @@ impl AttemptOutcome {
     }
 }
 
+/// A wall.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Wall {
+    wall: String,
+}
+
 /// The labelled metrics and histograms.
 #[derive(Debug)]
 pub(crate) struct Labelled {
@@ -80,6 +86,7 @@ pub(crate) struct Labelled {
     attempts: Family<Attempt, Counter>,
     attempt_seconds: Family<Integration, Histogram, fn() -> Histogram>,
     rule_group_seconds: Histogram,
+    wall_report_ages: Family<Wall, Gauge<f64, AtomicU64>>,
 }
 
 impl Default for Labelled {
@@ -91,6 +98,7 @@ impl Default for Labelled {
             attempts: Family::default(),
             attempt_seconds: Family::new_with_constructor(histogram as fn() -> Histogram),
             rule_group_seconds: short_histogram(),
+            wall_report_ages: Family::default(),
         };
         labelled.registered()
     }
@@ -124,6 +132,11 @@ impl Labelled {
             "Duration of evaluations of rule groups",
             self.rule_group_seconds.clone(),
         );
+        registry.register(
+            "hyperscope_wall_report_age_seconds",
+            "Time since a wall of the configuration reported what it shows",
+            self.wall_report_ages.clone(),
+        );
         self
     }
 
@@ -141,6 +154,10 @@ impl Labelled {
 
     pub(crate) fn evaluated(&self, took_secs: f64) {
         self.rule_group_seconds.observe(took_secs);
+    }
+
+    pub(crate) fn wall_reported(&self, wall: &str, age_secs: f64) {
+        self.wall_report_ages.get_or_create(&Wall { wall: wall.to_owned() }).set(age_secs);
     }
 
     /// All of them in OpenMetrics format.
@@ -163,6 +180,8 @@ mod tests {
         labelled.answered("/api/v1/query", 422, Duration::from_millis(300));
         labelled.attempted("slack", AttemptOutcome::Failed, Duration::from_secs(2));
         labelled.evaluated(0.004);
+        labelled.wall_reported("hall", 7.0);
+        labelled.wall_reported("hall", 1.5);
         let page = labelled.page();
         for line in [
             r#"hyperscope_http_requests_total{handler="/api/v1/query",code="422"} 1"#,
@@ -170,6 +189,7 @@ mod tests {
             r#"hyperscope_http_request_duration_seconds_count{handler="/api/v1/query"} 2"#,
             r#"hyperscope_notification_attempts_total{integration="slack",outcome="failed"} 1"#,
             r#"hyperscope_rule_group_duration_seconds_bucket{le="0.005"} 1"#,
+            r#"hyperscope_wall_report_age_seconds{wall="hall"} 1.5"#,
         ] {
             assert!(page.contains(line), "no {line} in {page}");
         }

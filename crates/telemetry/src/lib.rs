@@ -121,6 +121,12 @@ impl Telemetry {
         self.0.labelled.evaluated(took_secs);
     }
 
+    /// Records how long ago the wall of this name reported what it shows.
+    #[allow(clippy::cast_precision_loss)] // far below 2^53 milliseconds
+    pub fn wall_reported(&self, wall: &str, age_ms: i64) {
+        self.0.labelled.wall_reported(wall, age_ms as f64 / 1_000.0);
+    }
+
     /// The labelled metrics and histograms in OpenMetrics format.
     #[must_use]
     pub fn labelled_page(&self) -> String {

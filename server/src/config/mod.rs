@@ -11,6 +11,7 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 pub(crate) mod value;
+mod walls;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -24,6 +25,7 @@ pub(crate) use self::{
     options::{AlertmanagerEntry, DaemonEntry, DaemonSim, Demo, Dialect, Options, Tls},
     resolve::{ConfigError, default_data_dir},
     value::{ByteSize, Listen, LogFormat, Network, Period},
+    walls::{Orientation, WallConfig, WallEntry},
 };
 
 /// The effective settings of a server.
@@ -75,6 +77,8 @@ pub struct Config {
     pub external_labels: Vec<(String, String)>,
     /// Directory of the operator's dashboards.
     pub dashboards_dir: Option<PathBuf>,
+    /// Walls; their names are distinct.
+    pub walls: Vec<WallConfig>,
     /// Whether queries may use Prometheus' experimental features.
     pub promql_experimental: bool,
     /// Retention of samples.

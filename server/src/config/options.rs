@@ -10,7 +10,7 @@ use redact::Secret;
 use serde::Deserialize;
 
 use super::{
-    EngineEntry,
+    EngineEntry, WallEntry,
     limits::GivenLimits,
     value::{ByteSize, Listen, LogFormat, Network, Period},
 };
@@ -133,6 +133,9 @@ options! {
         /// Directory of your own dashboards, YAML; they override built-in ones with the same UID
         #[arg(long, env = "HYPERSCOPE_DASHBOARDS_DIR", value_name = "DIR")]
         pub dashboards_dir: Option<PathBuf>,
+        /// Walls in the file.
+        #[arg(skip)]
+        pub walls: Option<Vec<WallEntry>>,
         /// Database for tokens and dashboards [default: SQLite in the data directory]
         #[arg(long, env = "HYPERSCOPE_DATABASE_URL", value_name = "URL", hide_env_values = true)]
         pub database_url: Option<Secret>,

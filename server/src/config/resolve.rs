@@ -16,7 +16,7 @@ use yaml::YamlError;
 
 use super::{
     AlertmanagerEntry, ByteSize, Config, DaemonConfig, DaemonEntry, DemoConfig, Options, Period, ScrapeConfig,
-    TlsConfig, engines, limits::limits, options, value::WrongValue,
+    TlsConfig, engines, limits::limits, options, value::WrongValue, walls,
 };
 use crate::http::reached;
 
@@ -126,6 +126,7 @@ impl Config {
             )?,
             external_labels: external_labels(given.external_labels.unwrap_or_default())?,
             dashboards_dir: given.dashboards_dir,
+            walls: walls::walls(given.walls)?,
             promql_experimental: given.promql_experimental.unwrap_or(true),
             retention: positive("retention", given.retention, DEFAULT_RETENTION)?,
             retention_bytes: given

@@ -81,6 +81,7 @@ pub(crate) fn table(state: &AppState) -> Vec<Route> {
         // Links of alerts lead here; they have Prometheus' format.
         Route::get("/graph", Rights::PAGES, async || Redirect::to(PageRoute::path_of(PageKind::Alerts))),
         Route::get("/fragments/{part}", Rights::PAGES, pages::fragment),
+        Route::get("/wall/{name}", Rights::PAGES, api::walls::open),
         Route::get("/demo/receivers", Rights::OF_ALL, api::demo_receivers::page),
         Route::get("/health", Rights::OPEN, health::health),
         Route::get("/ready", Rights::OPEN, health::ready),

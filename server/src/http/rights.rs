@@ -2,11 +2,12 @@
 
 use access::{Principal, Scope};
 use axum::{
-    extract::{Request, State},
+    extract::{FromRef, Request, State},
     http::{Method, StatusCode},
     middleware::Next,
     response::Response,
 };
+use dashboards::DashboardRegistry;
 use model::role::Role;
 use serde::Serialize;
 
@@ -134,7 +135,7 @@ pub(super) async fn check_limits(
             OnDashboards::Whole | OnDashboards::Part => None,
             OnDashboards::Queries if request.method() == Method::GET => {
                 let query = request.uri().query().unwrap_or_default();
-                (!limited::may_query(&state.library, principal, query))
+                (!limited::may_query(&DashboardRegistry::from_ref(&state), principal, query))
                     .then_some("this session is limited to the queries of its dashboards")
             }
             OnDashboards::Queries => Some("this session is limited to the queries of its dashboards, by GET"),

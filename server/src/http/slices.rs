@@ -10,6 +10,7 @@ use datasource::{Embedded, Engines, ReadScheduler};
 use live::Hub;
 use notify::Notifier;
 use telemetry::Telemetry;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -22,6 +23,7 @@ use super::{
 use crate::{
     config::{Config, Limits},
     state::AppState,
+    walls::Walls,
 };
 
 /// Alerts, and what mutes them.
@@ -68,8 +70,8 @@ impl FromRef<AppState> for TargetState {
 /// The state of a live socket.
 #[derive(Clone)]
 pub(crate) struct LiveState {
-    /// The dashboards, for limited sessions.
-    pub(crate) library: DashboardRegistry,
+    /// The dashboards, as they change.
+    pub(crate) dashboards: watch::Receiver<DashboardRegistry>,
     /// Limits per socket.
     pub(crate) limits: Limits,
     /// Memory budgets.
@@ -85,7 +87,7 @@ pub(crate) struct LiveState {
 impl FromRef<AppState> for LiveState {
     fn from_ref(state: &AppState) -> Self {
         LiveState {
-            library: state.library.clone(),
+            dashboards: state.dashboards.clone(),
             limits: state.limits,
             budgets: state.budgets.clone(),
             telemetry: state.telemetry.clone(),
@@ -144,7 +146,7 @@ impl FromRef<AppState> for PageState {
         PageState {
             panels: PanelState::from_ref(state),
             changes: ChangeState::from_ref(state),
-            library: state.library.clone(),
+            library: DashboardRegistry::from_ref(state),
             assets: state.assets.clone(),
             page_drawing: state.page_drawing.clone(),
             telemetry: state.telemetry.clone(),
@@ -163,6 +165,8 @@ pub(crate) struct ChangeState {
     pub(crate) auth: Auth,
     /// Secrets of tokens that were just made.
     pub(crate) made_tokens: MadeTokens,
+    /// The walls.
+    pub(crate) walls: Walls,
 }
 
 impl FromRef<AppState> for ChangeState {
@@ -172,6 +176,7 @@ impl FromRef<AppState> for ChangeState {
             watched: Watched::from_ref(state),
             auth: state.auth.clone(),
             made_tokens: state.made_tokens.clone(),
+            walls: state.walls.clone(),
         }
     }
 }

@@ -1,9 +1,15 @@
 //! Background tasks. Each is owned here, and ends when the server stops.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use alerting::{Alerting, history, posted};
 use collect::Upstreams;
+use dashboards::DashboardRegistry;
 use datasource::{Admission, Engines};
 use exposition::{
     page::Format,
@@ -13,12 +19,13 @@ use labels::{Labels, METRIC_NAME};
 use live::Hub;
 use model::{clock::now_ms, live::Event, upstream::trouble};
 use notify::{Inbox, Notifier};
+use parking_lot::Mutex;
 use telemetry::Telemetry;
 use timeseries::{Point, SampleSink};
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
-    sync::broadcast,
+    sync::{broadcast, watch},
     task::{self, JoinSet},
     time::MissedTickBehavior,
 };
@@ -26,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use tsdb::Store;
 
-use crate::{signals::stop_signal, source_list::SourceList};
+use crate::{signals::stop_signal, source_list::SourceList, walls::Walls};
 
 /// How long tasks may take to end.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -36,6 +43,8 @@ const FRESHNESS_INTERVAL: Duration = Duration::from_millis(500);
 const SOURCES_INTERVAL: Duration = Duration::from_secs(5);
 const MEMORY_INTERVAL: Duration = Duration::from_millis(100);
 const STORE_INTERVAL: Duration = Duration::from_secs(60);
+const WALLS_INTERVAL: Duration = Duration::from_secs(5);
+const DASHBOARDS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Label `job` of our own metrics.
 const OWN_JOB: &str = "hyperscope";
@@ -50,6 +59,26 @@ const RULE_THREADS: usize = 2;
 /// The system cannot start threads.
 pub(super) fn rule_runtime() -> std::io::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(RULE_THREADS).thread_name("rules").enable_all().build()
+}
+
+/// Blocks. Reads the dashboards again if their files changed. The same fault is logged once.
+fn read_dashboards(directory: &Path, dashboards: &watch::Sender<DashboardRegistry>, reported: &Mutex<String>) {
+    let before = dashboards.borrow().clone();
+    let mut reported = reported.lock();
+    let faults = match before.renewed(directory) {
+        Ok(None) => return,
+        Ok(Some(renewed)) => {
+            let faults = renewed.all_faults().collect::<Vec<_>>().join("; ");
+            tracing::info!(dashboards = renewed.all().count(), "read the dashboards again");
+            dashboards.send_replace(renewed);
+            faults
+        }
+        Err(error) => error.to_string(),
+    };
+    if !faults.is_empty() && *reported != faults {
+        tracing::error!(error = faults, "invalid dashboards; keeping the previous ones");
+    }
+    *reported = faults;
 }
 
 /// The background tasks of a server.
@@ -208,6 +237,37 @@ impl Background {
                     Ok(Ok(_)) => {}
                     Ok(Err(error)) => tracing::warn!(%error, "cannot remove old samples"),
                     Err(error) => tracing::error!(%error, "removing old samples panicked"),
+                }
+            }
+        });
+    }
+
+    /// Measures how long ago each wall reported.
+    pub(super) fn watch_walls(&mut self, walls: Walls, telemetry: Telemetry) {
+        self.every("walls", WALLS_INTERVAL, move || {
+            for (name, age_ms) in walls.ages_ms(now_ms()) {
+                telemetry.wall_reported(name, age_ms);
+            }
+            std::future::ready(())
+        });
+    }
+
+    /// Reads the operator's dashboards again when their files change.
+    pub(super) fn watch_dashboards(
+        &mut self,
+        directory: Option<PathBuf>,
+        dashboards: watch::Sender<DashboardRegistry>,
+    ) {
+        let Some(directory) = directory else { return };
+        let dashboards = Arc::new(dashboards);
+        let reported = Arc::new(Mutex::new(String::new()));
+        self.every("dashboards", DASHBOARDS_INTERVAL, move || {
+            let (directory, dashboards, reported) = (directory.clone(), Arc::clone(&dashboards), Arc::clone(&reported));
+            async move {
+                let read =
+                    tokio::task::spawn_blocking(move || read_dashboards(&directory, &dashboards, &reported)).await;
+                if let Err(error) = read {
+                    tracing::error!(%error, "reading the dashboards panicked");
                 }
             }
         });

@@ -19,7 +19,7 @@ use redact::Redactor;
 use render::{AlertImages, AlertPictures, PictureLinks, Pictures};
 use telemetry::Telemetry;
 use timeseries::SampleSink;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tsdb::Store;
 
@@ -41,6 +41,7 @@ use crate::{
     source_list::SourceList,
     state::AppState,
     storage::{self, Storage},
+    walls::Walls,
 };
 
 /// Random bytes in the ID of this run of the server.
@@ -69,6 +70,7 @@ struct TaskInputs {
     inbox: Inbox,
     samples: Arc<dyn SampleSink>,
     admissions: Vec<Admission>,
+    dashboards: watch::Sender<DashboardRegistry>,
     scrape_interval: Duration,
 }
 
@@ -86,7 +88,8 @@ impl Components {
     ) -> anyhow::Result<Self> {
         let pool = database::open(&config.data_dir).await?;
         let auth = Auth::open(pool.clone(), (&config).into()).await?;
-        let library = DashboardRegistry::load(config.dashboards_dir.as_deref())?;
+        let dashboards = DashboardRegistry::load(config.dashboards_dir.as_deref())?;
+        let (set_dashboards, dashboards) = watch::channel(dashboards);
         let store_options = settings::store_options(&config);
         let store = match mode {
             Mode::Serve => storage::open(&config.data_dir, store_options).await?,
@@ -97,7 +100,7 @@ impl Components {
         let QueryPath { budgets, reads, page_drawing, embedded, engines } =
             QueryPath::open(&config, &store, &redactor)?;
 
-        let images = Images::new(&config, &budgets, &engines, &library)?;
+        let images = Images::new(&config, &budgets, &engines, &dashboards)?;
 
         let telemetry = Telemetry::default();
         let gates = engines.elsewhere().map(|engine| engine.gate().clone());
@@ -169,12 +172,13 @@ impl Components {
             inbox,
             samples,
             admissions: queues.into_iter().chain(images.admissions()).collect(),
+            dashboards: set_dashboards,
             scrape_interval: settings::scrape_interval(&config, mode),
         };
         let state = AppState {
             auth,
             assets: Assets::load(),
-            library,
+            dashboards,
             engines,
             embedded,
             exemplars: Exemplars::new(config.limits.exemplars),
@@ -184,6 +188,7 @@ impl Components {
             sources: source_list,
             hub,
             notifier,
+            walls: Walls::new(config.walls.clone(), now_ms()),
             drawn_panels: PanelHtmlCache::default(),
             made_tokens: MadeTokens::default(),
             pictures: images.pictures,
@@ -217,8 +222,10 @@ impl Components {
         background.poll_alerts(alerting.clone(), engines);
         background.hand_alerts_over(alerting.notifications(), notifier.clone());
         background.evaluate_rules(alerting, inputs.alert_events, inputs.history, background::rule_runtime()?);
-        background.sample_ourselves(telemetry, inputs.samples, inputs.scrape_interval);
+        background.sample_ourselves(telemetry.clone(), inputs.samples, inputs.scrape_interval);
         background.keep_store(store.clone());
+        background.watch_walls(state.walls, telemetry.clone());
+        background.watch_dashboards(state.config.dashboards_dir.clone(), inputs.dashboards);
         background.watch_memory(inputs.admissions);
         background.notify(notifier, inputs.inbox, inputs.job_events);
         background.stop_on_signal();
@@ -253,13 +260,19 @@ struct Images {
 }
 
 impl Images {
-    fn new(config: &Config, budgets: &Budgets, engines: &Engines, library: &DashboardRegistry) -> anyhow::Result<Self> {
+    fn new(
+        config: &Config,
+        budgets: &Budgets,
+        engines: &Engines,
+        dashboards: &watch::Receiver<DashboardRegistry>,
+    ) -> anyhow::Result<Self> {
+        let dashboards = dashboards.clone();
         let options = || settings::picture_options(config);
         let of_alerts = Pictures::new(budgets, options(), ALERT_PICTURES);
         Ok(Images {
             pictures: Pictures::new(budgets, options(), config.limits.pictures),
             alert_drawing: of_alerts.drawing().admission().clone(),
-            of_alerts: AlertPictures::new(of_alerts, engines.clone(), library.clone()),
+            of_alerts: AlertPictures::new(of_alerts, engines.clone(), move || dashboards.borrow().clone()),
             links: PictureLinks::new()?,
         })
     }

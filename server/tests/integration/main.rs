@@ -48,4 +48,5 @@ mod scoped_tokens;
 mod secrets;
 mod store_care;
 mod store_crash;
+mod walls;
 mod whole_counts;

@@ -28,6 +28,7 @@ impl FromTree for ServerMessage {
                 version: members.take("version", faults),
                 role: members.take("role", faults),
                 now_ms: members.take_or_default("now_ms", faults),
+                dashboards: members.take_or_default("dashboards", faults),
             },
             "snapshot" => ServerMessage::Snapshot {
                 id: members.take("id", faults),

@@ -202,6 +202,8 @@ fn boot() -> Boot {
         boot_id: text("b"),
         now_ms: 5,
         session: session(),
+        dashboards_version: text("v"),
+        dashboards_fault: text("f"),
         dashboards: vec![DashboardLink { uid: text("u"), title: text("T"), path: text("/d/u") }],
         dashboard: Some(dashboard()),
         firing: FiringCount { active: 1, muted: 2, silenced: 1, worst: Severity::Critical, begins_secs: 5 },
@@ -270,7 +272,14 @@ fn each_message_reads_as_it_was_sent() {
         job: job(),
     };
     for message in [
-        ServerMessage::Hello { protocol: 1, boot_id: text("b"), version: text("1"), role: Role::Admin, now_ms: 6 },
+        ServerMessage::Hello {
+            protocol: 1,
+            boot_id: text("b"),
+            version: text("1"),
+            role: Role::Admin,
+            now_ms: 6,
+            dashboards: text("d"),
+        },
         snapshot(SnapshotData::Query(frame())),
         snapshot(SnapshotData::Jobs { jobs: vec![job()] }),
         snapshot(SnapshotData::System { system: vec![system()] }),

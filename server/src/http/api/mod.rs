@@ -13,6 +13,7 @@ pub(crate) mod notifications;
 mod openapi;
 pub(crate) mod silences;
 mod upstreams;
+pub(crate) mod walls;
 
 use super::{Rights, Route, Who, WithinMatchers};
 use crate::state::AppState;
@@ -47,6 +48,10 @@ pub(crate) fn routes() -> Vec<Route<AppState>> {
         Route::post("/api/notifications/{id}/resend", ACTS_ON_ALL, notifications::resend),
         Route::get("/api/demo/receivers", Rights::OF_ALL, demo_receivers::list),
         Route::get("/api/upstreams", Rights::LISTS, upstreams::list),
+        Route::get("/api/walls", Rights::LISTS, walls::list),
+        // What a wall reports is about itself; a limited session is one of those that hang there.
+        Route::post("/api/walls/{name}/report", Rights::PAGES, walls::report),
+        Route::post("/api/walls/{name}/steer", ACTS, walls::steer),
         // The handler checks the topics that a limited session may follow.
         Route::get("/api/live", Rights::PAGES, super::live::long_poll::poll),
         Route::get("/api/openapi.json", ABOUT, openapi::document),

@@ -1,14 +1,17 @@
 //! Redirect targets after a login: only paths of this server.
 
 use axum::http::Uri;
-use model::route::{FUNCTIONS, PageKind, PageRoute};
+use model::route::{FUNCTIONS, PageRoute};
 use redact::Secret;
 use reqwest::Url;
 
 /// Query parameter of a login link that our own page has requested again.
 pub(super) const AGAIN: &str = "again";
 
-/// The token in the URL of a kiosk display, and the same URL without it.
+/// What the paths of walls begin with that the server knows by name.
+const WALLS: &str = "/wall/";
+
+/// The token in the URL of a display or frame, and the same URL without it.
 pub(super) fn token_of_kiosk_link(uri: &Uri) -> Option<(Secret, String)> {
     let path = Some(uri.path()).filter(|path| is_kiosk(path))?;
     let with_token = here(uri.path_and_query()?.as_str())?;
@@ -18,9 +21,9 @@ pub(super) fn token_of_kiosk_link(uri: &Uri) -> Option<(Secret, String)> {
     Some((token, local_path(Some(path_and_query(&bare).trim_end_matches('?')), "")?))
 }
 
-/// Whether `path` is that of a kiosk display.
+/// Whether `path` is that of a display or frame.
 pub(super) fn is_kiosk(path: &str) -> bool {
-    PageRoute::at(path).is_some_and(|(route, _)| route.kind == PageKind::Kiosk)
+    PageRoute::at(path).is_some_and(|(route, _)| route.kind.is_without_chrome()) || path.starts_with(WALLS)
 }
 
 /// The path of the login page that redirects to `next` after the login.
@@ -103,6 +106,8 @@ mod tests {
         assert_eq!(link("/kiosk/a?token=t"), Some(("t".into(), "/kiosk/a".into())));
         assert_eq!(link("/kiosk/a?from=now-1h&token=t%2B&x=1"), Some(("t+".into(), "/kiosk/a?from=now-1h&x=1".into())));
         assert_eq!(link("/kiosk/a?from=now-1h"), None);
+        assert_eq!(link("/d/a/p?token=t"), Some(("t".into(), "/d/a/p".into())));
+        assert_eq!(link("/wall/hall?token=t"), Some(("t".into(), "/wall/hall".into())));
         assert_eq!(link("/d/a?token=t"), None);
     }
 }

@@ -173,9 +173,10 @@ impl Auth {
             let message = "This token is for programs and shows no pages: log in with another.";
             return Err(Denied::new(StatusCode::FORBIDDEN, "forbidden", message));
         }
-        let home = match token.session.dashboards.first() {
-            Some(uid) => PageRoute::path_to(PageKind::Kiosk, &[uid]),
-            None => "/".to_owned(),
+        let home = match token.session.dashboards.as_slice() {
+            [] => "/".to_owned(),
+            // In the order in which the token names them, which is that of a wall.
+            uids => PageRoute::path_to(PageKind::Kiosk, &[&uids.join(",")]),
         };
         let before: Vec<_> = credentials::by_cookie(&parts.headers)
             .filter_map(|secret| Some((secret, self.shared.cache.session(secret)?)))

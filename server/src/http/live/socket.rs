@@ -9,6 +9,7 @@ use std::{
 use access::Scope;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use budget::{Charge, MemoryBudget, Requester};
+use dashboards::DashboardRegistry;
 use futures_util::{SinkExt, StreamExt};
 use live::{Format, Hub, Next};
 use model::{
@@ -16,7 +17,10 @@ use model::{
     live::{BINARY_PROTOCOL, CLOSE_SESSION_ENDED, ClientMessage, ServerMessage, Topic},
     role::Role,
 };
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, MissedTickBehavior, interval, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::session::{Read, Session};
@@ -55,6 +59,8 @@ pub(super) struct SocketOptions {
     pub scope: Scope,
     /// Whether the session may subscribe to a topic.
     pub may_follow: Box<dyn Fn(&Topic) -> bool + Send + Sync>,
+    /// The dashboards, as they change.
+    pub dashboards: watch::Receiver<DashboardRegistry>,
 }
 
 /// The format of the negotiated subprotocol; JSON for clients without one.
@@ -85,14 +91,9 @@ pub(super) async fn serve(
         scope: options.scope,
         may_follow: options.may_follow,
     };
-    let hello = ServerMessage::Hello {
-        protocol: 1,
-        boot_id: session.hub.boot_id().to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        role: options.role,
-        now_ms: now_ms(),
-    };
-    if sink.send(encode(&hello, session.format)).await.is_err() {
+    let mut dashboards = options.dashboards;
+    let greeting = hello(&session.hub, options.role, &mut dashboards);
+    if sink.send(encode(&greeting, session.format)).await.is_err() {
         return;
     }
     for (id, topic) in (1..).zip(options.topics) {
@@ -150,6 +151,10 @@ pub(super) async fn serve(
                     Err(gone) => Err(gone),
                 }
             }
+            Ok(()) = dashboards.changed() => {
+                let greeting = hello(&session.hub, options.role, &mut dashboards);
+                write(&mut sink, encode(&greeting, session.format)).await
+            }
             () = &mut session_ended => {
                 let _ = write(&mut sink, close(CLOSE_SESSION_ENDED, "the session ended: log in again")).await;
                 break;
@@ -164,6 +169,17 @@ pub(super) async fn serve(
         }
     }
     session.end();
+}
+
+fn hello(hub: &Hub, role: Role, dashboards: &mut watch::Receiver<DashboardRegistry>) -> ServerMessage {
+    ServerMessage::Hello {
+        protocol: 1,
+        boot_id: hub.boot_id().to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        role,
+        now_ms: now_ms(),
+        dashboards: dashboards.borrow_and_update().version().to_owned(),
+    }
 }
 
 /// The browser is gone.

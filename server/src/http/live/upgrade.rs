@@ -41,6 +41,7 @@ pub(crate) async fn upgrade(
         let _counted = state.telemetry.socket_opened();
         let _admitted = admission;
         let (follower, role) = (principal.clone(), principal.role());
+        let known = state.dashboards.clone();
         let options = SocketOptions {
             format,
             role,
@@ -48,7 +49,8 @@ pub(crate) async fn upgrade(
             max_subscriptions: state.limits.subscriptions,
             memory: state.budgets.answers.clone(),
             scope: principal.scope().clone(),
-            may_follow: Box::new(move |topic| limited::may_follow(&state.library, &follower, topic)),
+            may_follow: Box::new(move |topic| limited::may_follow(&known.borrow().clone(), &follower, topic)),
+            dashboards: state.dashboards,
         };
         let serving = socket::serve(socket, state.hub, options, principal.ended(), state.stop);
         principal.requester().scope(serving).await;

@@ -6,6 +6,7 @@ use app::{
     explore::ExploreView,
     functions::TokenRequest,
     settings::{Login, MadeToken, SettingsView, ShownToken, TokenList},
+    walls::{ShownWall, WallsView},
 };
 use axum::{
     extract::{OriginalUri, Path, State},
@@ -22,9 +23,10 @@ use crate::{
     http::slices::PageState,
     http::{
         answers,
-        api::{error::ApiError, listed::Listed},
+        api::{ACTS, error::ApiError, listed::Listed},
         auth::TOKENS,
     },
+    walls::WallStatus,
 };
 
 /// Most tokens that the settings page lists.
@@ -35,6 +37,7 @@ pub(super) enum Gathered {
     Alerts(Box<AlertsView>),
     Explore(Box<ExploreView>),
     Settings(Box<SettingsView>),
+    Walls(WallsView),
 }
 
 /// Gathers the data of a page of `kind` for the query of `uri`; `None` if the browser renders pages of this kind as well.
@@ -62,9 +65,35 @@ pub(super) async fn gather(
             theme: view.theme.clone(),
             zone: view.zone,
             version: env!("CARGO_PKG_VERSION"),
+            walls: state.changes.walls.statuses(now_ms).len(),
         })),
-        PageKind::Dashboard | PageKind::Kiosk | PageKind::Job => return None,
+        PageKind::Walls => Gathered::Walls(walls(state, principal, now_ms)),
+        PageKind::Dashboard | PageKind::Kiosk | PageKind::Panel | PageKind::Job => return None,
     })
+}
+
+/// The walls, with the titles of their dashboards as far as the viewer may see them.
+fn walls(state: &PageState, principal: &Principal, now_ms: i64) -> WallsView {
+    let titled = |uid: String| {
+        let dashboard = state.library.get(&uid).filter(|dashboard| principal.may_see(&dashboard.uid));
+        let title = dashboard.map_or_else(|| uid.clone(), |dashboard| dashboard.title.clone());
+        (uid, title)
+    };
+    let shown = |wall: WallStatus| ShownWall {
+        name: wall.name,
+        dashboards: wall.dashboards.into_iter().map(titled).collect(),
+        shows: wall.shows,
+        reported_at: wall.reported_at,
+        size: wall.size,
+        is_late: wall.is_late,
+        is_turned: wall.is_turned,
+        pinned: wall.pinned,
+    };
+    WallsView {
+        walls: state.changes.walls.statuses(now_ms).into_iter().map(shown).collect(),
+        may_steer: ACTS.who.allows()(principal.role()) && ACTS.beyond_matchers(principal.scope()).is_none(),
+        now_ms,
+    }
 }
 
 /// The sessions of the viewer's token.
@@ -132,6 +161,7 @@ impl Gathered {
             Gathered::Alerts(page) => app::alerts::draw(page),
             Gathered::Explore(page) => app::explore::draw(page),
             Gathered::Settings(page) => app::settings::draw(page),
+            Gathered::Walls(page) => app::walls::draw(page),
         }
     }
 }

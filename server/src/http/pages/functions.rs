@@ -6,7 +6,7 @@ use access::{NewToken, Principal, StoreError};
 use app::functions::{
     AcknowledgeAlert, BasePath, CancelJob, Change, ChooseTheme, CreateSilence, CreateToken, EndOtherSessions,
     EndSession, ExpireSilence, ExtendSilence, Operations, Refusal, ResendNotification, RevokeToken, SentBy,
-    SilenceRequest, TokenRequest, UnacknowledgeAlert, path_of, with_problem,
+    SilenceRequest, SteerWall, TokenRequest, UnacknowledgeAlert, path_of, with_problem,
 };
 use axum::{
     body::{Body, Bytes, to_bytes},
@@ -25,7 +25,7 @@ use crate::{
     config::Period,
     http::{
         Rights, Route,
-        api::{ACTS, ACTS_ON_ALL, alert_details, error::ApiError, jobs, notifications, silences},
+        api::{ACTS, ACTS_ON_ALL, alert_details, error::ApiError, jobs, notifications, silences, walls},
         auth::{BODY_BYTES, Denied, TOKENS, end_of},
         reached::Reached,
         slices::ChangeState,
@@ -42,7 +42,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const REFUSAL_BYTES: usize = 64 << 10;
 
 /// The server functions by path, each with its rights and the page that shows why its fields are invalid.
-fn functions() -> [(&'static str, Rights, PageKind); 12] {
+fn functions() -> [(&'static str, Rights, PageKind); 13] {
     [
         (path_of::<CreateSilence>(), ACTS_ON_ALL, PageKind::Alerts),
         (path_of::<ExtendSilence>(), ACTS_ON_ALL, PageKind::Alerts),
@@ -57,6 +57,7 @@ fn functions() -> [(&'static str, Rights, PageKind); 12] {
         (path_of::<CreateToken>(), TOKENS, PageKind::Settings),
         (path_of::<RevokeToken>(), TOKENS, PageKind::Settings),
         (path_of::<ChooseTheme>(), Rights::OWN, PageKind::Settings),
+        (path_of::<SteerWall>(), ACTS, PageKind::Walls),
     ]
 }
 
@@ -210,6 +211,9 @@ impl PageOperations {
             }
             Change::CreateToken(request) => self.create_token(request).await?,
             Change::RevokeToken(id) => self.state.auth.revoke_audited(principal, &id).await?,
+            Change::SteerWall { name, action, dashboard } => {
+                walls::steer_one(&self.state.walls, principal, &name, &action, dashboard)?;
+            }
         }
         Ok(())
     }

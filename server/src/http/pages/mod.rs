@@ -25,6 +25,7 @@ use model::{
     dashboard::{Dashboard, PanelKind},
     frame::Frame,
     page::Boot,
+    playlist::Playlist,
     range::TimeRange,
     route::{PageKind, PageRoute, Program},
     zone::Zone,
@@ -62,6 +63,8 @@ struct View {
     range: TimeRange,
     theme: Option<String>,
     zone: Zone,
+    /// Whether `zone` is that of a site, and not the viewer's.
+    has_site_zone: bool,
 }
 
 impl View {
@@ -71,10 +74,14 @@ impl View {
         let range = TimeRange::parse(parameter(query, "from").as_deref(), parameter(query, "to").as_deref(), now_ms)
             .unwrap_or_default();
         let cookie = |name| auth::cookies(headers, name).next().map(str::to_owned);
+        // What the address says is for this page; what a cookie does, for all of this browser.
+        let theme = parameter(query, "theme").or_else(|| cookie(app::THEME_COOKIE));
+        let site_zone = parameter(query, "zone").and_then(|name| zones::named(&name));
         View {
             range,
-            theme: cookie(app::THEME_COOKIE).filter(|theme| theme == "light" || theme == "dark"),
-            zone: cookie(app::ZONE_COOKIE).and_then(|name| zones::named(&name)).unwrap_or_default(),
+            theme: theme.filter(|theme| theme == "light" || theme == "dark"),
+            has_site_zone: site_zone.is_some(),
+            zone: site_zone.or_else(|| zones::named(&cookie(app::ZONE_COOKIE)?)).unwrap_or_default(),
         }
     }
 }
@@ -99,7 +106,7 @@ pub(crate) async fn page(
     }
     let now_ms = now_ms();
     let view = View::of(&uri, &headers, now_ms);
-    let dashboard = state.library.at(uri.path()).filter(|dashboard| principal.may_see(&dashboard.uid)).cloned();
+    let dashboard = shown_dashboard(&state, &principal, &uri);
     let _charge = match charge(&state, dashboard.as_ref()) {
         Ok(charge) => charge,
         Err(over) => return answers::refusal(over).for_path(&uri),
@@ -140,12 +147,14 @@ pub(crate) async fn page(
             boot_id: state.panels.hub.boot_id().to_owned(),
             now_ms,
             session: principal.session.clone(),
+            dashboards_version: state.library.version().to_owned(),
+            dashboards_fault: state.library.faults(&principal.session).join("; "),
             dashboards: state.library.links(&principal.session),
             dashboard,
             firing: state.changes.alerts.alerting.current().await.firing(principal.scope()),
             marks,
             range: view.range,
-            kiosk: kind == Some(PageKind::Kiosk),
+            kiosk: kind.is_some_and(PageKind::is_without_chrome),
             theme: view.theme,
             standalone: false,
         },
@@ -157,6 +166,7 @@ pub(crate) async fn page(
         assets: asset_paths(&state.assets, kind.map_or(Program::Viewer, PageKind::program)),
         nonce: nonce.as_str().to_owned(),
         zone: view.zone,
+        has_site_zone: view.has_site_zone,
     };
     let (runtime, requested) = (Handle::current(), uri.clone());
     let draw = move || {
@@ -175,7 +185,25 @@ pub(crate) async fn page(
     }
 }
 
-/// Charges the requester for the memory of a page and of its lists of jobs. Queries are charged separately.
+/// The dashboard that a page shows, with the panels that it shows of it; of a wall with several, the one whose turn its address says it is.
+fn shown_dashboard(state: &PageState, principal: &Principal, uri: &Uri) -> Option<Dashboard> {
+    let seen = |dashboard: &&Dashboard| principal.may_see(&dashboard.uid);
+    let (route, values) = PageRoute::at(uri.path())?;
+    if let (PageKind::Panel, [uid, panel]) = (route.kind, values.as_slice()) {
+        let mut dashboard = state.library.get(uid).filter(seen)?.clone();
+        dashboard.panels.retain(|shown| shown.id == *panel);
+        return Some(dashboard).filter(|dashboard| !dashboard.panels.is_empty());
+    }
+    if route.kind != PageKind::Kiosk {
+        return state.library.at(uri.path()).filter(seen).cloned();
+    }
+    let (names, query) = (values.first()?, uri.query().unwrap_or_default());
+    let known = |uid: &str| state.library.get(uid).filter(seen);
+    let list = Playlist::read(names, |name| parameter(query, name), |uid| known(uid).is_some());
+    known(list.uids.get(list.place(parameter(query, "at").as_deref()))?).cloned()
+}
+
+/// Charges whoever asks for a page for what it is drawn from, as far as no query is charged for it, and for the page.
 fn charge(state: &PageState, dashboard: Option<&Dashboard>) -> Result<Charge, OverBudget> {
     let panels = dashboard.map_or(&[][..], |dashboard| &dashboard.panels);
     let of_jobs = panels
