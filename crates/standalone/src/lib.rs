@@ -47,7 +47,7 @@ use crate::{alerts::Rules, hub::Hub};
 
 pub use api::{Answered, PageRequest, Reply};
 pub use history::Block;
-pub use site::{RuleText, Site};
+pub use site::{RuleGroups, Site};
 
 /// How long samples are kept: the history of a page.
 pub const RETENTION: Duration = Duration::from_secs(6 * 3_600);
@@ -128,7 +128,7 @@ impl Standalone {
         }
     }
 
-    /// What is wrong with the rules of the bundle, by file and line; those rules are not evaluated.
+    /// What is wrong with the rules of the bundle, by file; those rules are not evaluated.
     #[must_use]
     pub fn problems(&self) -> &[String] {
         &self.problems
