@@ -11,14 +11,14 @@ use model::{
 };
 use promql::{Query, Value};
 use rules::{
-    Environment, EvalContext, Evaluation, Group, Kind, Recorded, RuleError, RuleFile,
+    Environment, EvalContext, Evaluation, Group, GroupSpec, Kind, Recorded, RuleError,
     published::{AlertOrigin, state},
 };
 use timeseries::SourceError;
 use tsdb::Incoming;
 use web_time::Instant;
 
-use crate::{queries::options, site::RuleText};
+use crate::{queries::options, site::RuleGroups};
 
 /// Evaluation interval of groups that name none, as in Prometheus, in milliseconds.
 const DEFAULT_INTERVAL_MS: i64 = 15_000;
@@ -55,20 +55,13 @@ impl Rules {
     ///
     /// # Errors
     ///
-    /// A file is wrong: its name and what is wrong, in words. The other files are there.
-    pub(crate) fn of(files: &[RuleText], is_new: bool, now_ms: i64) -> (Self, Vec<String>) {
+    /// A group is wrong: its file and what is wrong, in words. The other groups are there.
+    pub(crate) fn of(files: &[RuleGroups], is_new: bool, now_ms: i64) -> (Self, Vec<String>) {
         let mut all = Rules::default();
         let mut problems = Vec::new();
-        for RuleText { file, text } in files {
-            let parsed = match RuleFile::parse(text) {
-                Ok(parsed) => parsed,
-                Err(found) => {
-                    problems.extend(found.iter().map(|problem| format!("{file}:{problem}")));
-                    continue;
-                }
-            };
-            for spec in &parsed.groups {
-                match Group::new(file, &spec.value, DEFAULT_INTERVAL_MS, is_new) {
+        for RuleGroups { file, groups } in files {
+            for plain in groups {
+                match Group::new(file, &GroupSpec::from(plain.clone()), DEFAULT_INTERVAL_MS, is_new) {
                     Ok(group) => all.groups.push(Scheduled::new(group, now_ms)),
                     Err(error) => problems.push(format!("{file}: {error}")),
                 }

@@ -18,7 +18,11 @@ mod notices;
 mod queries;
 mod site;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use embedded_engine::Evaluator;
 use hypervisord::{
@@ -26,6 +30,7 @@ use hypervisord::{
     collector::{Collector, newest_of, target_labels},
     daemon::{self, Daemon, Effects},
 };
+use labels::Labels;
 use model::{
     job::Job,
     live::{ClientMessage, ServerMessage, SnapshotData, Topic},
@@ -34,7 +39,7 @@ use model::{
 use query_frontend::aliases::Aliases;
 use redact::Redactor;
 use scrape::{Endpoint, PageLimits, millis};
-use timeseries::SampleSink;
+use timeseries::{Point, SampleSink};
 use tsdb::{Stats, Store, StoreOptions};
 use url::Url;
 
@@ -42,7 +47,7 @@ use crate::{alerts::Rules, hub::Hub};
 
 pub use api::{Answered, PageRequest, Reply};
 pub use history::Block;
-pub use site::{RuleText, Site};
+pub use site::{RuleGroups, Site};
 
 /// How long samples are kept: the history of a page.
 pub const RETENTION: Duration = Duration::from_secs(6 * 3_600);
@@ -52,10 +57,12 @@ pub const SCRAPE_INTERVAL: Duration = Duration::from_secs(15);
 pub const DAEMON: &str = "hypervisord";
 /// Interval between removals of old samples, in milliseconds.
 const RETENTION_RUN_MS: i64 = 60_000;
-/// Largest number of series; the samples of further ones are not kept.
-const MOST_SERIES: usize = 20_000;
+/// Largest number of series; the samples of further ones are not kept. Six hours of them take some 26 MB.
+const MOST_SERIES: usize = 10_000;
+/// Largest number of series of one metric. A metric with more is left out: a part of it would give wrong sums.
+const MOST_OF_METRIC: usize = 2_000;
 /// Largest page of metrics, and its largest number of samples.
-const PAGE_LIMITS: PageLimits = PageLimits { body_bytes: 4 << 20, samples: 20_000 };
+const PAGE_LIMITS: PageLimits = PageLimits { body_bytes: 8 << 20, samples: 50_000 };
 /// Largest number of jobs that have ended; the oldest are dropped.
 const MOST_ENDED_JOBS: usize = 10_000;
 
@@ -71,6 +78,10 @@ pub struct Standalone {
     hub: Hub,
     daemon: Daemon,
     collector: Option<Collector>,
+    /// Metrics that are not kept because they have too many series.
+    left_out: BTreeSet<String>,
+    /// Whether other samples were not kept, because there are too many series of all metrics.
+    is_full: bool,
     /// When old samples are removed next, in milliseconds since the Unix epoch.
     retention_due_ms: i64,
 }
@@ -111,11 +122,13 @@ impl Standalone {
             daemon: Daemon::new(DAEMON, options, Arc::clone(&redactor), now.ms),
             redactor,
             collector: None,
+            left_out: BTreeSet::new(),
+            is_full: false,
             retention_due_ms: 0,
         }
     }
 
-    /// What is wrong with the rules of the bundle, by file and line; those rules are not evaluated.
+    /// What is wrong with the rules of the bundle, by file; those rules are not evaluated.
     #[must_use]
     pub fn problems(&self) -> &[String] {
         &self.problems
@@ -142,7 +155,13 @@ impl Standalone {
     /// What is wrong with the daemon at present, in sentences for the viewer.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
-        notices::of(&self.daemon)
+        let left_out = self.left_out.iter().map(|metric| {
+            format!("{metric} has more than {MOST_OF_METRIC} series, which is too much for a page: it is not shown.")
+        });
+        let too_many = self.is_full.then(|| {
+            format!("The daemon has more than the {MOST_SERIES} series that a page keeps: some charts lack data.")
+        });
+        notices::of(&self.daemon).chain(left_out).chain(too_many).collect()
     }
 
     /// Changes the daemon's state, and sends its events to the page.
@@ -171,9 +190,14 @@ impl Standalone {
         let result = collect(collector, &mut self.daemon);
         // Names of metrics come with the dashboards.
         let _ = collector.take_metadata();
-        while let Some(points) = collector.next_batch() {
+        while let Some(mut points) = collector.next_batch() {
+            if points.len() > MOST_OF_METRIC {
+                self.left_out.extend(large_metrics(&points));
+            }
+            points.retain(|point| !self.left_out.contains(point.labels.metric_name()));
             // In memory it cannot fail.
-            let _ = self.evaluator.store().append(&points);
+            let outcome = self.evaluator.store().append(&points).unwrap_or_default();
+            self.is_full |= outcome.over_limit > 0;
         }
         Some((result, self.publish(now)))
     }
@@ -235,6 +259,16 @@ impl Standalone {
         self.hub.publish_freshness(trouble([self.daemon.status()]), now.ms);
         Wakes { has_requests, has_samples }
     }
+}
+
+/// Names of the metrics that have too many series among these points.
+fn large_metrics(points: &[Point]) -> Vec<String> {
+    let mut series: HashMap<&str, HashSet<&Labels>> = HashMap::new();
+    for point in points {
+        series.entry(point.labels.metric_name()).or_default().insert(&point.labels);
+    }
+    let large = series.into_iter().filter(|(_, series)| series.len() > MOST_OF_METRIC);
+    large.map(|(metric, _)| metric.to_owned()).collect()
 }
 
 /// The time from which samples are kept.

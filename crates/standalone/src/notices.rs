@@ -7,7 +7,7 @@ use model::upstream::UpstreamState;
 const UNITS: [(i64, &str); 4] = [(86_400, "days"), (3_600, "hours"), (60, "minutes"), (1, "seconds")];
 
 /// What is wrong at present, one sentence each.
-pub(crate) fn of(daemon: &Daemon) -> Vec<String> {
+pub(crate) fn of(daemon: &Daemon) -> impl Iterator<Item = String> {
     let status = daemon.status();
     let what = match (status.state, status.last_data_ms) {
         (UpstreamState::Live | UpstreamState::Polling, _) => "The daemon is connected, but not all is well",
@@ -15,7 +15,7 @@ pub(crate) fn of(daemon: &Daemon) -> Vec<String> {
         (UpstreamState::Stale | UpstreamState::Down, Some(_)) => "No new data from the daemon",
     };
     let trouble = status.error.as_ref().map(|error| format!("{what}: {error}."));
-    trouble.into_iter().chain(clock(daemon.behind_ms())).collect()
+    trouble.into_iter().chain(clock(daemon.behind_ms()))
 }
 
 /// That the daemon's clock is wrong, or ours.

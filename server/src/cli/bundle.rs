@@ -8,7 +8,8 @@ use anyhow::{Context, bail};
 use clap::Args;
 use dashboards::DashboardRegistry;
 use model::dashboard::Dashboard;
-use standalone::{RuleText, Site};
+use rules::{PlainGroup, RuleFile};
+use standalone::{RuleGroups, Site};
 
 use self::files::Written;
 use super::say;
@@ -83,7 +84,6 @@ impl BundleCommand {
         } else {
             let mut texts = Vec::new();
             for file in alerting::rule_files::expand(&self.rules)? {
-                alerting::rule_files::read(&file)?;
                 let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
                 texts.push((file.display().to_string(), text));
             }
@@ -93,9 +93,23 @@ impl BundleCommand {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             links: registry.links_of_all(),
             dashboards: registry.all().cloned().chain([alerts]).collect(),
-            rules: rules.into_iter().map(|(file, text)| RuleText { file, text }).collect(),
+            rules: rules.into_iter().map(|(file, text)| groups(file, &text)).collect::<anyhow::Result<_>>()?,
             aliases: dashboards::alias_tables(self.dashboards_dir.as_deref())?,
         })
+    }
+}
+
+/// The groups of a rule file.
+fn groups(file: String, text: &str) -> anyhow::Result<RuleGroups> {
+    match RuleFile::parse(text) {
+        Ok(parsed) => {
+            let groups = parsed.groups.iter().map(|group| PlainGroup::from(&group.value)).collect();
+            Ok(RuleGroups { file, groups })
+        }
+        Err(problems) => {
+            let problems: Vec<String> = problems.iter().map(|problem| format!("{file}:{problem}")).collect();
+            bail!(problems.join("\n"))
+        }
     }
 }
 

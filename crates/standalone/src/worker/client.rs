@@ -114,19 +114,17 @@ impl Client {
         let url = self.endpoint.shown(path);
         let builder = if body.is_some() { Fetch::post(&url) } else { Fetch::get(&url) };
         let builder = self.authorized(builder.header("Accept", accept).cache(web_sys::RequestCache::NoStore));
-        let unreachable = |error: gloo_net::Error| CallError::Unreachable {
-            url: url.clone(),
-            reason: self.endpoint.redactor().text(&error.to_string()).into_owned(),
-        };
+        // A browser does not say more than that.
+        let unreachable = |reason: &str| CallError::Unreachable { url: url.clone(), reason: reason.to_owned() };
         let fetch = match body {
             Some(body) => builder.header("Content-Type", "application/json").body(body.clone()),
             None => builder.build(),
         }
-        .map_err(unreachable)?;
+        .map_err(|_| unreachable("the browser does not send this request"))?;
         let answering = async {
-            let response = fetch.send().await.map_err(unreachable)?;
+            let response = fetch.send().await.map_err(|_| unreachable("nothing answers"))?;
             let (status, content_type) = (response.status(), response.headers().get("Content-Type"));
-            let body = response.binary().await.map_err(unreachable)?;
+            let body = response.binary().await.map_err(|_| unreachable("the answer broke off"))?;
             if body.len() > *limit_bytes {
                 return Err(CallError::TooLarge { url: url.clone(), limit_bytes: *limit_bytes });
             }

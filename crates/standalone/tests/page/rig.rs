@@ -12,9 +12,10 @@ use model::{
     frame::Frame,
     live::{ClientMessage, LiveQuery, ServerMessage, SnapshotData, Topic},
 };
+use rules::{PlainGroup, RuleFile};
 use scrape::Response;
 use serde_json::Value;
-use standalone::{Answered, PageRequest, Reply, RuleText, Site, Standalone};
+use standalone::{Answered, PageRequest, Reply, RuleGroups, Site, Standalone};
 
 /// Second 0: 2026-11-20T09:00:00Z.
 pub const START_MS: i64 = 1_795_165_200_000;
@@ -40,11 +41,13 @@ impl Rig {
     /// A page that begins at a second with the history of an earlier one.
     pub fn after(history: &[Vec<u8>], second: f64) -> Self {
         let registry = DashboardRegistry::load(None).unwrap();
+        let rules = RuleFile::parse(RULES).unwrap();
+        let groups = rules.groups.iter().map(|group| PlainGroup::from(&group.value)).collect();
         let site = Site {
             version: "0.0.0".to_owned(),
             links: registry.links_of_all(),
             dashboards: registry.all().cloned().collect(),
-            rules: vec![RuleText { file: "hypersdk.yml".to_owned(), text: RULES.to_owned() }],
+            rules: vec![RuleGroups { file: "hypersdk.yml".to_owned(), groups }],
             aliases: dashboards::alias_tables(None).unwrap(),
         };
         let base = "http://h:8080/".parse().unwrap();

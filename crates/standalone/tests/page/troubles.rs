@@ -109,6 +109,18 @@ fn ten_thousand_jobs_are_all_there_and_each_message_is_quick() {
     rig.say(2.0, &metrics(&list(10), 7));
     rig.scrape(2.0, None);
     assert_eq!(jobs(&mut rig, 3.0).len(), JOBS);
+    let ended = |number| {
+        format!(
+            r#"{{"id":"e{number}","status":"completed","created_at":"2026-11-20T08:00:00Z","start_time":"2026-11-20T08:00:00Z","end_time":"2026-11-20T08:{:02}:{:02}Z"}}"#,
+            number / 60 % 60,
+            number % 60
+        )
+    };
+    let mut with_past = list(11);
+    with_past.extend((0..3_000).map(ended));
+    rig.say(3.0, &metrics(&with_past, 7));
+    rig.scrape(3.5, None);
+    assert_eq!(rig.page.notices(), [""; 0], "a long past is many samples, not many series");
     let begin = Instant::now();
     for second in 3_u32..6 {
         rig.say(f64::from(second), &metrics(&list(second), 7));
@@ -118,4 +130,31 @@ fn ten_thousand_jobs_are_all_there_and_each_message_is_quick() {
     println!("a message with {JOBS} jobs, all of them changed: {each:?} in this build");
     // A debug build; the page's is some times quicker.
     assert!(each.as_secs() < 5, "{each:?}");
+}
+
+#[test]
+fn a_metric_with_too_many_series_is_left_out_and_the_others_are_kept() {
+    let mut rig = Rig::connected(Dialect::Custom, Some("/metrics"), 1.0);
+    let series = |name: &str, count: u32| -> String {
+        (0..count).map(|number| format!("{name}{{endpoint=\"/jobs/{number}\"}} 1\n")).collect()
+    };
+    let page = format!("{}process_open_fds 7\n", series("hypersdk_api_requests_total", 2_100));
+    rig.scrape(15.0, Some(&page));
+    let too_much =
+        "hypersdk_api_requests_total has more than 2000 series, which is too much for a page: it is not shown.";
+    assert_eq!(rig.page.notices(), [too_much]);
+    let mut found = |metric: &str| {
+        let frame = rig.get(&format!("/api/frame?query={metric}&end_ms=1795165215000&step_ms=15000"), 15.0);
+        frame["series"].as_array().map(Vec::len)
+    };
+    assert_eq!(found("process_open_fds"), Some(1));
+    assert_eq!(found("hypersdk_goroutines"), Some(1));
+    assert_eq!(found("hypersdk_api_requests_total"), Some(0), "a part of it would give wrong sums");
+
+    // Many metrics with many series each.
+    let page: String = (0..6).map(|number| series(&format!("hypersdk_metric_{number}"), 1_900)).collect();
+    rig.scrape(30.0, Some(&page));
+    let full = "The daemon has more than the 10000 series that a page keeps: some charts lack data.";
+    assert_eq!(rig.page.notices(), [too_much, full]);
+    assert_eq!(rig.page.store_stats().series, 10_000);
 }
