@@ -92,7 +92,7 @@ async fn ask_for_boot() -> Result<Boot, FetchError> {
         now_ms: platform::now_ms(),
         session,
         dashboards_version: String::new(),
-        dashboards_fault: String::new(),
+        warning: String::new(),
         dashboards,
         dashboard: None,
         firing: model::live::FiringCount::default(),

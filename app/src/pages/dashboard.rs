@@ -136,17 +136,14 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
     }
 }
 
-/// Why the range of the address is not the one that is shown, and what of the files of dashboards is not shown.
+/// What of the address and of the files of dashboards is not shown.
 pub(super) fn banners() -> AnyView {
     let page = Page::get();
-    let fault = page.boot().dashboards_fault.clone();
     view! {
         <p class="banner" role="alert">
             {move || page.url.range_error.get().map(|error| format!("{error}. Shown is the last hour."))}
         </p>
-        <p class="banner" role="alert">
-            {(!fault.is_empty()).then(|| format!("A file of dashboards is invalid, and what was valid before is shown: {fault}"))}
-        </p>
+        <p class="banner" role="alert">{Some(page.boot().warning.clone()).filter(|warning| !warning.is_empty())}</p>
     }
 }
 

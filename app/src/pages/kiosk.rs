@@ -5,12 +5,12 @@ use model::{playlist::Playlist, tree::read_json};
 
 use super::{
     dashboard::{banners, lost_banner, panels_of},
-    not_found::Missing,
+    not_found::NotFoundPage,
 };
 use crate::{
     panels::keyed,
     platform::{self, Key},
-    shell::{AsOf, ConnectionIndicator, FiringBadge, Icon, Page, Printed, TopBar, WallAlarm},
+    shell::{AsOf, ConnectionIndicator, FiringBadge, Icon, Page, Printed, WallAlarm},
     view::view,
 };
 
@@ -37,9 +37,9 @@ struct Turns {
     /// UIDs in their order.
     uids: StoredValue<Vec<String>>,
     interval_secs: i64,
-    /// The turns that are on the page: the one that is shown, and the one that is drawn to follow it. They are counted from the beginning of
-    /// the list, on and on.
-    drawn: RwSignal<Vec<usize>>,
+    /// The turns that are on the page: the one that is shown, and the one that is drawn to follow it; twice the same if there is none yet. They are
+    /// counted from the beginning of the list, on and on.
+    drawn: RwSignal<(usize, usize)>,
     /// For how long the page has been as it is, in seconds.
     elapsed_secs: StoredValue<i64>,
     /// Whether the next one was complete a second ago.
@@ -51,6 +51,8 @@ struct Turns {
     steps: StoredValue<Option<i64>>,
     /// The screenful of the dashboard that is shown, and how many it has.
     screen: RwSignal<(usize, usize)>,
+    /// How many seconds have passed in all.
+    ticks: StoredValue<i64>,
 }
 
 impl Turns {
@@ -60,7 +62,7 @@ impl Turns {
 
     /// The place of the shown one in the list.
     fn place(self) -> usize {
-        self.drawn.with(|drawn| self.place_of(drawn.first().copied().unwrap_or_default()))
+        self.place_of(self.drawn.get().0)
     }
 
     fn place_of(self, turn: usize) -> usize {
@@ -73,14 +75,11 @@ impl Turns {
 
     /// Has the one drawn that is `steps` after the shown one.
     fn prepare(self, steps: usize) {
-        self.drawn.update(|drawn| {
-            let Some(next) = drawn.first().map(|shown| shown + steps) else { return };
-            if drawn.get(1) != Some(&next) {
-                drawn.truncate(1);
-                drawn.push(next);
-                self.ready.set_value(false);
-            }
-        });
+        let (shown, next) = self.drawn.get_untracked();
+        if next != shown + steps {
+            self.ready.set_value(false);
+            self.drawn.set((shown, shown + steps));
+        }
     }
 
     /// Goes on to the next screenful, or to the next dashboard as soon as it is complete; or back.
@@ -112,16 +111,15 @@ impl Turns {
             self.elapsed_secs.update_value(|elapsed| *elapsed += 1);
         }
         let left_secs = self.interval_secs - self.elapsed_secs.get_value();
-        if self.drawn.with_untracked(Vec::len) > 1 {
+        let (shown, next) = self.drawn.get_untracked();
+        if next != shown {
             let is_ready = platform::is_next_ready();
             // Its canvases are drawn in the frame after their data has come.
             if is_ready && self.ready.get_value() && left_secs <= 0 {
                 self.elapsed_secs.set_value(0);
                 self.screen.set((0, 1));
-                self.drawn.update(|drawn| {
-                    drawn.remove(0);
-                });
-                page.location.replace(&page.url.with_parameter("at", &untrack(|| self.place()).to_string()));
+                self.drawn.set((next, next));
+                page.location.replace(&page.url.with_parameter("at", &self.place_of(next).to_string()));
             }
             self.ready.set_value(is_ready);
         } else if screen + 1 < screens || self.count() < 2 || self.held.get_value() {
@@ -157,7 +155,7 @@ impl Turns {
                 self.elapsed_secs.set_value(self.interval_secs);
                 self.prepare((held + self.count() - place) % self.count());
             }
-            Some(_) => self.drawn.update(|drawn| drawn.truncate(1)),
+            Some(_) => self.prepare(0),
             None => {}
         }
     }
@@ -185,22 +183,20 @@ pub(crate) fn KioskPage(names: String) -> impl IntoView {
     let page = Page::get();
     let list = page.url.playlist(&names, &page.boot());
     if list.uids.is_empty() {
-        return view! {
-            <TopBar title="Not found" />
-            <main id="main" class="content" tabindex="-1"><Missing message="There is no dashboard at this address." /></main>
-        };
+        return view! { <NotFoundPage /> };
     }
     let first = list.place(page.url.parameter("at").as_deref());
     let turns = Turns {
         uids: StoredValue::new(list.uids),
         interval_secs: list.interval_secs,
-        drawn: RwSignal::new(vec![first]),
+        drawn: RwSignal::new((first, first)),
         elapsed_secs: StoredValue::new(0),
         ready: StoredValue::new(false),
         paused: RwSignal::new(false),
         held: StoredValue::new(false),
         steps: StoredValue::new(None),
         screen: RwSignal::new((0, 1)),
+        ticks: StoredValue::new(0),
     };
     let minute = Memo::new(move |_| {
         let civil = page.clock.zone.get().civil(page.clock.now_ms.get());
@@ -208,15 +204,17 @@ pub(crate) fn KioskPage(names: String) -> impl IntoView {
     });
     let hours = list.hours;
     let is_dimmed = Memo::new(move |_| Playlist { hours, ..Playlist::default() }.is_dimmed(minute.get()));
-    Effect::new(move |_| platform::every_second(move || turns.tick(page)));
-    let reports = Memo::new(move |_| page.clock.now_ms.get() / (REPORT_SECS * 1_000));
-    if let Some(wall) = page.url.parameter("wall") {
-        Effect::new(move |_| {
-            // Read: a memo that nobody reads does not run.
-            reports.get();
-            platform::spawn(turns.report(page, wall.clone()));
+    let wall = page.url.parameter("wall");
+    Effect::new(move |_| {
+        let wall = wall.clone();
+        platform::every_second(move || {
+            turns.tick(page);
+            if let Some(wall) = wall.clone().filter(|_| turns.ticks.get_value() % REPORT_SECS == 0) {
+                platform::spawn(turns.report(page, wall));
+            }
+            turns.ticks.update_value(|ticks| *ticks += 1);
         });
-    }
+    });
     Effect::new(move |_| platform::shift(minute.get()));
     Effect::new(move |_| platform::stay_awake());
     Effect::new(move |_| {
@@ -232,8 +230,9 @@ pub(crate) fn KioskPage(names: String) -> impl IntoView {
         });
     });
     let keys = Memo::new(move |_| {
-        let drawn = turns.drawn.get();
-        drawn.into_iter().map(|turn| (turns.uid_of(turn), turn.to_string())).collect::<Vec<_>>()
+        let (shown, next) = turns.drawn.get();
+        let keyed = |turn: usize| (turns.uid_of(turn), turn.to_string());
+        if next == shown { vec![keyed(shown)] } else { vec![keyed(shown), keyed(next)] }
     });
     let slides = keyed::list(keys, move |(uid, turn)| {
         let waits = move || keys.with(|keys| keys.first().is_some_and(|(_, shown)| *shown != turn));
@@ -245,7 +244,6 @@ pub(crate) fn KioskPage(names: String) -> impl IntoView {
             <WallAlarm />
         </div>
         <main id="main" class="content" tabindex="-1">
-            {(!list.faults.is_empty()).then(|| view! { <p class="banner" role="alert">{list.faults}</p> })}
             {banners()}
             <div class="slides">{slides}</div>
             {lost_banner()}
@@ -257,13 +255,13 @@ pub(crate) fn KioskPage(names: String) -> impl IntoView {
 /// What is left of the chrome: the name, how many alerts fire, the time, and whether it is live.
 fn bar(turns: Turns) -> AnyView {
     let page = Page::get();
-    let link = Memo::new(move |_| {
-        let uid = turns.uids.with_value(|uids| uids.get(turns.place()).cloned().unwrap_or_default());
-        page.boot().dashboards.iter().find(|link| link.uid == uid).map(|link| (link.title.clone(), link.path.clone()))
-    });
-    let title = Signal::derive(move || link.get().map_or_else(String::new, |(title, _)| title));
+    let link = move || {
+        let uid = turns.uid_of(turns.drawn.get().0);
+        page.boot().dashboards.iter().find(|link| link.uid == uid).cloned()
+    };
+    let title = Signal::derive(move || link().map_or_else(String::new, |link| link.title));
     page.set_title(title);
-    let away = move || page.url.link_to(&link.get().map_or_else(|| "/".to_owned(), |(_, path)| path));
+    let away = move || page.url.link_to(link().as_ref().map_or("/", |link| &link.path));
     view! {
         <header class="kiosk-bar">
             <h1>{move || title.get()}</h1>

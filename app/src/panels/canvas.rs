@@ -9,7 +9,8 @@ use leptos::{html::Canvas, prelude::*, reactive::graph::untrack};
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
 
-/// Size of a canvas in device pixels, and the number of device pixels for each CSS pixel.
+/// Size of a canvas in device pixels, and the number of device pixels for each pixel of a line's width: those of a CSS pixel, and more on a wall,
+/// where all lengths grow.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Size {
     pub(super) width: f64,
@@ -29,6 +30,14 @@ impl Drop for Watch {
     }
 }
 
+/// How much larger all lengths of the style sheet are than on a desk: a rem is ten pixels there.
+fn lengths() -> f64 {
+    let style = document().document_element().and_then(|root| window().get_computed_style(&root).ok()?);
+    let rem = style.and_then(|style| style.get_property_value("font-size").ok());
+    let rem = rem.map_or(f64::NAN, |rem| js_sys::Number::parse_float(&rem));
+    if rem.is_finite() { rem / 10.0 } else { 1.0 }
+}
+
 /// The current size of a canvas. Zero until it is on the page.
 pub(super) fn size_of(element: NodeRef<Canvas>) -> Signal<Size> {
     let size = RwSignal::new(Size::default());
@@ -38,7 +47,8 @@ pub(super) fn size_of(element: NodeRef<Canvas>) -> Signal<Size> {
         let on_resize = Closure::<dyn FnMut()>::new(move || {
             let ratio = window().device_pixel_ratio().clamp(0.5, 4.0);
             let pixels = |css: i32| (f64::from(css) * ratio).round();
-            let now = Size { width: pixels(measured.client_width()), height: pixels(measured.client_height()), ratio };
+            let (width, height) = (pixels(measured.client_width()), pixels(measured.client_height()));
+            let now = Size { width, height, ratio: ratio * lengths() };
             if size.get_untracked() != now {
                 size.set(now);
             }

@@ -49,24 +49,23 @@ fn offset_min(at_ms: i64) -> i32 {
     minutes_east(at_ms as f64)
 }
 
-/// Minutes east of UTC at a time in the zone of the site, which the browser writes as `GMT+05:30`.
-#[allow(clippy::cast_precision_loss)] // as above
+/// Minutes east of UTC at a time in the zone of the site, by what its clocks show then: in Swedish that is written as `2026-11-30 22:14:25`.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // as above, and within a day's minutes
 fn offset_of_site(at_ms: i64) -> i32 {
     thread_local! {
         static FORMAT: js_sys::Function = {
             let options = js_sys::Object::new();
             let set = |name: &str, value: &str| js_sys::Reflect::set(&options, &name.into(), &value.into());
             let _ = set("timeZone", &zone_of_site().unwrap_or_default());
-            let _ = set("timeZoneName", "longOffset");
-            js_sys::Intl::DateTimeFormat::new(&js_sys::Array::of1(&"en-US".into()), &options).format()
+            let _ = set("dateStyle", "short");
+            let _ = set("timeStyle", "medium");
+            js_sys::Intl::DateTimeFormat::new(&js_sys::Array::of1(&"sv".into()), &options).format()
         };
     }
-    let written = FORMAT.with(|format| format.call1(&wasm_bindgen::JsValue::NULL, &(at_ms as f64).into()));
-    let text = written.ok().and_then(|text| text.as_string()).unwrap_or_default();
-    let offset = text.rsplit_once("GMT").map_or("", |(_, offset)| offset);
-    let (hours, minutes) = offset.get(1..).and_then(|digits| digits.split_once(':')).unwrap_or(("0", "0"));
-    let minutes = hours.parse::<i32>().unwrap_or(0) * 60 + minutes.parse::<i32>().unwrap_or(0);
-    if offset.starts_with('-') { -minutes } else { minutes }
+    let at_ms = at_ms as f64;
+    let shown = FORMAT.with(|format| format.call1(&wasm_bindgen::JsValue::NULL, &at_ms.into()));
+    let shown = shown.ok().and_then(|text| text.as_string()).unwrap_or_default();
+    ((js_sys::Date::parse(&(shown + "Z")) - at_ms) / 60_000.0).round() as i32
 }
 
 #[allow(clippy::cast_possible_truncation)] // within a day's minutes
@@ -232,7 +231,7 @@ pub(crate) fn reload_for(version: String) {
     let done = storage.get_item(KEY).is_ok_and(|done| done.as_ref() == Some(&version));
     if !done && storage.set_item(KEY, &version).is_ok() {
         spawn(async {
-            while get_text(&path_and_query()).await.is_err() {
+            while ask(false, &path_and_query()).await.is_err() {
                 TimeoutFuture::new(RETRY_MS).await;
             }
             let _ = window().location().reload();

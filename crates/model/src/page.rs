@@ -81,9 +81,9 @@ pub struct Boot {
     /// Which dashboards the server has: another text when a file of them has changed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub dashboards_version: String,
-    /// What is wrong with files of dashboards, which are shown as they were before; empty if nothing is.
+    /// What of the address and of the files of dashboards is not shown, in sentences; empty if all is.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub dashboards_fault: String,
+    pub warning: String,
     /// All dashboards that this session may see.
     pub dashboards: Vec<DashboardLink>,
     /// The dashboard of this page, if it is one.
@@ -121,7 +121,7 @@ impl Boot {
 
 from_members!(Boot { version, boot_id, now_ms, session, dashboards, dashboard, range, kiosk, theme } or_default {
     dashboards_version,
-    dashboards_fault,
+    warning,
     firing,
     marks,
     standalone,

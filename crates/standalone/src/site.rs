@@ -57,7 +57,7 @@ impl Site {
                 matchers: String::new(),
             },
             dashboards_version: String::new(),
-            dashboards_fault: String::new(),
+            warning: String::new(),
             dashboards: self.links.clone(),
             dashboard: None,
             firing: model::live::FiringCount::default(),

@@ -144,9 +144,9 @@ fn wall(entry: WallEntry) -> Result<WallConfig, ConfigError> {
     ];
     let given = |name: &str| parameters.iter().find(|(other, _)| *other == name).and_then(|(_, value)| value.clone());
     let names = dashboards.join(",");
-    let faults = Playlist::read(&names, given, |_| true).faults;
+    let faults = Playlist::faults(&names, given, |_| true);
     if !faults.is_empty() {
-        return Err(of_wall(faults.trim_end().to_owned()));
+        return Err(of_wall(faults.join(" ")));
     }
     let mut query = Serializer::new(String::new());
     for (name, value) in parameters.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {

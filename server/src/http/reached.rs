@@ -29,7 +29,7 @@ use crate::config::{Config, Network};
 const BASE_BYTES: usize = 256;
 
 /// First segments of our own paths: a base path must not start with one of these, because it would be ambiguous.
-const OWN_SEGMENTS: [&str; 21] = [
+const OWN_SEGMENTS: [&str; 23] = [
     "-",
     "alerts",
     "api",
@@ -50,6 +50,8 @@ const OWN_SEGMENTS: [&str; 21] = [
     "render",
     "settings",
     "system",
+    "wall",
+    "walls",
     "ws",
 ];
 

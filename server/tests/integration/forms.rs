@@ -246,7 +246,10 @@ async fn a_program_gets_json_for_each_change_that_is_made() {
     let receiver = Receiver::scripted(&[Answer::Status(400)]).await;
     let webhook = quick(&format!("  webhook_configs: [{{url: '{}/'}}]", receiver.url));
     let (_directory, file) = file(&webhook.replace("group_interval: 1s", "group_interval: 1h"));
-    let server = serve(&file, &["--daemon-url", &daemon.named("site")]).await;
+    let config = file.with_file_name("hyperscope.yaml");
+    std::fs::write(&config, "walls: [{ name: hall, dashboards: [hypersdk-jobs] }]\n").unwrap();
+    let arguments = ["--daemon-url", &daemon.named("site"), "--config", config.to_str().unwrap()];
+    let server = serve(&file, &arguments).await;
     let mut done = BTreeSet::new();
     let mut make = async |path: &'static str, fields: &[(&str, &str)]| {
         let answer = send(server.post(path), fields, "application/json").await;
@@ -298,6 +301,7 @@ async fn a_program_gets_json_for_each_change_that_is_made() {
     assert_eq!(sessions().await.len(), 2);
     make("/do/end-other-sessions", &[]).await;
     assert!(sessions().await.is_empty());
+    make("/do/steer-wall", &[("name", "hall"), ("action", "next")]).await;
     let cookie = make("/do/theme", &[("theme", "dark")]).await.unwrap();
     assert!(cookie.starts_with("hyperscope_theme=dark;"), "{cookie}");
 

@@ -203,7 +203,7 @@ fn boot() -> Boot {
         now_ms: 5,
         session: session(),
         dashboards_version: text("v"),
-        dashboards_fault: text("f"),
+        warning: text("f"),
         dashboards: vec![DashboardLink { uid: text("u"), title: text("T"), path: text("/d/u") }],
         dashboard: Some(dashboard()),
         firing: FiringCount { active: 1, muted: 2, silenced: 1, worst: Severity::Critical, begins_secs: 5 },

@@ -148,7 +148,7 @@ pub(crate) async fn page(
             now_ms,
             session: principal.session.clone(),
             dashboards_version: state.library.version().to_owned(),
-            dashboards_fault: state.library.faults(&principal.session).join("; "),
+            warning: warning(&state, &principal, &uri),
             dashboards: state.library.links(&principal.session),
             dashboard,
             firing: state.changes.alerts.alerting.current().await.firing(principal.scope()),
@@ -201,6 +201,22 @@ fn shown_dashboard(state: &PageState, principal: &Principal, uri: &Uri) -> Optio
     let known = |uid: &str| state.library.get(uid).filter(seen);
     let list = Playlist::read(names, |name| parameter(query, name), |uid| known(uid).is_some());
     known(list.uids.get(list.place(parameter(query, "at").as_deref()))?).cloned()
+}
+
+/// What of the address and of the files of dashboards is not shown, in sentences.
+fn warning(state: &PageState, principal: &Principal, uri: &Uri) -> String {
+    let files = state.library.faults(&principal.session).join("; ");
+    let mut sentences = Vec::new();
+    if !files.is_empty() {
+        sentences.push(format!("A file of dashboards is invalid, and what was valid before is shown: {files}."));
+    }
+    if let Some((PageRoute { kind: PageKind::Kiosk, .. }, values)) = PageRoute::at(uri.path()) {
+        let query = uri.query().unwrap_or_default();
+        let is_known = |uid: &str| state.library.get(uid).is_some_and(|dashboard| principal.may_see(&dashboard.uid));
+        let names = values.first().map_or("", String::as_str);
+        sentences.extend(Playlist::faults(names, |name| parameter(query, name), is_known));
+    }
+    sentences.join(" ")
 }
 
 /// Charges whoever asks for a page for what it is drawn from, as far as no query is charged for it, and for the page.
