@@ -15,7 +15,7 @@ esac
 cd "$root"
 stamp=target/stamps/$profile
 # What the four programs are made of.
-inputs=(app crates/{chart,gotemplate,hypervisord,labels,model,redact,rules,standalone,timeseries,yaml}
+inputs=(app crates/{chart,dashboards,gotemplate,hypervisord,labels,model,redact,rules,standalone,timeseries,yaml}
     crates/metrics/{embedded-engine,exposition,gomath,promql,query-frontend,scrape,tsdb} style public bundle Trunk.toml Cargo.toml Cargo.lock
     scripts/bundle.sh scripts/bindgen scripts/join-styles.sh scripts/with-wasm.sh)
 

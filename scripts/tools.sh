@@ -38,9 +38,6 @@ cargo_tool() {
     is_version "$command" "$version" || die "$command was installed but does not answer '$version' to --version."
 }
 
-# at_least HAVE WANT: whether version HAVE is WANT or newer.
-at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
-
 need_server() {
     have cc || apt_install "a C compiler" gcc libc6-dev
     have make || apt_install "make" make

@@ -45,8 +45,8 @@ fn read_payload() -> Option<Payload> {
 pub(crate) async fn has_server() -> bool {
     match platform::probe("/api/session").await {
         Some((200, body)) => read_json::<Session>(&body).is_ok(),
-        // hyperscope refuses with JSON, a daemon that requires its API key with plain text.
-        Some((401, body)) => body.trim_start().starts_with('{'),
+        // The refusal of hyperscope. A daemon that requires its API key refuses with plain text, another program in another form.
+        Some((401, body)) => body.contains("\"code\":\"unauthorized\""),
         _ => false,
     }
 }

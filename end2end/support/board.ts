@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 import { expect, type Locator, type Page } from '@playwright/test';
 
 import type { Dashboard } from './dashboards.ts';
@@ -55,6 +57,16 @@ export class Board {
       await expect(panel.locator('.badge-stale'), `${title} is stale`).toHaveCount(0);
       expect(await hasContent(panel), `${title} shows something`).toBe(true);
     }
+  }
+
+  /** The data of a panel as its menu saves it: a row a time, a column a series. */
+  async data(title: string): Promise<string[][]> {
+    const panel = this.panel(title);
+    await panel.getByLabel(`Menu of ${title}`).first().click();
+    const saved = this.page.waitForEvent('download');
+    await panel.getByRole('button', { name: 'Data as CSV' }).click();
+    const text = readFileSync(await (await saved).path(), 'utf8');
+    return text.trim().split('\r\n').map((line) => line.split(','));
   }
 
   /** What each panel shows now, to be compared with later: its words, and the pixels of its canvases. */

@@ -31,11 +31,11 @@ test('the program is sent as WebAssembly and is immutable for caches', async ({ 
 /** Types of the files that a page loads from the bundle. */
 const LOADED = ['.wasm', '.js', '.css'];
 
-/** Limits for the total size of the files that a page of each program loads, in bytes. */
-const LIMITS = { viewer: 350_000, workbench: 250_000 };
+/** Limits for the total size of the files that a page of each program loads, in KiB. */
+const LIMITS = { viewer: 350, workbench: 250 };
 
 for (const [program, limit] of Object.entries(LIMITS)) {
-  test(`the shipped ${program} is at most ${limit / 1000} kB in total`, () => {
+  test(`the shipped ${program} is at most ${limit} KiB in total`, () => {
     const dist = process.env.HYPERSCOPE_SHIPPED;
     test.skip(!dist, 'the bundle for tests is not made to be small');
     if (!dist) return;

@@ -1,6 +1,7 @@
 //! A page of the static bundle, which any file server can serve. The page looks for a hyperscope server. If there is none, a worker
 //! does the server's work (crate `standalone`) and connects to the daemon beside the bundle.
 
+mod notices;
 mod places;
 mod unlock;
 mod worker;
@@ -15,8 +16,9 @@ use crate::{
     start::{self, cannot_start},
     view::view,
 };
+use notices::Notices;
 use unlock::Unlock;
-use worker::Worker;
+use worker::{Told, Worker};
 
 /// The pages that need no server.
 const STANDALONE: PageSet = pages::standalone(live::connect_by::<Worker>);
@@ -37,8 +39,8 @@ async fn start_with_worker() {
     platform::use_fragments();
     let theme = platform::cookie(THEME_COOKIE);
     platform::set_theme(theme.as_deref());
-    let locked = RwSignal::new(None);
-    if let Err(reason) = worker::start(locked) {
+    let told = Told { locked: RwSignal::new(None), notices: RwSignal::new(Vec::new()) };
+    if let Err(reason) = worker::start(told) {
         return cannot_start(reason);
     }
     platform::answer_by(worker::ask);
@@ -48,7 +50,8 @@ async fn start_with_worker() {
             mount::mount_to_body(move || {
                 view! {
                     <App pages=STANDALONE payload zone=platform::own_zone() />
-                    <Unlock locked />
+                    <Notices told />
+                    <Unlock locked=told.locked />
                 }
             });
         }

@@ -11,6 +11,8 @@ const WORKER: &str = "data-worker";
 const SITE: &str = "data-site";
 /// Attribute with the daemon's URL, relative to the page, if it is not one of [`candidates`].
 const DAEMON: &str = "data-daemon";
+/// Attribute that is present if samples are kept over a reload.
+const KEEPS_HISTORY: &str = "data-keeps-history";
 
 /// URL of the worker's script.
 pub(super) fn worker_script() -> Option<String> {
@@ -28,6 +30,11 @@ pub(super) fn daemons() -> Vec<String> {
         return resolved(&daemon).into_iter().collect();
     }
     candidates(&folder())
+}
+
+/// Whether samples are kept over a reload.
+pub(super) fn keeps_history() -> bool {
+    attribute(KEEPS_HISTORY).is_some()
 }
 
 fn file(name: &str) -> Option<String> {

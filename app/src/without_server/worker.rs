@@ -29,8 +29,17 @@ struct Page {
     next_id: u32,
     /// Receives live messages while the page is connected.
     live: Option<mpsc::UnboundedSender<Result<Message, WebSocketError>>>,
+    /// What the worker says beside data.
+    told: Told,
+}
+
+/// What the worker says beside data.
+#[derive(Clone, Copy)]
+pub(super) struct Told {
     /// Why the daemon requires credentials; `None` if it does not.
-    locked: RwSignal<Option<String>>,
+    pub(super) locked: RwSignal<Option<String>>,
+    /// What is wrong with the daemon, in sentences.
+    pub(super) notices: RwSignal<Vec<String>>,
 }
 
 /// The live protocol over the worker.
@@ -57,12 +66,12 @@ impl Transport for Worker {
     }
 }
 
-/// Starts the worker. It sets `locked` to the reason while the daemon requires credentials.
+/// Starts the worker, which sets `told`.
 ///
 /// # Errors
 ///
 /// The reason, for a person.
-pub(super) fn start(locked: RwSignal<Option<String>>) -> Result<(), String> {
+pub(super) fn start(told: Told) -> Result<(), String> {
     let missing = || "This page is not one that 'hyperscope bundle' wrote: its worker is missing.".to_owned();
     let (script, site) = (places::worker_script().ok_or_else(missing)?, places::site().ok_or_else(missing)?);
     let options = WorkerOptions::new();
@@ -76,8 +85,9 @@ pub(super) fn start(locked: RwSignal<Option<String>>) -> Result<(), String> {
     // The closures live as long as the page.
     taken.forget();
     failed.forget();
-    PAGE.set(Some(Page { worker, waiting: HashMap::new(), next_id: 0, live: None, locked }));
-    post(&FromPage::Start(Start { daemons: places::daemons(), site, credentials: kept() }));
+    PAGE.set(Some(Page { worker, waiting: HashMap::new(), next_id: 0, live: None, told }));
+    let (daemons, keeps_history) = (places::daemons(), places::keeps_history());
+    post(&FromPage::Start(Start { daemons, site, credentials: kept(), keeps_history }));
     Ok(())
 }
 
@@ -114,12 +124,7 @@ fn take(data: &JsValue) {
         return;
     }
     let Some(message) = data.as_string().and_then(|text| serde_json::from_str::<ToPage>(&text).ok()) else { return };
-    let locked = PAGE.with_borrow(|page| page.as_ref().map(|page| page.locked));
-    let show = |reason: Option<String>| {
-        if let Some(locked) = locked {
-            locked.set(reason);
-        }
-    };
+    let Some(Told { locked, notices }) = PAGE.with_borrow(|page| page.as_ref().map(|page| page.told)) else { return };
     match message {
         ToPage::Reply { id, status, body } => {
             let waiting = PAGE.with_borrow_mut(|page| page.as_mut()?.waiting.remove(&id));
@@ -128,11 +133,12 @@ fn take(data: &JsValue) {
                 let _ = waiting.send((status, body));
             }
         }
-        ToPage::Locked { reason } => show(Some(reason)),
+        ToPage::Locked { reason } => locked.set(Some(reason)),
         ToPage::Unlocked { credentials } => {
             keep(credentials.as_ref());
-            show(None);
+            locked.set(None);
         }
+        ToPage::Notices { sentences } => notices.set(sentences),
         ToPage::Broken { reason } => cannot_start(reason),
     }
 }

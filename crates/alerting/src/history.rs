@@ -3,6 +3,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use access::Restricted;
+use dashboards::annotations::{FiringChange, FiringChanges};
 use model::{
     clock::now_ms,
     live::{ALERT_HISTORY_MS, Alert, AlertState, AlertTransition},
@@ -38,35 +39,6 @@ pub struct History {
     pub(crate) past: Arc<PastLists>,
     /// When the database was created, in milliseconds since the Unix epoch.
     made_ms: i64,
-}
-
-/// The start or end of an alert's firing.
-#[derive(Debug, Clone)]
-pub struct FiringChange {
-    /// When, in milliseconds since the Unix epoch.
-    pub at: i64,
-    /// True for a start.
-    pub began: bool,
-    /// The alert after the change.
-    pub alert: Arc<Alert>,
-}
-
-/// Changes in a time range, oldest first.
-#[derive(Debug)]
-pub struct FiringChanges {
-    /// Starts and ends.
-    pub changes: Vec<FiringChange>,
-    /// Until when the changes are complete, in milliseconds since the Unix epoch; `None` if until now.
-    pub until_ms: Option<i64>,
-}
-
-impl FiringChange {
-    fn of(change: &AlertTransition) -> Option<Self> {
-        let began = change.to == AlertState::Firing;
-        let ended = change.from == AlertState::Firing;
-        // An alert that kept firing during a restart of this server neither started nor ended.
-        (began != ended).then(|| FiringChange { at: change.at, began, alert: Arc::new(change.alert.clone()) })
-    }
 }
 
 /// Writes the changes passed to [`History::remember`].

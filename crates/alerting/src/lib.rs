@@ -2,7 +2,6 @@
 //!
 //! [`Alerting`] is the handle. [`Alerting::run`] starts a task for each group, and ends with the server.
 
-mod annotations;
 mod current;
 mod engine_alerts;
 mod external_alerts;
@@ -24,11 +23,14 @@ use std::{
     time::Duration,
 };
 
-use access::Restricted;
+use access::{Restricted, Scope};
 use alertmanager::alert::PostableAlert;
+use dashboards::annotations::{FiringChanges, ReadMetrics, marks};
 use datasource::{Backend, Embedded};
 use model::{
     clock::now_ms,
+    dashboard::Dashboard,
+    frame::Frame,
     live::{Alert, AlertList, AlertState, AlertTransition, Event},
 };
 use notify::Notifier;
@@ -43,7 +45,6 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    annotations::ReadMetrics,
     current::Latest,
     engine_alerts::EngineAlerts,
     external_alerts::ExternalAlerts,
@@ -53,10 +54,8 @@ use crate::{
     rule_files::Text,
 };
 
-pub use crate::annotations::may_have_marks;
 pub use crate::current::CurrentAlerts;
 pub use crate::handover::posted;
-pub use crate::history::FiringChanges;
 pub use crate::rule_files::{BuiltInRules, FilesError, LoadedRules, expand, read, run_tests};
 pub use crate::snapshot::SOURCE;
 pub use crate::snapshot::{GroupView, RulesFilter, alert_json, reported_json};
@@ -244,6 +243,23 @@ impl Alerting {
     pub fn reported_alerts(&self) -> Restricted<Vec<Alert>> {
         let alerts = self.0.reported.alerts(&self.0.upstream.list().alerts);
         Restricted::new(alerts)
+    }
+
+    /// Time ranges between two times, in milliseconds since the Unix epoch, in which alerts fired that `scope` may see
+    /// and that are related to the time series panels of `dashboard`. `firing` is the result of
+    /// [`History::firing_in`] for that time; see [`model::page::Boot::marks`].
+    #[must_use]
+    pub fn marks(
+        &self,
+        mut firing: FiringChanges,
+        current: &CurrentAlerts,
+        scope: &Scope,
+        dashboard: &Dashboard,
+        start_ms: i64,
+        end_ms: i64,
+    ) -> Frame {
+        firing.changes.retain(|change| access::is_visible(scope, &change.alert));
+        marks(firing, current.firing_alerts(scope), dashboard, (start_ms, end_ms), &self.0.read_metrics)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The dashboards: built-in files, and those in the operator's directory.
 
+pub mod annotations;
 pub mod related_panels;
 
 use std::{

@@ -192,23 +192,25 @@ impl Channel {
                 state.remember(Arc::clone(&update), self.log_length);
             }
         }
-        let snapshot = state.snapshot.clone();
-        state.subscribers.retain_mut(|subscriber| match (&snapshot, subscriber.waits) {
-            (Some(snapshot), true) => {
-                (subscriber.waits, subscriber.knows_over_budget) = (false, false);
-                subscriber.queue.push(subscriber.id, Arc::clone(snapshot))
+        let State { subscribers, snapshot, trouble, .. } = &mut *state;
+        // Clients take what comes whole for fresh.
+        let push_whole = |subscriber: &mut Subscriber, whole: &Arc<Update>| {
+            (subscriber.waits, subscriber.knows_over_budget) = (false, false);
+            let is_open = subscriber.queue.push(subscriber.id, Arc::clone(whole));
+            match &*trouble {
+                Some(trouble) if is_open => subscriber.queue.push(subscriber.id, Arc::clone(trouble)),
+                _ => is_open,
             }
+        };
+        subscribers.retain_mut(|subscriber| match (&*snapshot, subscriber.waits) {
+            (Some(snapshot), true) => push_whole(subscriber, snapshot),
             // A delta is useless for a subscriber without a snapshot.
             (None, true) if matches!(update.content, Content::Delta(_)) => match no_room {
                 Some(over) => subscriber.send_over_budget(update.seq, over),
                 None => !subscriber.queue.is_closed(),
             },
-            _ => {
-                if matches!(update.content, Content::Snapshot(_)) {
-                    (subscriber.waits, subscriber.knows_over_budget) = (false, false);
-                }
-                subscriber.queue.push(subscriber.id, Arc::clone(&update))
-            }
+            _ if matches!(update.content, Content::Snapshot(_)) => push_whole(subscriber, &update),
+            _ => subscriber.queue.push(subscriber.id, Arc::clone(&update)),
         });
     }
 

@@ -103,3 +103,47 @@ from_members!(UpstreamStatus {
     error,
     detail,
 });
+
+/// Since when (milliseconds since the Unix epoch) and why data of these sources is old; `None` if it is fresh, or if
+/// there never was any.
+#[must_use]
+pub fn trouble<'a>(statuses: impl IntoIterator<Item = &'a UpstreamStatus>) -> Option<(i64, String)> {
+    let mut since_ms: Option<i64> = None;
+    let mut reasons = Vec::new();
+    for status in statuses {
+        let Some(last_ms) = status.last_data_ms.filter(|_| !status.state.is_fresh()) else { continue };
+        since_ms = Some(since_ms.map_or(last_ms, |earliest| earliest.min(last_ms)));
+        let state = format!("{} is {}", status.name, status.state.name());
+        reasons.push(match &status.error {
+            Some(error) => format!("{state}: {error}"),
+            None => state,
+        });
+    }
+    Some((since_ms?, reasons.join("; ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_is_old_since_the_earliest_source_was_last_heard() {
+        let status = |name: &str, state, last_data_ms, error: Option<&str>| UpstreamStatus {
+            name: name.into(),
+            kind: UpstreamKind::Daemon,
+            state,
+            since_ms: 0,
+            last_data_ms,
+            reconnects: 0,
+            scrape_duration_seconds: None,
+            error: error.map(str::to_owned),
+            detail: None,
+        };
+        let fresh = status("a", UpstreamState::Polling, Some(9), Some("slow"));
+        let down = status("b", UpstreamState::Down, Some(7), Some("refused"));
+        let stale = status("c", UpstreamState::Stale, Some(5), None);
+        let unheard = status("d", UpstreamState::Down, None, Some("refused"));
+        assert_eq!(trouble([&fresh, &unheard]), None);
+        assert_eq!(trouble([&down, &fresh, &stale]), Some((5, "b is down: refused; c is stale".to_owned())));
+    }
+}

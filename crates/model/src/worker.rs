@@ -28,6 +28,8 @@ pub struct Start {
     pub site: String,
     /// What the viewer gave before a reload.
     pub credentials: Option<Credentials>,
+    /// Whether samples are kept over a reload.
+    pub keeps_history: bool,
 }
 
 /// A request of the page.
@@ -82,6 +84,11 @@ pub enum ToPage {
     Unlocked {
         /// `None` if it asks for none.
         credentials: Option<Credentials>,
+    },
+    /// What is wrong with the daemon, in sentences; empty if nothing is.
+    Notices {
+        /// All of them.
+        sentences: Vec<String>,
     },
     /// The bundle is broken: nothing will come.
     Broken {

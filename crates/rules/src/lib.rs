@@ -10,6 +10,7 @@ mod functions;
 mod group;
 mod lenient;
 pub mod link;
+mod plain;
 pub mod published;
 mod restore;
 mod rule;
@@ -21,6 +22,7 @@ pub use alert::{Alert, AlertState, Annotations, FOR_STATE, Notification, RESEND_
 pub use error::{InvalidRule, InvalidTemplate, RuleError};
 pub use file::{GroupSpec, InvalidDuration, Placed, RuleDuration, RuleFile, RuleSpec};
 pub use group::{Environment, Evaluation, Group, Recorded, RuleHealth, Sink};
+pub use plain::PlainGroup;
 pub use restore::{FOR_GRACE_MS, OUTAGE_TOLERANCE_MS};
 pub use rule::{Alerting, Engine, EvalContext, Kind, Rule, Transition};
 pub use threshold::Threshold;

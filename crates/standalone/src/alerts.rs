@@ -1,20 +1,29 @@
 //! The rules of the page, evaluated over its store, and their alerts.
 
+use std::sync::Arc;
+
+use dashboards::annotations::{self, FiringChange, FiringChanges, ReadMetrics};
 use embedded_engine::{Evaluator, Span};
-use model::live::{Alert, AlertList, AlertTransition};
+use model::{
+    dashboard::Dashboard,
+    frame::Frame,
+    live::{Alert, AlertList, AlertState, AlertTransition},
+};
 use promql::{Query, Value};
 use rules::{
-    Environment, EvalContext, Evaluation, Group, Kind, Recorded, RuleError, RuleFile,
+    Environment, EvalContext, Evaluation, Group, GroupSpec, Kind, Recorded, RuleError,
     published::{AlertOrigin, state},
 };
 use timeseries::SourceError;
 use tsdb::Incoming;
 use web_time::Instant;
 
-use crate::{queries::options, site::RuleText};
+use crate::{queries::options, site::RuleGroups};
 
 /// Evaluation interval of groups that name none, as in Prometheus, in milliseconds.
 const DEFAULT_INTERVAL_MS: i64 = 15_000;
+/// Number of evaluations before the state of an earlier run is restored, as on a server: the second one has data.
+const RESTORE_AFTER: u32 = 2;
 /// Largest number of changes of alerts that the page remembers.
 const MOST_TRANSITIONS: usize = 2_000;
 /// `source` of the alerts.
@@ -29,6 +38,7 @@ pub(crate) struct Rules {
     /// Oldest first.
     transitions: Vec<AlertTransition>,
     context: EvalContext,
+    read_metrics: ReadMetrics,
 }
 
 struct Scheduled {
@@ -37,27 +47,21 @@ struct Scheduled {
     origins: Vec<AlertOrigin>,
     /// When it is evaluated next, in milliseconds since the Unix epoch.
     due_ms: i64,
+    evaluations: u32,
 }
 
 impl Rules {
-    /// The rules of files, none of them evaluated.
+    /// The rules of files, none of them evaluated. `is_new` says that there are no samples of an earlier run.
     ///
     /// # Errors
     ///
-    /// A file is wrong: its name and what is wrong, in words. The other files are there.
-    pub(crate) fn of(files: &[RuleText], now_ms: i64) -> (Self, Vec<String>) {
+    /// A group is wrong: its file and what is wrong, in words. The other groups are there.
+    pub(crate) fn of(files: &[RuleGroups], is_new: bool, now_ms: i64) -> (Self, Vec<String>) {
         let mut all = Rules::default();
         let mut problems = Vec::new();
-        for RuleText { file, text } in files {
-            let parsed = match RuleFile::parse(text) {
-                Ok(parsed) => parsed,
-                Err(found) => {
-                    problems.extend(found.iter().map(|problem| format!("{file}:{problem}")));
-                    continue;
-                }
-            };
-            for spec in &parsed.groups {
-                match Group::new(file, &spec.value, DEFAULT_INTERVAL_MS, true) {
+        for RuleGroups { file, groups } in files {
+            for plain in groups {
+                match Group::new(file, &GroupSpec::from(plain.clone()), DEFAULT_INTERVAL_MS, is_new) {
                     Ok(group) => all.groups.push(Scheduled::new(group, now_ms)),
                     Err(error) => problems.push(format!("{file}: {error}")),
                 }
@@ -70,7 +74,7 @@ impl Rules {
     /// have changed.
     pub(crate) fn advance(&mut self, evaluator: &Evaluator, now_ms: i64) -> bool {
         let mut evaluated = false;
-        for Scheduled { group, origins, due_ms } in &mut self.groups {
+        for Scheduled { group, origins, due_ms, evaluations } in &mut self.groups {
             if now_ms < *due_ms {
                 continue;
             }
@@ -84,6 +88,11 @@ impl Rules {
                 at_ms,
                 Environment { engine: &querier, sink: &querier, context: &self.context, clock: &clock },
             );
+            *evaluations = evaluations.saturating_add(1);
+            if *evaluations == RESTORE_AFTER {
+                // In memory it cannot fail.
+                let _ = group.restore(now_ms, evaluator.store());
+            }
             for (rule, change) in transitions {
                 let Some(origin) = origins.get(rule) else { continue };
                 let alert = placed(group, origin.published(&change.alert));
@@ -116,12 +125,20 @@ impl Rules {
         let mut alerts: Vec<Alert> = Vec::new();
         for transition in self.transitions.iter().take_while(|transition| transition.at <= at_ms) {
             alerts.retain(|alert| alert.fingerprint != transition.alert.fingerprint);
-            if transition.to != model::live::AlertState::Inactive {
+            if transition.to != AlertState::Inactive {
                 alerts.push(transition.alert.clone());
             }
         }
         alerts.sort_by(Alert::order);
         AlertList { alerts, unavailable: None, without_rules: self.is_without_rules() }
+    }
+
+    /// When alerts fired that concern the charts of a dashboard, between two times in milliseconds since the Unix epoch.
+    pub(crate) fn marks(&self, dashboard: &Dashboard, (start_ms, end_ms): (i64, i64)) -> Frame {
+        let recent = self.transitions.iter().filter(|change| change.at >= start_ms);
+        let changes = FiringChanges { changes: recent.filter_map(FiringChange::of).collect(), until_ms: None };
+        let firing = self.alerts.iter().filter(|alert| alert.state == AlertState::Firing).cloned().map(Arc::new);
+        annotations::marks(changes, firing.collect(), dashboard, (start_ms, end_ms), &self.read_metrics)
     }
 
     fn is_without_rules(&self) -> bool {
@@ -147,7 +164,7 @@ impl Scheduled {
         let interval_ms = group.interval_ms;
         let due_ms = (now_ms.div_euclid(interval_ms)).saturating_add(1).saturating_mul(interval_ms);
         let origins = group.rules().map(|(rule, _)| AlertOrigin::of(rule)).collect();
-        Scheduled { group, origins, due_ms }
+        Scheduled { group, origins, due_ms, evaluations: 0 }
     }
 }
 

@@ -3,8 +3,8 @@
 use embedded_engine::Span;
 use hypervisord::{CancelAnswer, Now};
 use model::{
-    frame::Frame,
     job::{Job, JobDetail},
+    range::TimeRange,
 };
 use percent_encoding::percent_decode_str;
 use scrape::Request;
@@ -12,6 +12,9 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{DAEMON, Standalone, queries::evaluate};
+
+/// What is said of an unknown UID.
+const NO_DASHBOARD: &str = "There is no dashboard at this address.";
 
 /// A request of the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,10 +83,9 @@ impl Standalone {
             (false, ["api", "live"]) => Reply::json(&json!({ "since": "", "now_ms": now.ms, "messages": [] })),
             (false, ["api", "dashboards", uid]) => match self.site.dashboard(uid) {
                 Some(dashboard) => Reply::json(dashboard),
-                None => Reply::not_found("There is no dashboard at this address."),
+                None => Reply::not_found(NO_DASHBOARD),
             },
-            // Without the history of alerts there are no marks.
-            (false, ["api", "dashboards", _, "marks"]) => Reply::json(&Frame { end_ms: now.ms, ..Frame::default() }),
+            (false, ["api", "dashboards", uid, "marks"]) => self.marks(uid, query, now.ms),
             (false, ["api", "alerts", "past"]) => match number(query, "at") {
                 Some(at_ms) => Reply::json(&self.rules.list_at(at_ms)),
                 None => Reply::error(400, "bad_request", "at is a time in milliseconds since the Unix epoch"),
@@ -122,6 +124,15 @@ impl Standalone {
         match self.daemon.job(id).cloned().map(Job::as_shown) {
             Some(job) => Answered::Log { request: self.daemon.log_request(&job), job: Box::new(job) },
             None => Answered::Reply(Reply::not_found(&format!("the daemon has no job {id:?}"))),
+        }
+    }
+
+    fn marks(&self, uid: &str, query: &str, now_ms: i64) -> Reply {
+        let Some(dashboard) = self.site.dashboard(uid) else { return Reply::not_found(NO_DASHBOARD) };
+        let (from, to) = (parameter(query, "from"), parameter(query, "to"));
+        match TimeRange::parse(from.as_deref(), to.as_deref(), now_ms) {
+            Ok(range) => Reply::json(&self.rules.marks(dashboard, range.resolve(now_ms))),
+            Err(error) => Reply::error(400, "bad_request", &error.to_string()),
         }
     }
 

@@ -23,12 +23,14 @@ pub(crate) struct Hub {
     results: Vec<LiveResult>,
     seq: u64,
     messages: Vec<ServerMessage>,
+    /// Since when and why the daemon's data is old, if it is.
+    trouble: Option<(i64, String)>,
 }
 
 impl Hub {
     /// A page connected: what was subscribed before is gone, and the first message greets it.
     pub(crate) fn connect(&mut self, version: &str, boot_id: &str, now_ms: i64) {
-        *self = Hub { seq: self.seq, ..Hub::default() };
+        *self = Hub { seq: self.seq, trouble: self.trouble.take(), ..Hub::default() };
         self.messages.push(ServerMessage::Hello {
             protocol: PROTOCOL,
             boot_id: boot_id.to_owned(),
@@ -77,21 +79,23 @@ impl Hub {
         }
     }
 
-    /// Says to who subscribed to a topic, or to all queries if it is `None`, that it became stale or fresh again.
-    pub(crate) fn mark(&mut self, topics: &[Topic], stale: Option<(i64, String)>, now_ms: i64) {
-        let (fresh, since, reason) = match stale {
-            Some((since_ms, reason)) => (false, since_ms, reason),
-            None => (true, now_ms, "the daemon is connected again".to_owned()),
+    /// Says since when and why the daemon's data is old, to current and future subscribers of what shows it; `None` when
+    /// it is fresh again. Does nothing if that is already known.
+    pub(crate) fn publish_freshness(&mut self, trouble: Option<(i64, String)>, now_ms: i64) {
+        let is_known = match (&self.trouble, &trouble) {
+            (Some((_, known)), Some((_, reason))) => known == reason,
+            (known, trouble) => known.is_none() && trouble.is_none(),
         };
-        let ids: Vec<u64> = self
-            .topics
-            .iter()
-            .filter(|(_, topic)| topics.contains(topic) || matches!(topic, Topic::Query(_)))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in ids {
-            self.messages.push(ServerMessage::Status { id, fresh, since, reason: reason.clone() });
+        if is_known {
+            return;
         }
+        self.trouble = trouble;
+        let fails =
+            |id: &u64| self.results.iter().any(|result| result.subscribers.contains(id) && result.error().is_some());
+        let daemons = self.topics.iter().filter(|(_, topic)| shows_daemon(topic)).map(|(id, _)| *id);
+        // What fails says so, and more than that its data is old.
+        let ids: Vec<u64> = daemons.filter(|id| !fails(id)).collect();
+        self.messages.extend(ids.into_iter().map(|id| freshness(id, &self.trouble, now_ms)));
     }
 
     /// Evaluates the queries that are due.
@@ -102,7 +106,9 @@ impl Hub {
             let ids: Vec<u64> = result.subscribers.iter().copied().collect();
             for one in news {
                 let seq = self.next_seq();
-                self.messages.extend(ids.iter().map(|id| message(*id, seq, &one, now_ms)));
+                for id in &ids {
+                    self.tell(*id, seq, &one, now_ms);
+                }
             }
         }
     }
@@ -133,6 +139,9 @@ impl Hub {
         } else if let Some(data) = list(&topic) {
             let seq = self.next_seq();
             self.messages.push(ServerMessage::Snapshot { id, seq, data });
+            if shows_daemon(&topic) {
+                self.tell_trouble(id, now_ms);
+            }
         }
         self.topics.insert(id, topic);
     }
@@ -153,8 +162,14 @@ impl Hub {
         result.subscribers.insert(id);
         match (result.frame(), result.error()) {
             (Some(frame), _) => {
-                let data = SnapshotData::Query(frame.clone());
-                self.messages.push(ServerMessage::Snapshot { id, seq, data });
+                let update = QueryNews::Update(Update::Snapshot(frame.clone()));
+                let failure = result
+                    .error()
+                    .map(|message| QueryNews::Failed { message: message.to_owned(), known_end_ms: Some(frame.end_ms) });
+                self.tell(id, seq, &update, now_ms);
+                if let Some(failure) = failure {
+                    self.tell(id, seq, &failure, now_ms);
+                }
             }
             (None, Some(message)) => {
                 let message = message.to_owned();
@@ -174,6 +189,32 @@ impl Hub {
         }
     }
 
+    /// Sends a subscriber of a query what is new.
+    fn tell(&mut self, id: u64, seq: u64, news: &QueryNews, now_ms: i64) {
+        match news {
+            QueryNews::Update(Update::Snapshot(frame)) => {
+                self.messages.push(ServerMessage::Snapshot { id, seq, data: SnapshotData::Query(frame.clone()) });
+                // The page takes what comes whole for fresh.
+                self.tell_trouble(id, now_ms);
+            }
+            QueryNews::Update(Update::Delta(frame)) => {
+                self.messages.push(ServerMessage::Delta { id, seq, data: frame.clone() });
+            }
+            QueryNews::Failed { message, known_end_ms: Some(since) } => {
+                let reason = message.clone();
+                self.messages.push(ServerMessage::Status { id, fresh: false, since: *since, reason });
+            }
+            QueryNews::Failed { message, known_end_ms: None } => self.refuse(id, "bad_query", message.clone()),
+            QueryNews::Recovered => self.messages.push(freshness(id, &self.trouble, now_ms)),
+        }
+    }
+
+    fn tell_trouble(&mut self, id: u64, now_ms: i64) {
+        if self.trouble.is_some() {
+            self.messages.push(freshness(id, &self.trouble, now_ms));
+        }
+    }
+
     fn refuse(&mut self, id: u64, code: &str, message: String) {
         self.messages.push(ServerMessage::Error { id: Some(id), code: code.to_owned(), message });
     }
@@ -188,20 +229,17 @@ impl Hub {
     }
 }
 
-fn message(id: u64, seq: u64, news: &QueryNews, now_ms: i64) -> ServerMessage {
-    match news {
-        QueryNews::Update(Update::Snapshot(frame)) => {
-            ServerMessage::Snapshot { id, seq, data: SnapshotData::Query(frame.clone()) }
-        }
-        QueryNews::Update(Update::Delta(frame)) => ServerMessage::Delta { id, seq, data: frame.clone() },
-        QueryNews::Failed { message, known_end_ms: Some(since) } => {
-            ServerMessage::Status { id, fresh: false, since: *since, reason: message.clone() }
-        }
-        QueryNews::Failed { message, known_end_ms: None } => {
-            ServerMessage::Error { id: Some(id), code: "bad_query".to_owned(), message: message.clone() }
-        }
-        QueryNews::Recovered => {
-            ServerMessage::Status { id, fresh: true, since: now_ms, reason: "the query works again".to_owned() }
+/// Whether a topic shows what comes from the daemon.
+fn shows_daemon(topic: &Topic) -> bool {
+    matches!(topic, Topic::Jobs | Topic::System | Topic::Query(_))
+}
+
+/// Whether the daemon's data is old, for one subscription.
+fn freshness(id: u64, trouble: &Option<(i64, String)>, now_ms: i64) -> ServerMessage {
+    match trouble {
+        Some((since, reason)) => ServerMessage::Status { id, fresh: false, since: *since, reason: reason.clone() },
+        None => {
+            ServerMessage::Status { id, fresh: true, since: now_ms, reason: "the data is current again".to_owned() }
         }
     }
 }

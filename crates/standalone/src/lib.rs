@@ -12,33 +12,42 @@
 
 mod alerts;
 mod api;
+mod history;
 mod hub;
+mod notices;
 mod queries;
 mod site;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use embedded_engine::Evaluator;
 use hypervisord::{
     Now,
-    collector::{Collector, target_labels},
+    collector::{Collector, newest_of, target_labels},
     daemon::{self, Daemon, Effects},
 };
+use labels::Labels;
 use model::{
     job::Job,
     live::{ClientMessage, ServerMessage, SnapshotData, Topic},
+    upstream::trouble,
 };
 use query_frontend::aliases::Aliases;
 use redact::Redactor;
-use scrape::{Endpoint, PageLimits};
-use timeseries::SampleSink;
-use tsdb::{Store, StoreOptions};
+use scrape::{Endpoint, PageLimits, millis};
+use timeseries::{Point, SampleSink};
+use tsdb::{Stats, Store, StoreOptions};
 use url::Url;
 
 use crate::{alerts::Rules, hub::Hub};
 
 pub use api::{Answered, PageRequest, Reply};
-pub use site::{RuleText, Site};
+pub use history::Block;
+pub use site::{RuleGroups, Site};
 
 /// How long samples are kept: the history of a page.
 pub const RETENTION: Duration = Duration::from_secs(6 * 3_600);
@@ -48,10 +57,12 @@ pub const SCRAPE_INTERVAL: Duration = Duration::from_secs(15);
 pub const DAEMON: &str = "hypervisord";
 /// Interval between removals of old samples, in milliseconds.
 const RETENTION_RUN_MS: i64 = 60_000;
-/// Largest number of series; the samples of further ones are not kept.
-const MOST_SERIES: usize = 20_000;
+/// Largest number of series; the samples of further ones are not kept. Six hours of them take some 26 MB.
+const MOST_SERIES: usize = 10_000;
+/// Largest number of series of one metric. A metric with more is left out: a part of it would give wrong sums.
+const MOST_OF_METRIC: usize = 2_000;
 /// Largest page of metrics, and its largest number of samples.
-const PAGE_LIMITS: PageLimits = PageLimits { body_bytes: 4 << 20, samples: 20_000 };
+const PAGE_LIMITS: PageLimits = PageLimits { body_bytes: 8 << 20, samples: 50_000 };
 /// Largest number of jobs that have ended; the oldest are dropped.
 const MOST_ENDED_JOBS: usize = 10_000;
 
@@ -67,6 +78,10 @@ pub struct Standalone {
     hub: Hub,
     daemon: Daemon,
     collector: Option<Collector>,
+    /// Metrics that are not kept because they have too many series.
+    left_out: BTreeSet<String>,
+    /// Whether other samples were not kept, because there are too many series of all metrics.
+    is_full: bool,
     /// When old samples are removed next, in milliseconds since the Unix epoch.
     retention_due_ms: i64,
 }
@@ -81,20 +96,23 @@ pub struct Wakes {
 }
 
 impl Standalone {
-    /// The engine of a page that talks to the daemon at `base`. `boot_id` tells this run from others.
+    /// The engine of a page that talks to the daemon at `base`. `boot_id` tells this run from others, `history` is what an
+    /// earlier one gave by [`Standalone::blocks`], oldest first.
     #[must_use]
-    pub fn new(site: Site, base: Url, boot_id: String, now: Now) -> Self {
+    pub fn new(site: Site, base: Url, boot_id: String, history: &[Vec<u8>], now: Now) -> Self {
         let redactor = Arc::new(Redactor::default());
         let store =
             Store::in_memory(StoreOptions { retention: RETENTION, max_series: MOST_SERIES, ..StoreOptions::default() });
-        let (rules, problems) = Rules::of(&site.rules, now.ms);
+        let (rules, problems) = Rules::of(&site.rules, history.is_empty(), now.ms);
+        let evaluator = Evaluator::new(store, Aliases::new(site.aliases.clone()));
+        history::restore(&evaluator, history, (oldest_ms(now.ms), now.ms));
         let options = daemon::Options {
             page_bytes: PAGE_LIMITS.body_bytes,
             most_ended_jobs: MOST_ENDED_JOBS,
             ..daemon::Options::default()
         };
         Standalone {
-            evaluator: Evaluator::new(store, Aliases::new(site.aliases.clone())),
+            evaluator,
             site,
             boot_id,
             endpoint: Endpoint::new(base, "a hypervisord", Arc::clone(&redactor)),
@@ -104,11 +122,13 @@ impl Standalone {
             daemon: Daemon::new(DAEMON, options, Arc::clone(&redactor), now.ms),
             redactor,
             collector: None,
+            left_out: BTreeSet::new(),
+            is_full: false,
             retention_due_ms: 0,
         }
     }
 
-    /// What is wrong with the rules of the bundle, by file and line; those rules are not evaluated.
+    /// What is wrong with the rules of the bundle, by file; those rules are not evaluated.
     #[must_use]
     pub fn problems(&self) -> &[String] {
         &self.problems
@@ -132,11 +152,22 @@ impl Standalone {
         &self.daemon
     }
 
+    /// What is wrong with the daemon at present, in sentences for the viewer.
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        let left_out = self.left_out.iter().map(|metric| {
+            format!("{metric} has more than {MOST_OF_METRIC} series, which is too much for a page: it is not shown.")
+        });
+        let too_many = self.is_full.then(|| {
+            format!("The daemon has more than the {MOST_SERIES} series that a page keeps: some charts lack data.")
+        });
+        notices::of(&self.daemon).chain(left_out).chain(too_many).collect()
+    }
+
     /// Changes the daemon's state, and sends its events to the page.
     pub fn change<T>(&mut self, now: Now, change: impl FnOnce(&mut Daemon) -> T) -> (T, Wakes) {
-        let was_fresh = self.daemon.status().state.is_fresh();
         let result = change(&mut self.daemon);
-        (result, self.publish(was_fresh, now))
+        (result, self.publish(now))
     }
 
     /// Begins to collect samples: once the daemon has spoken, or does not for too long.
@@ -144,7 +175,9 @@ impl Standalone {
         let instance = scrape::instance(&self.endpoint.url("")).unwrap_or_default();
         let labels = target_labels(&instance, DAEMON);
         let redactor = Arc::clone(&self.redactor);
-        self.collector = Some(Collector::new(labels, PAGE_LIMITS, redactor, Vec::new(), RETENTION, now.ms));
+        // In memory it cannot fail.
+        let stored = newest_of(self.evaluator.store(), DAEMON, oldest_ms(now.ms), now.ms).unwrap_or_default();
+        self.collector = Some(Collector::new(labels, PAGE_LIMITS, redactor, stored, RETENTION, now.ms));
     }
 
     /// Uses the collector with the daemon, then stores its points. `None` before [`Standalone::begin_collecting`].
@@ -153,16 +186,27 @@ impl Standalone {
         now: Now,
         collect: impl FnOnce(&mut Collector, &mut Daemon) -> T,
     ) -> Option<(T, Wakes)> {
-        let was_fresh = self.daemon.status().state.is_fresh();
         let collector = self.collector.as_mut()?;
         let result = collect(collector, &mut self.daemon);
         // Names of metrics come with the dashboards.
         let _ = collector.take_metadata();
-        while let Some(points) = collector.next_batch() {
+        while let Some(mut points) = collector.next_batch() {
+            if points.len() > MOST_OF_METRIC {
+                self.left_out.extend(large_metrics(&points));
+            }
+            points.retain(|point| !self.left_out.contains(point.labels.metric_name()));
             // In memory it cannot fail.
-            let _ = self.evaluator.store().append(&points);
+            let outcome = self.evaluator.store().append(&points).unwrap_or_default();
+            self.is_full |= outcome.over_limit > 0;
         }
-        Some((result, self.publish(was_fresh, now)))
+        Some((result, self.publish(now)))
+    }
+
+    /// The samples since a time as blocks, to be kept for the next run, and where the oldest block begins that it needs.
+    /// Times are in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn blocks(&self, since_ms: i64, now_ms: i64) -> (Vec<Block>, i64) {
+        (history::blocks(&self.evaluator, since_ms, now_ms), history::begin_of(oldest_ms(now_ms)))
     }
 
     /// A page connected: its earlier subscriptions are over.
@@ -196,26 +240,40 @@ impl Standalone {
         self.hub.advance(&self.evaluator, now_ms);
     }
 
+    /// What the store of samples holds.
+    #[must_use]
+    pub fn store_stats(&self) -> Stats {
+        self.evaluator.store().stats()
+    }
+
     /// Takes the messages for the page, in their order.
     pub fn take_messages(&mut self) -> Vec<ServerMessage> {
         self.hub.take_messages()
     }
 
-    fn publish(&mut self, was_fresh: bool, now: Now) -> Wakes {
+    fn publish(&mut self, now: Now) -> Wakes {
         let Effects { events, has_requests, has_samples } = self.daemon.take_effects();
         for event in &events {
             self.hub.publish(event, now.ms);
         }
-        let status = self.daemon.status();
-        if status.state.is_fresh() != was_fresh {
-            let stale = (!status.state.is_fresh()).then(|| {
-                let since_ms = status.last_data_ms.unwrap_or(status.since_ms);
-                (since_ms, status.error.clone().unwrap_or_else(|| "the daemon sends nothing".to_owned()))
-            });
-            self.hub.mark(&[Topic::Jobs, Topic::System], stale, now.ms);
-        }
+        self.hub.publish_freshness(trouble([self.daemon.status()]), now.ms);
         Wakes { has_requests, has_samples }
     }
+}
+
+/// Names of the metrics that have too many series among these points.
+fn large_metrics(points: &[Point]) -> Vec<String> {
+    let mut series: HashMap<&str, HashSet<&Labels>> = HashMap::new();
+    for point in points {
+        series.entry(point.labels.metric_name()).or_default().insert(&point.labels);
+    }
+    let large = series.into_iter().filter(|(_, series)| series.len() > MOST_OF_METRIC);
+    large.map(|(metric, _)| metric.to_owned()).collect()
+}
+
+/// The time from which samples are kept.
+fn oldest_ms(now_ms: i64) -> i64 {
+    now_ms.saturating_sub(millis(RETENTION))
 }
 
 /// All jobs, latest first, then by ID.

@@ -7,6 +7,7 @@ use model::{
     role::Role,
 };
 use query_frontend::aliases::Table;
+use rules::PlainGroup;
 use serde::{Deserialize, Serialize};
 
 /// Dashboards and rules, from the file `site.json` of the bundle.
@@ -19,18 +20,18 @@ pub struct Site {
     /// All dashboards.
     pub dashboards: Vec<Dashboard>,
     /// Rule files.
-    pub rules: Vec<RuleText>,
+    pub rules: Vec<RuleGroups>,
     /// Aliases of metric names.
     pub aliases: Vec<Table>,
 }
 
-/// A rule file as it is written.
+/// A rule file that was parsed and checked when the bundle was written: a parser of YAML is a quarter of the program.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RuleText {
+pub struct RuleGroups {
     /// Its name in lists.
     pub file: String,
-    /// YAML.
-    pub text: String,
+    /// Its groups.
+    pub groups: Vec<PlainGroup>,
 }
 
 impl Site {

@@ -8,7 +8,8 @@ use anyhow::{Context, bail};
 use clap::Args;
 use dashboards::DashboardRegistry;
 use model::dashboard::Dashboard;
-use standalone::{RuleText, Site};
+use rules::{PlainGroup, RuleFile};
+use standalone::{RuleGroups, Site};
 
 use self::files::Written;
 use super::say;
@@ -34,6 +35,9 @@ pub(super) struct BundleCommand {
     /// Address of the daemon, relative to the page, if the page is not below the daemon's own address
     #[arg(long, value_name = "URL")]
     daemon_url: Option<String>,
+    /// Keep the samples of a page in the browser's database, so that its charts survive a reload
+    #[arg(long)]
+    keep_history: bool,
 }
 
 /// Names of a program's files.
@@ -63,7 +67,9 @@ impl BundleCommand {
         let start = written.add_hashed("start", "js", loader(&page).as_bytes())?;
         let worker = written.add_hashed("worker", "js", worker_loader(&engine).as_bytes())?;
         let site = written.add_hashed("site", "json", &site)?;
-        let html = page_html(css, &start, &worker, &site, self.daemon_url.as_deref());
+        let daemon = self.daemon_url.as_deref().map(|daemon| format!(" data-daemon=\"{}\"", escaped(daemon)));
+        let options = daemon.unwrap_or_default() + if self.keep_history { " data-keeps-history" } else { "" };
+        let html = page_html(css, &start, &worker, &site, &options);
         written.add("index.html", html.as_bytes())?;
         let count = written.finish()?;
         say(format_args!("{count} files in {}", self.out.display())).context("stdout")
@@ -78,7 +84,6 @@ impl BundleCommand {
         } else {
             let mut texts = Vec::new();
             for file in alerting::rule_files::expand(&self.rules)? {
-                alerting::rule_files::read(&file)?;
                 let text = fs::read_to_string(&file).with_context(|| file.display().to_string())?;
                 texts.push((file.display().to_string(), text));
             }
@@ -88,9 +93,23 @@ impl BundleCommand {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             links: registry.links_of_all(),
             dashboards: registry.all().cloned().chain([alerts]).collect(),
-            rules: rules.into_iter().map(|(file, text)| RuleText { file, text }).collect(),
+            rules: rules.into_iter().map(|(file, text)| groups(file, &text)).collect::<anyhow::Result<_>>()?,
             aliases: dashboards::alias_tables(self.dashboards_dir.as_deref())?,
         })
+    }
+}
+
+/// The groups of a rule file.
+fn groups(file: String, text: &str) -> anyhow::Result<RuleGroups> {
+    match RuleFile::parse(text) {
+        Ok(parsed) => {
+            let groups = parsed.groups.iter().map(|group| PlainGroup::from(&group.value)).collect();
+            Ok(RuleGroups { file, groups })
+        }
+        Err(problems) => {
+            let problems: Vec<String> = problems.iter().map(|problem| format!("{file}:{problem}")).collect();
+            bail!(problems.join("\n"))
+        }
     }
 }
 
@@ -127,12 +146,12 @@ fn worker_loader(files: &ProgramFiles) -> String {
     )
 }
 
-/// The page. It contains no script, so that it needs no exception in a Content-Security-Policy.
-fn page_html(css: &str, start: &str, worker: &str, site: &str, daemon: Option<&str>) -> String {
-    let daemon = daemon.map(|daemon| format!(" data-daemon=\"{}\"", escaped(daemon))).unwrap_or_default();
+/// The page; `options` are further attributes of its root. It contains no script, so that it needs no exception in a
+/// Content-Security-Policy.
+fn page_html(css: &str, start: &str, worker: &str, site: &str, options: &str) -> String {
     format!(
         r#"<!doctype html>
-<html lang="en" data-worker="{worker}" data-site="{site}"{daemon}>
+<html lang="en" data-worker="{worker}" data-site="{site}"{options}>
   <head>
     <meta charset="utf-8">
     <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -145,6 +164,7 @@ fn page_html(css: &str, start: &str, worker: &str, site: &str, daemon: Option<&s
   </head>
   <body>
     <noscript>hyperscope's dashboards need scripts on this page, which no server renders.</noscript>
+    <p class="waiting">Loading the dashboards</p>
   </body>
 </html>
 "#

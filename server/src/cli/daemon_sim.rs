@@ -37,6 +37,7 @@ impl DaemonSimCommand {
             seed: given.seed.unwrap_or(usual.seed),
             jobs_per_minute: given.jobs_per_minute.unwrap_or(usual.jobs_per_minute),
             web: given.web,
+            clock_offset_seconds: given.clock_offset.unwrap_or(usual.clock_offset_seconds),
             api_key: given.api_key.map(|key| key.expose().to_owned()),
             ..usual
         };

@@ -375,6 +375,9 @@ options! {
         /// API key that clients must send; required by the dialects `custom` and `documented`
         #[arg(long, env = "HYPERSCOPE_DAEMON_SIM_API_KEY", value_name = "KEY", hide_env_values = true)]
         pub api_key: Option<Secret>,
+        /// How far the daemon's clock is ahead, in seconds; may be negative [default: 0]
+        #[arg(long, env = "HYPERSCOPE_DAEMON_SIM_CLOCK_OFFSET", value_name = "SECONDS", allow_hyphen_values = true)]
+        pub clock_offset: Option<i64>,
         /// Directory to serve at /web/dashboard/, as the daemon serves its dashboard
         #[arg(long, env = "HYPERSCOPE_DAEMON_SIM_WEB", value_name = "DIR")]
         pub web: Option<PathBuf>,

@@ -9,7 +9,7 @@ use std::{
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::{OriginalUri, Request, State},
-    http::{StatusCode, Uri},
+    http::{HeaderValue, StatusCode, Uri, header},
     middleware::Next,
     response::Response,
 };
@@ -21,8 +21,16 @@ use super::auth::Denied;
 /// Smaller responses are not charged, because a connection itself needs more.
 const LIGHT_BYTES: u64 = 4 << 10;
 
-/// `Retry-After` when the memory limit is reached.
+/// `Retry-After` of responses that refuse for now, such as when the memory limit is reached.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// The response, with `Retry-After` if it refuses for now.
+pub(crate) fn with_retry_after(mut response: Response) -> Response {
+    if matches!(response.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()));
+    }
+    response
+}
 
 /// Charges a response in memory to the request's token until it is sent or dropped. If the limit is exceeded, responds
 /// with an error in the format of the path.

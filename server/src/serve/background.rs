@@ -17,7 +17,7 @@ use exposition::{
 };
 use labels::{Labels, METRIC_NAME};
 use live::Hub;
-use model::{clock::now_ms, live::Event, upstream::UpstreamStatus};
+use model::{clock::now_ms, live::Event, upstream::trouble};
 use notify::{Inbox, Notifier};
 use parking_lot::Mutex;
 use telemetry::Telemetry;
@@ -354,21 +354,6 @@ impl Background {
             tracing::warn!(tasks = late.join(", "), "background tasks did not end in time");
         }
     }
-}
-
-/// Since when and why the daemons' data is stale: the oldest problem, with all daemons that have one.
-fn trouble(statuses: &[UpstreamStatus]) -> Option<(i64, String)> {
-    let troubled: Vec<&UpstreamStatus> =
-        statuses.iter().filter(|status| !status.state.is_fresh() && status.last_data_ms.is_some()).collect();
-    let since = troubled.iter().filter_map(|status| status.last_data_ms).min()?;
-    let reasons: Vec<String> = troubled
-        .iter()
-        .map(|status| match &status.error {
-            Some(error) => format!("{} is {}: {error}", status.name, status.state.name()),
-            None => format!("{} is {}", status.name, status.state.name()),
-        })
-        .collect();
-    Some((since, reasons.join("; ")))
 }
 
 /// Stores the metadata of scraped metric families.

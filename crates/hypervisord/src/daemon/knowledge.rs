@@ -130,6 +130,12 @@ impl Knowledge {
         daemon_ms.saturating_add(self.skew.used_ms())
     }
 
+    /// How far the daemon's clock is behind ours, in milliseconds.
+    #[must_use]
+    pub(crate) fn behind_ms(&self) -> i64 {
+        self.skew.used_ms()
+    }
+
     /// Converts the times of updates to our clock.
     pub(crate) fn shifted(&self, mut updates: Vec<JobUpdate>) -> Vec<JobUpdate> {
         let ms = self.skew.used_ms();

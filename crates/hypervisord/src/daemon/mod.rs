@@ -163,6 +163,12 @@ impl Daemon {
         self.status.get()
     }
 
+    /// How far its clock is behind ours, in milliseconds; 0 while it is about right.
+    #[must_use]
+    pub fn behind_ms(&self) -> i64 {
+        self.knowledge.behind_ms()
+    }
+
     /// Whether its data is fresh.
     pub(crate) fn is_fresh(&self) -> bool {
         self.status().state.is_fresh()

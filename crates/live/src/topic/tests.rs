@@ -83,6 +83,28 @@ fn a_subscriber_gets_a_snapshot_and_a_returning_one_what_it_missed() {
     assert_eq!(seqs(&mut receiver), []);
 }
 
+#[test]
+fn what_comes_whole_while_data_is_old_is_said_to_be_old() {
+    let channel = Channel::new(Sequence::default(), 16, Box::new(|| Some(SnapshotData::Jobs { jobs: Vec::new() })));
+    let (sender, mut receiver) = queue(payer());
+    channel.subscribe(sender, 1, None);
+    channel.publish_status(Some((7, "the daemon is down".to_owned())));
+    seqs(&mut receiver);
+    channel.publish_snapshot();
+    let reasons: Vec<Option<String>> = std::iter::from_fn(|| match receiver.try_next() {
+        Some(Next::Update(_, update)) => Some(match &update.content {
+            Content::Status { fresh: false, reason, .. } => Some(reason.clone()),
+            _ => None,
+        }),
+        _ => None,
+    })
+    .collect();
+    assert_eq!(reasons, [None, Some("the daemon is down".to_owned())]);
+    channel.publish_status(None);
+    channel.publish_snapshot();
+    assert_eq!(seqs(&mut receiver).into_iter().map(|(kind, _)| kind).collect::<Vec<_>>(), ["update", "snapshot"]);
+}
+
 /// A result with `count` series of one point.
 fn frame(count: usize) -> Frame {
     let series = |number: usize| {

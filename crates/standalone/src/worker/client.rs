@@ -59,7 +59,7 @@ impl Client {
         self.endpoint.redactor().learn_configured(&login.password);
         let path = "/api/login";
         let body = serde_json::to_string(login).unwrap_or_default();
-        let answer = self.send(&Request::post(path.to_owned(), body, 1 << 16)).await;
+        let answer = self.ask(&Request::post(path.to_owned(), body, 1 << 16)).await;
         let session: Session = answer.and_then(|answer| self.endpoint.json(path, &answer)).map_err(|error| {
             if matches!(error, CallError::Refused { .. }) {
                 "the daemon does not accept this user and password".to_owned()
@@ -73,16 +73,27 @@ impl Client {
 
     /// Sends a request. A refusal asks the viewer for credentials.
     pub(crate) async fn send(&self, request: &Request) -> Result<Answer, CallError> {
-        let answer = self.respond(request).await.and_then(|response| self.endpoint.read(&request.path, response));
-        if let Err(CallError::Refused { .. }) = &answer {
-            let reason = match &*self.credentials.borrow() {
-                None => "The daemon asks for its API key, or for a user.",
-                Some(Credentials::Key(_)) => "The daemon does not accept this API key.",
-                Some(Credentials::Session(_)) => "The session at the daemon has ended.",
-            };
-            page::post(&ToPage::Locked { reason: reason.to_owned() });
+        self.ask(request).await.map_err(|error| match error {
+            CallError::Refused { url, status } => {
+                page::post(&ToPage::Locked { reason: self.refusal().to_owned() });
+                // How a server is given a key is of no use here.
+                CallError::Status { url, status, message: self.refusal().trim_end_matches('.').to_owned() }
+            }
+            error => error,
+        })
+    }
+
+    async fn ask(&self, request: &Request) -> Result<Answer, CallError> {
+        self.respond(request).await.and_then(|response| self.endpoint.read(&request.path, response))
+    }
+
+    /// Why the daemon does not answer what it is asked.
+    fn refusal(&self) -> &'static str {
+        match &*self.credentials.borrow() {
+            None => "The daemon asks for its API key, or for a user.",
+            Some(Credentials::Key(_)) => "The daemon does not accept this API key.",
+            Some(Credentials::Session(_)) => "The session at the daemon has ended.",
         }
-        answer
     }
 
     /// Sends the requests of a detection.
@@ -103,19 +114,17 @@ impl Client {
         let url = self.endpoint.shown(path);
         let builder = if body.is_some() { Fetch::post(&url) } else { Fetch::get(&url) };
         let builder = self.authorized(builder.header("Accept", accept).cache(web_sys::RequestCache::NoStore));
-        let unreachable = |error: gloo_net::Error| CallError::Unreachable {
-            url: url.clone(),
-            reason: self.endpoint.redactor().text(&error.to_string()).into_owned(),
-        };
+        // A browser does not say more than that.
+        let unreachable = |reason: &str| CallError::Unreachable { url: url.clone(), reason: reason.to_owned() };
         let fetch = match body {
             Some(body) => builder.header("Content-Type", "application/json").body(body.clone()),
             None => builder.build(),
         }
-        .map_err(unreachable)?;
+        .map_err(|_| unreachable("the browser does not send this request"))?;
         let answering = async {
-            let response = fetch.send().await.map_err(unreachable)?;
+            let response = fetch.send().await.map_err(|_| unreachable("nothing answers"))?;
             let (status, content_type) = (response.status(), response.headers().get("Content-Type"));
-            let body = response.binary().await.map_err(unreachable)?;
+            let body = response.binary().await.map_err(|_| unreachable("the answer broke off"))?;
             if body.len() > *limit_bytes {
                 return Err(CallError::TooLarge { url: url.clone(), limit_bytes: *limit_bytes });
             }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use hypervisord::{Now, collector::Collector, daemon::Daemon};
+use model::worker::ToPage;
 use standalone::{Standalone, Wakes};
 use web_time::Instant;
 
@@ -25,6 +26,8 @@ struct Shared {
     has_samples: Cell<bool>,
     /// Whether the socket is to be tried at once.
     retries: Cell<bool>,
+    /// What the page was told is wrong.
+    notices: RefCell<Vec<String>>,
 }
 
 /// Milliseconds since the Unix epoch.
@@ -42,6 +45,7 @@ impl Engine {
             has_requests: Cell::new(false),
             has_samples: Cell::new(false),
             retries: Cell::new(false),
+            notices: RefCell::default(),
         }))
     }
 
@@ -91,6 +95,15 @@ impl Engine {
         let (result, wakes) = used?;
         self.note(wakes);
         Some(result)
+    }
+
+    /// Tells the page what is wrong, if that has changed.
+    pub(crate) fn tell_notices(&self) {
+        let sentences = self.0.standalone.borrow().notices();
+        if *self.0.notices.borrow() != sentences {
+            page::post(&ToPage::Notices { sentences: sentences.clone() });
+            self.0.notices.replace(sentences);
+        }
     }
 
     fn note(&self, wakes: Wakes) {

@@ -7,6 +7,7 @@ mod backoff;
 mod client;
 mod daemon_socket;
 mod engine;
+mod kept_history;
 mod page;
 mod tasks;
 

@@ -22,6 +22,7 @@ use crate::{
     client::Client,
     daemon_socket,
     engine::{Engine, now_ms},
+    kept_history::{self, KeptHistory},
     tasks,
 };
 
@@ -85,13 +86,18 @@ fn warn(text: &str) {
     web_sys::console::warn_1(&JsValue::from_str(text));
 }
 
+/// Says something in the browser's console that is no problem.
+pub(crate) fn inform(text: &str) {
+    web_sys::console::info_1(&JsValue::from_str(text));
+}
+
 fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
 /// Starts the engine, and its tasks.
 async fn begin(start: Start) {
-    let Start { daemons, site, credentials } = start;
+    let Start { daemons, site, credentials, keeps_history } = start;
     let broken = |reason: String| post(&ToPage::Broken { reason });
     let site: Site = match fetch_site(&site).await {
         Ok(site) => site,
@@ -100,9 +106,14 @@ async fn begin(start: Start) {
     let Some(base) = find_daemon(&daemons, credentials.clone()).await else {
         return broken("this page is not at an address of HTTP, so that no daemon can be beside it".to_owned());
     };
+    let kept = if keeps_history { KeptHistory::open(base.as_str()).await } else { None };
+    let history = match &kept {
+        Some(kept) => kept.blocks().await,
+        None => Vec::new(),
+    };
     let begun = Instant::now();
     let now = hypervisord::Now { ms: now_ms(), at: begun.elapsed() };
-    let standalone = Standalone::new(site, base, now.ms.to_string(), now);
+    let standalone = Standalone::new(site, base, now.ms.to_string(), &history, now);
     standalone.problems().iter().for_each(|problem| warn(problem));
     let client = Client::new(standalone.endpoint().clone(), credentials);
     let engine = Rc::new(Engine::new(standalone, client, begun));
@@ -110,6 +121,9 @@ async fn begin(start: Start) {
     spawn_local(tasks::poll(Rc::clone(&engine)));
     spawn_local(tasks::collect(Rc::clone(&engine)));
     spawn_local(tasks::advance(Rc::clone(&engine)));
+    if let Some(kept) = kept {
+        spawn_local(kept_history::keep(Rc::clone(&engine), kept));
+    }
     ENGINE.with_borrow_mut(|place| *place = Some(engine));
     EARLY.take().into_iter().for_each(take);
 }
@@ -131,7 +145,7 @@ async fn find_daemon(daemons: &[String], credentials: Option<Credentials>) -> Op
         let endpoint = Endpoint::new(url.clone(), "a hypervisord", std::sync::Arc::new(Redactor::default()));
         let client = Client::new(endpoint, credentials.clone());
         let answer = client.send(&Request::get("/status".to_owned(), 1 << 20)).await;
-        if answer.is_ok() || matches!(answer, Err(scrape::CallError::Refused { .. })) {
+        if answer.is_ok() || matches!(answer, Err(scrape::CallError::Status { status: 401 | 403, .. })) {
             return Some(url.clone());
         }
     }

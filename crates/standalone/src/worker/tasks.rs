@@ -78,11 +78,12 @@ async fn scrape(engine: &Engine, at_ms: i64) {
     });
 }
 
-/// Does what is due by time: stale data, rules, queries.
+/// Does what is due by time: stale data, rules, queries, words on what is wrong.
 pub(crate) async fn advance(engine: Rc<Engine>) {
     loop {
         engine.change(Daemon::tick);
         engine.with(|standalone| standalone.advance(now_ms()));
+        engine.tell_notices();
         TimeoutFuture::new(u32::try_from(TICK.as_millis()).unwrap_or(LOOK_MS)).await;
     }
 }

@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use common::{get, next_of, next_text, open, post, request, start, start_with};
 use daemon_sim::{Dialect, Fault, FaultKind, SimOptions, Simulator};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 #[tokio::test]
 async fn a_dropped_socket_ends_without_a_close_frame_and_can_be_opened_again() {
@@ -81,14 +85,36 @@ async fn answers_fail_come_late_or_are_refused() {
 }
 
 #[tokio::test]
+async fn answers_are_a_web_page_or_half_of_what_they_were() {
+    let simulator = start(Dialect::Stock).await;
+    let addr = simulator.addr();
+    let whole = get(addr, "/jobs/query?all=true").await;
+    simulator.inject(Fault::new(FaultKind::HalfJson, 60.0));
+    let half = get(addr, "/jobs/query?all=true").await;
+    assert_eq!(half.status, 200);
+    assert!(serde_json::from_slice::<serde_json::Value>(&half.body).is_err());
+    assert!(half.body.len() > whole.body.len() / 3, "{} of {}", half.body.len(), whole.body.len());
+    next_of(&mut open(addr, "/ws", &[]).await.unwrap(), "metrics").await;
+    simulator.heal();
+    simulator.inject(Fault::new(FaultKind::Html, 60.0));
+    assert!(get(addr, "/status").await.text().starts_with("<!doctype html>"));
+    simulator.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_restart_empties_it_and_refuses_connections_for_a_while() {
     let simulator = start(Dialect::Stock).await;
     let addr = simulator.addr();
     let mut socket = open(addr, "/ws", &[]).await.unwrap();
     next_of(&mut socket, "jobs").await;
     assert!(get(addr, "/status").await.json()["total_jobs"].as_u64().unwrap() > 10);
+    let mut kept = TcpStream::connect(addr).await.unwrap();
+    kept.write_all(b"GET /health HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    assert!(kept.read_buf(&mut Vec::new()).await.unwrap() > 0);
     simulator.inject(Fault::new(FaultKind::Restart, 1.0));
     while next_text(&mut socket).await.is_some() {}
+    let rest = tokio::time::timeout(Duration::from_secs(1), kept.read_to_end(&mut Vec::new())).await;
+    assert!(rest.is_ok(), "a connection without a request is closed too");
     assert!(request(addr, "GET /status", &[], "").await.is_none(), "down");
     let status = loop {
         match request(addr, "GET /status", &[], "").await {

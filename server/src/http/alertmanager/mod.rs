@@ -11,7 +11,7 @@ use alertmanager::matcher::{Gathered, Matchers};
 use axum::{
     Json,
     extract::State,
-    http::{StatusCode, header::RETRY_AFTER},
+    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use budget::pairs;
@@ -24,8 +24,8 @@ use serde_json::{Value, json};
 
 use super::{
     Rights, Route, Who,
+    answers::with_retry_after,
     api::{ABOUT, ACTS_ON_ALL, error::ApiError, listed::Listed},
-    prometheus::envelope::RETRY_SECS,
 };
 use crate::{http::slices::AlertState, state::AppState};
 
@@ -54,11 +54,7 @@ struct Refused(StatusCode, String);
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        let mut response = (self.0, Json(Value::String(self.1))).into_response();
-        if matches!(self.0, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
-            response.headers_mut().insert(RETRY_AFTER, RETRY_SECS);
-        }
-        response
+        with_retry_after((self.0, Json(Value::String(self.1))).into_response())
     }
 }
 

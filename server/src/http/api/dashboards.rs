@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use access::Principal;
-use alerting::{Alerting, FiringChanges};
+use alerting::Alerting;
 use axum::{
     Json,
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
-use dashboards::DashboardRegistry;
+use dashboards::{DashboardRegistry, annotations::FiringChanges};
 use model::{clock::now_ms, dashboard::Dashboard, page::DashboardLink, range::TimeRange};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -12,13 +12,13 @@ mod range_form;
 use std::time::Duration;
 
 use access::Principal;
-use alerting::{FiringChanges, may_have_marks};
 use axum::{
     extract::{OriginalUri, State},
     http::{HeaderMap, StatusCode, Uri, header},
     response::{Html, IntoResponse, Redirect, Response},
 };
 use budget::{Charge, OverBudget, Requester};
+use dashboards::annotations::{FiringChanges, may_have_marks};
 use datasource::QueryError;
 use model::{
     clock::now_ms,

@@ -1,17 +1,13 @@
 //! Prometheus' response envelope: `{"status":"success","data":...}` and its errors.
 
 use axum::{
-    http::{
-        HeaderValue, StatusCode,
-        header::{CONTENT_TYPE, RETRY_AFTER},
-    },
+    http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
 use datasource::{ErrorKind, QueryError};
 use serde::Serialize;
 
-/// `Retry-After` in seconds, when a memory limit is reached.
-pub(crate) const RETRY_SECS: HeaderValue = HeaderValue::from_static("5");
+use crate::http::answers::with_retry_after;
 
 #[derive(Serialize)]
 struct Success<'a, T> {
@@ -84,11 +80,11 @@ impl IntoResponse for ErrorResponse {
             ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let failure = Failure { status: "error", error_type: error.kind.name(), error: &error.message };
-        let mut response = json(status, serde_json::to_vec(&failure).unwrap_or_default());
-        if matches!(error.kind, ErrorKind::Busy | ErrorKind::TooMany) {
-            response.headers_mut().insert(RETRY_AFTER, RETRY_SECS);
+        let response = json(status, serde_json::to_vec(&failure).unwrap_or_default());
+        match error.kind {
+            ErrorKind::Busy | ErrorKind::TooMany => with_retry_after(response),
+            _ => response,
         }
-        response
     }
 }
 

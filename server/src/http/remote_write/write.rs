@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{
     body::{Body, to_bytes},
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
@@ -16,12 +16,10 @@ use timeseries::{MAX_AHEAD_MS, Sample};
 use tsdb::{Incoming, Ingested};
 
 use super::{Ingest, IngestLimits, headers};
-use crate::http::prometheus::envelope::failure;
+use crate::http::{answers::with_retry_after, prometheus::envelope::failure};
 
 /// How long a request waits for earlier ones.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// `Retry-After` in seconds when the store cannot write.
-const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
 /// Why a request was not, or not completely, stored.
 #[derive(Debug)]
@@ -50,9 +48,7 @@ impl IntoResponse for Refused {
                 // The store itself logs the start and the end of a failure.
                 tracing::debug!(%error, "cannot store a remote write");
                 let message = format!("the samples cannot be stored now: {error}");
-                let mut response = failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &message);
-                response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
-                return response;
+                return with_retry_after(failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &message));
             }
             Refused::Internal(message) => {
                 tracing::error!(message, "a remote write panicked");

@@ -8,7 +8,10 @@ use std::{convert::Infallible, io, sync::Arc, time::Duration};
 use axum::{Router, body::Body, http::header};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
 use tower::ServiceExt;
 
 use super::{Dialect, FaultKind, admin, coded, documented, respond::NoAnswer, shared::Shared, web};
@@ -39,7 +42,7 @@ pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>) {
         if shared.faults.is_on(FaultKind::Restart) {
             continue;
         }
-        let connection = serve(stream, routes.clone());
+        let connection = serve(stream, routes.clone(), shared.restarts());
         let stop = shared.stop.clone();
         shared.tasks.spawn(async move {
             tokio::select! {
@@ -50,7 +53,7 @@ pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn serve(stream: TcpStream, routes: Router) {
+async fn serve(stream: TcpStream, routes: Router, mut restarts: watch::Receiver<u64>) {
     // A small message must not wait for the acknowledgement of the previous one.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "no TCP_NODELAY");
@@ -68,12 +71,20 @@ async fn serve(stream: TcpStream, routes: Router) {
             Ok(answer)
         }
     });
-    let served = http1::Builder::new()
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(READ_TIMEOUT)
         .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades()
-        .await;
+        .with_upgrades();
+    tokio::pin!(connection);
+    let served = tokio::select! {
+        served = &mut connection => served,
+        // The answer to the request for the restart is still sent.
+        _ = restarts.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
     if let Err(error) = served {
         tracing::debug!(%error, "connection ended");
     }

@@ -71,6 +71,9 @@ async fn say(State(shared): State<Arc<Shared>>, Json(message): Json<serde_json::
     StatusCode::NO_CONTENT
 }
 
+/// Most jobs of one request.
+const MOST_JOBS: u32 = 20_000;
+
 /// Body of `POST /sim/jobs`; missing fields get random values.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -88,6 +91,8 @@ struct NewJob {
     ended_seconds_ago: Option<f64>,
     /// Duration of a job in the past.
     ran_seconds: Option<f64>,
+    /// Number of such jobs, 1 by default.
+    count: Option<u32>,
 }
 
 impl NewJob {
@@ -133,14 +138,20 @@ fn known<T>(word: Option<String>, what: &str, find: impl Fn(&str) -> Option<T>) 
 
 async fn submit(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
     let parsed = if body.is_empty() { Ok(NewJob::default()) } else { serde_json::from_slice::<NewJob>(&body) };
-    let read = |job: NewJob| Ok((job.end()?, job.submission()?));
-    let (end, submission) = match parsed.map_err(|error| format!("not a job: {error}")).and_then(read) {
+    let read = |job: NewJob| Ok((job.end()?, job.count.unwrap_or(1).clamp(1, MOST_JOBS), job.submission()?));
+    let (end, count, submission) = match parsed.map_err(|error| format!("not a job: {error}")).and_then(read) {
         Ok(job) => job,
         Err(message) => return refused(StatusCode::BAD_REQUEST, &message),
     };
-    let submitted = shared.change(|world| match end {
-        Some((end, ago_ms, ran_ms)) => world.recall(submission, end, ago_ms, ran_ms),
-        None => world.submit(submission),
+    let submitted = shared.change(|world| {
+        let mut one = || match end {
+            Some((end, ago_ms, ran_ms)) => world.recall(submission.clone(), end, ago_ms, ran_ms),
+            None => world.submit(submission.clone()),
+        };
+        for _ in 1..count {
+            one()?;
+        }
+        one()
     });
     match submitted {
         Ok(id) => json_answer(StatusCode::CREATED, &json!({"job_id": id})),

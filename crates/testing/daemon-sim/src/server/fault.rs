@@ -33,6 +33,10 @@ pub enum FaultKind {
     /// Answers 500.
     #[serde(rename = "http_500")]
     Http500,
+    /// Answers with a web page.
+    Html,
+    /// Sends only the first half of each answer.
+    HalfJson,
     /// Deletes all state, closes sockets and refuses connections.
     Restart,
     /// Delays answers.
@@ -42,12 +46,14 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    const ALL: [FaultKind; 8] = [
+    const ALL: [FaultKind; 10] = [
         FaultKind::DropSocket,
         FaultKind::Silence,
         FaultKind::Garbage,
         FaultKind::HugeFrame,
         FaultKind::Http500,
+        FaultKind::Html,
+        FaultKind::HalfJson,
         FaultKind::Restart,
         FaultKind::Slow,
         FaultKind::RefuseUpgrade,
@@ -62,6 +68,8 @@ impl FaultKind {
             FaultKind::Garbage => "garbage",
             FaultKind::HugeFrame => "huge_frame",
             FaultKind::Http500 => "http_500",
+            FaultKind::Html => "html",
+            FaultKind::HalfJson => "half_json",
             FaultKind::Restart => "restart",
             FaultKind::Slow => "slow",
             FaultKind::RefuseUpgrade => "refuse_upgrade",
@@ -111,7 +119,7 @@ impl FromStr for Fault {
         let unknown = || UnknownName {
             what: "fault",
             given: text.to_owned(),
-            known: "drop_socket, silence, garbage, huge_frame, http_500, restart, slow, refuse_upgrade, each with or without :SECONDS",
+            known: "drop_socket, silence, garbage, huge_frame, http_500, html, half_json, restart, slow, refuse_upgrade, each with or without :SECONDS",
         };
         let (name, seconds) = text.split_once(':').unwrap_or((text, "0"));
         let kind = FaultKind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(unknown)?;

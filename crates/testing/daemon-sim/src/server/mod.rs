@@ -107,6 +107,8 @@ pub struct SimOptions {
     pub utc_offset_minutes: i32,
     /// Time at which the world becomes live, in milliseconds since the Unix epoch; `None` means now.
     pub start_ms: Option<i64>,
+    /// How far the daemon's clock is ahead of ours, in seconds, where `start_ms` is `None`.
+    pub clock_offset_seconds: i64,
     /// Time simulated before that, so that there are jobs at the start. Not used if the world has its own history.
     pub warm_up: Duration,
     /// Directory served at `/web/dashboard/`; `None` for none.
@@ -126,6 +128,7 @@ impl Default for SimOptions {
             allowed_origins: vec!["http://localhost:8080".to_owned(), "https://localhost:8080".to_owned()],
             utc_offset_minutes: 60,
             start_ms: None,
+            clock_offset_seconds: 0,
             warm_up: Duration::from_secs(1_800),
             web: None,
             faults: Vec::new(),
@@ -134,6 +137,12 @@ impl Default for SimOptions {
 }
 
 impl SimOptions {
+    /// Time at which the world becomes live, by the daemon's clock.
+    fn live_ms(&self) -> i64 {
+        let offset_ms = self.clock_offset_seconds.saturating_mul(1_000);
+        self.start_ms.unwrap_or_else(|| wall_ms().saturating_add(offset_ms))
+    }
+
     /// A world with these options, whose clock starts at `start_ms`.
     #[must_use]
     pub fn world(&self, start_ms: i64) -> World {
@@ -184,7 +193,7 @@ impl Simulator {
     ///
     /// # Errors [`StartError::Listen`] if it cannot listen on the address.
     pub async fn start(options: SimOptions) -> Result<Self, StartError> {
-        let live_ms = options.start_ms.unwrap_or_else(wall_ms);
+        let live_ms = options.live_ms();
         let warm_up_ms = i64::try_from(options.warm_up.as_millis()).unwrap_or(0);
         let mut world = options.world(live_ms - warm_up_ms);
         world.advance_to(live_ms);
@@ -199,7 +208,7 @@ impl Simulator {
         let listener = TcpListener::bind(options.listen).await.map_err(listen_error)?;
         let addr = listener.local_addr().map_err(listen_error)?;
         world.take_events();
-        let live_ms = options.start_ms.unwrap_or_else(wall_ms);
+        let live_ms = options.live_ms();
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let shared = Arc::new(Shared::new(options, world, live_ms, stop.clone(), tasks.clone()));

@@ -4,7 +4,7 @@ use axum::{
     extract::{State, rejection::BytesRejection},
     http::{HeaderValue, StatusCode, header},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::{Html, IntoResponse, Response},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -95,5 +95,22 @@ pub(super) async fn misbehave(
     if shared.faults.is_on(FaultKind::Http500) {
         return shared.error(StatusCode::INTERNAL_SERVER_ERROR, "internal error (asked for)");
     }
-    next.run(request).await
+    if shared.faults.is_on(FaultKind::Html) {
+        return Html("<!doctype html>\n<title>Welcome</title>\n<p>It works.</p>\n").into_response();
+    }
+    let response = next.run(request).await;
+    if shared.faults.is_on(FaultKind::HalfJson) { half(response).await } else { response }
+}
+
+/// The first half of a response; an upgrade has no content.
+async fn half(response: Response) -> Response {
+    let (mut head, body) = response.into_parts();
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        return (head, body).into_response();
+    }
+    head.headers.remove(header::CONTENT_LENGTH);
+    match axum::body::to_bytes(body, usize::MAX).await {
+        Ok(content) => (head, content.slice(..content.len() / 2)).into_response(),
+        Err(_) => no_answer(),
+    }
 }

@@ -48,6 +48,8 @@ pub(super) struct Shared {
     feed: broadcast::Sender<FeedMessage>,
     /// Incremented to close all sockets.
     cut: watch::Sender<u64>,
+    /// Incremented to close all connections, each after the answer that is under way.
+    restart: watch::Sender<u64>,
     sockets: AtomicUsize,
     pub(super) faults: FaultBoard,
     pub(super) sessions: Sessions,
@@ -69,6 +71,7 @@ impl Shared {
             clock: Clock { live_ms, since: Instant::now() },
             feed: broadcast::Sender::new(FEED_QUEUE),
             cut: watch::Sender::new(0),
+            restart: watch::Sender::new(0),
             sockets: AtomicUsize::new(0),
             faults: FaultBoard::new(&options.faults),
             sessions: Sessions::default(),
@@ -113,6 +116,11 @@ impl Shared {
         self.cut.subscribe()
     }
 
+    /// Changes when connections must be closed.
+    pub(super) fn restarts(&self) -> watch::Receiver<u64> {
+        self.restart.subscribe()
+    }
+
     pub(super) fn inject(&self, fault: Fault) {
         tracing::debug!(kind = fault.kind.name(), "fault injected");
         self.faults.set(fault);
@@ -122,13 +130,19 @@ impl Shared {
                 self.change(World::restart);
                 self.sessions.clear();
                 self.cut.send_modify(|cuts| *cuts += 1);
+                self.restart.send_modify(|restarts| *restarts += 1);
             }
             FaultKind::Garbage => self.send(GARBAGE.to_owned()),
             FaultKind::HugeFrame => {
                 let text = self.huge_message(fault.bytes());
                 let _ = self.feed.send(FeedMessage { text: text.into(), in_one_frame: true });
             }
-            FaultKind::Silence | FaultKind::Http500 | FaultKind::Slow | FaultKind::RefuseUpgrade => {}
+            FaultKind::Silence
+            | FaultKind::Http500
+            | FaultKind::Html
+            | FaultKind::HalfJson
+            | FaultKind::Slow
+            | FaultKind::RefuseUpgrade => {}
         }
     }
 

@@ -5,19 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use access::Scope;
-use dashboards::related_panels;
 use model::{
     dashboard::{Dashboard, Panel, PanelKind},
     frame::{Frame, Labels, Series},
-    live::Alert,
+    live::{Alert, AlertState, AlertTransition},
 };
 use parking_lot::Mutex;
 
-use crate::{
-    Alerting, CurrentAlerts,
-    history::{FiringChange, FiringChanges},
-};
+use crate::related_panels;
 
 /// Maximum number of annotations per panel; the latest ones are used.
 const OF_PANEL: usize = 24;
@@ -61,36 +56,61 @@ struct Span {
     to: Option<i64>,
 }
 
-impl Alerting {
-    /// Time ranges between two times, in milliseconds since the Unix epoch, in which alerts fired that `scope` may see
-    /// and that are related to the time series panels of `dashboard`. `firing` is the result of
-    /// [`crate::history::History::firing_in`] for that time; see [`model::page::Boot::marks`].
+/// The start or end of an alert's firing.
+#[derive(Debug, Clone)]
+pub struct FiringChange {
+    /// When, in milliseconds since the Unix epoch.
+    pub at: i64,
+    /// True for a start.
+    pub began: bool,
+    /// The alert after the change.
+    pub alert: Arc<Alert>,
+}
+
+impl FiringChange {
+    /// The start or end that a change of an alert's state is, if it is one.
     #[must_use]
-    pub fn marks(
-        &self,
-        firing: FiringChanges,
-        current: &CurrentAlerts,
-        scope: &Scope,
-        dashboard: &Dashboard,
-        start_ms: i64,
-        end_ms: i64,
-    ) -> Frame {
-        let nothing = Frame { end_ms, ..Frame::default() };
-        if !may_have_marks(dashboard) {
-            return nothing;
-        }
-        let FiringChanges { mut changes, until_ms } = firing;
-        changes.retain(|change| access::is_visible(scope, &change.alert));
-        let mut spans = spans(changes, current.firing_alerts(scope), start_ms, until_ms);
-        spans.retain(|span| span.from <= end_ms && span.to.is_none_or(|to| to >= start_ms));
-        if spans.is_empty() {
-            return nothing;
-        }
-        // Gaps that a chart cannot show are closed.
-        let gap_ms = end_ms.saturating_sub(start_ms) / NARROW;
-        let annotations = of_panels(&dashboard.panels, &spans, gap_ms, &self.0.read_metrics);
-        Frame { series: annotations.iter().map(Annotation::series).collect(), ..nothing }
+    pub fn of(change: &AlertTransition) -> Option<Self> {
+        let began = change.to == AlertState::Firing;
+        let ended = change.from == AlertState::Firing;
+        // An alert that kept firing during a restart of the server neither started nor ended.
+        (began != ended).then(|| FiringChange { at: change.at, began, alert: Arc::new(change.alert.clone()) })
     }
+}
+
+/// Changes in a time range, oldest first.
+#[derive(Debug)]
+pub struct FiringChanges {
+    /// Starts and ends.
+    pub changes: Vec<FiringChange>,
+    /// Until when the changes are complete, in milliseconds since the Unix epoch; `None` if until now.
+    pub until_ms: Option<i64>,
+}
+
+/// Time ranges between two times, in milliseconds since the Unix epoch, in which alerts fired that are related to the
+/// time series panels of `dashboard`: from the changes in that time, and from the alerts that fire now. See
+/// [`model::page::Boot::marks`].
+#[must_use]
+pub fn marks(
+    FiringChanges { changes, until_ms }: FiringChanges,
+    now: Vec<Arc<Alert>>,
+    dashboard: &Dashboard,
+    (start_ms, end_ms): (i64, i64),
+    metrics: &ReadMetrics,
+) -> Frame {
+    let nothing = Frame { end_ms, ..Frame::default() };
+    if !may_have_marks(dashboard) {
+        return nothing;
+    }
+    let mut spans = spans(changes, now, start_ms, until_ms);
+    spans.retain(|span| span.from <= end_ms && span.to.is_none_or(|to| to >= start_ms));
+    if spans.is_empty() {
+        return nothing;
+    }
+    // Gaps that a chart cannot show are closed.
+    let gap_ms = end_ms.saturating_sub(start_ms) / NARROW;
+    let annotations = of_panels(&dashboard.panels, &spans, gap_ms, metrics);
+    Frame { series: annotations.iter().map(Annotation::series).collect(), ..nothing }
 }
 
 /// Whether a dashboard has charts for such annotations.
@@ -186,7 +206,7 @@ fn joined<'a>(panel: &'a str, spans: impl Iterator<Item = &'a Span>, gap_ms: i64
 
 /// Cache of the series that queries read, by the names of [`related_panels::series`].
 #[derive(Default)]
-pub(crate) struct ReadMetrics(Mutex<HashMap<String, Arc<BTreeSet<String>>>>);
+pub struct ReadMetrics(Mutex<HashMap<String, Arc<BTreeSet<String>>>>);
 
 impl ReadMetrics {
     /// Names of the series that a query reads.
@@ -206,8 +226,6 @@ impl ReadMetrics {
 
 #[cfg(test)]
 mod tests {
-    use model::live::AlertState;
-
     use super::*;
 
     fn alert(name: &str, expr: &str) -> Alert {
