@@ -50,6 +50,6 @@ for (const [program, limit] of Object.entries(LIMITS)) {
     });
     const total = files.reduce((sum, { size }) => sum + size, 0);
     expect(new Set(names.map((name) => extname(name)))).toEqual(new Set(LOADED));
-    expect(total, JSON.stringify(files)).toBeLessThanOrEqual(limit);
+    expect(total, JSON.stringify(files)).toBeLessThanOrEqual(limit * 1024);
   });
 }

@@ -39,7 +39,7 @@ async fn start_with_worker() {
     platform::use_fragments();
     let theme = platform::cookie(THEME_COOKIE);
     platform::set_theme(theme.as_deref());
-    let told = Told { locked: RwSignal::new(None), notices: RwSignal::new(Vec::new()) };
+    let told = Told { locked: RwSignal::new(None), notices: RwSignal::new(Vec::new()), failure: RwSignal::new(None) };
     if let Err(reason) = worker::start(told) {
         return cannot_start(reason);
     }
@@ -55,6 +55,6 @@ async fn start_with_worker() {
                 }
             });
         }
-        Err(error) => cannot_start(error.words()),
+        Err(error) => cannot_start(told.failure.get_untracked().unwrap_or_else(|| error.words())),
     }
 }

@@ -12,8 +12,10 @@ use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use web_sys::{MessageEvent, WorkerOptions, WorkerType};
 
 use super::places;
-use crate::{live::Transport, platform::FetchError, start::cannot_start};
+use crate::{live::Transport, platform::FetchError};
 
+/// Maximum number of live messages that the page has not read yet. A page that reads more slowly connects anew.
+const MAX_UNREAD: usize = 1024;
 /// Key of the credentials in the session storage, which lasts until the tab is closed.
 const CREDENTIALS: &str = "hyperscope-daemon";
 
@@ -28,7 +30,7 @@ struct Page {
     waiting: HashMap<u32, oneshot::Sender<(u16, String)>>,
     next_id: u32,
     /// Receives live messages while the page is connected.
-    live: Option<mpsc::UnboundedSender<Result<Message, WebSocketError>>>,
+    live: Option<mpsc::Sender<Result<Message, WebSocketError>>>,
     /// What the worker says beside data.
     told: Told,
 }
@@ -40,6 +42,8 @@ pub(super) struct Told {
     pub(super) locked: RwSignal<Option<String>>,
     /// What is wrong with the daemon, in sentences.
     pub(super) notices: RwSignal<Vec<String>>,
+    /// Why the worker ended; `None` while it runs.
+    pub(super) failure: RwSignal<Option<String>>,
 }
 
 /// The live protocol over the worker.
@@ -47,10 +51,10 @@ pub(super) struct Worker;
 
 impl Transport for Worker {
     type Outgoing = std::pin::Pin<Box<dyn Sink<Message, Error = WebSocketError>>>;
-    type Incoming = mpsc::UnboundedReceiver<Result<Message, WebSocketError>>;
+    type Incoming = mpsc::Receiver<Result<Message, WebSocketError>>;
 
     fn open() -> Option<(Self::Outgoing, Self::Incoming)> {
-        let (sender, receiver) = mpsc::unbounded();
+        let (sender, receiver) = mpsc::channel(MAX_UNREAD);
         PAGE.with_borrow_mut(|page| {
             page.as_mut()?.live = Some(sender);
             Some(())
@@ -80,7 +84,7 @@ pub(super) fn start(told: Told) -> Result<(), String> {
         .map_err(|_| "This browser does not run the page's worker.".to_owned())?;
     let taken = Closure::<dyn Fn(MessageEvent)>::new(|event: MessageEvent| take(&event.data()));
     worker.set_onmessage(Some(taken.as_ref().unchecked_ref()));
-    let failed = Closure::<dyn Fn()>::new(|| cannot_start("The page's worker failed.".to_owned()));
+    let failed = Closure::<dyn Fn()>::new(|| end("The page's worker failed.".to_owned()));
     worker.set_onerror(Some(failed.as_ref().unchecked_ref()));
     // The closures live as long as the page.
     taken.forget();
@@ -120,11 +124,17 @@ pub(super) fn log_in(username: String, password: String) {
 fn take(data: &JsValue) {
     if let Some(bytes) = data.dyn_ref::<Uint8Array>() {
         let message = Ok(Message::Bytes(bytes.to_vec()));
-        PAGE.with_borrow(|page| page.as_ref()?.live.as_ref()?.unbounded_send(message).ok());
+        PAGE.with_borrow_mut(|page| {
+            let live = &mut page.as_mut()?.live;
+            if live.as_mut()?.try_send(message).is_err() {
+                *live = None;
+            }
+            Some(())
+        });
         return;
     }
     let Some(message) = data.as_string().and_then(|text| serde_json::from_str::<ToPage>(&text).ok()) else { return };
-    let Some(Told { locked, notices }) = PAGE.with_borrow(|page| page.as_ref().map(|page| page.told)) else { return };
+    let Some(Told { locked, notices, .. }) = PAGE.with_borrow(|page| page.as_ref().map(|page| page.told)) else { return };
     match message {
         ToPage::Reply { id, status, body } => {
             let waiting = PAGE.with_borrow_mut(|page| page.as_mut()?.waiting.remove(&id));
@@ -139,7 +149,15 @@ fn take(data: &JsValue) {
             locked.set(None);
         }
         ToPage::Notices { sentences } => notices.set(sentences),
-        ToPage::Broken { reason } => cannot_start(reason),
+        ToPage::Broken { reason } => end(reason),
+    }
+}
+
+/// Ends the connection to a worker that does no more work: pending requests and the live connection fail.
+fn end(reason: String) {
+    if let Some(page) = PAGE.take() {
+        page.worker.terminate();
+        page.told.failure.set(Some(reason));
     }
 }
 

@@ -16,7 +16,7 @@ use super::say;
 use crate::http::assets::{Assets, Encoding};
 
 /// The page with the alerts, which is a dashboard where there is no server.
-const ALERTS: &str = include_str!("../../../crates/standalone/alerts.yaml");
+const ALERTS: &str = include_str!("../../../../crates/standalone/alerts.yaml");
 /// Files that keep their names.
 const PLAIN_NAMES: [&str; 1] = ["favicon.svg"];
 
