@@ -3,7 +3,6 @@
 //! Components use [`Live`], [`Feed`] and [`Connection`] only. The server has the same types, but never connects, and its feeds never change.
 
 #[cfg(any(feature = "browser", test))]
-mod backoff;
 #[cfg(feature = "browser")]
 mod client;
 mod connection;

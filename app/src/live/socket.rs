@@ -10,13 +10,13 @@ use futures_util::{
 use gloo_net::websocket::{Message, WebSocketError};
 use gloo_timers::future::TimeoutFuture;
 use model::{
+    backoff::Backoff,
     live::{CLOSE_SESSION_ENDED, ClientMessage, ServerMessage},
     tree::{read_cbor, read_json},
 };
 
 use super::{
     Connection,
-    backoff::Backoff,
     client::{Client, Wake},
     poll,
     transport::Transport,

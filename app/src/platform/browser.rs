@@ -7,6 +7,7 @@ use gloo_net::http::{Request, Response};
 use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use model::{
+    backoff::Backoff,
     tree::{FromTree, read_json},
     zone::{Local, Zone},
 };
@@ -165,9 +166,10 @@ pub(crate) async fn get_json<T: FromTree>(url: &str) -> Result<T, FetchError> {
 
 /// Like [`get_json`], but retries without limit while the server cannot be reached.
 pub(crate) async fn get_json_once_there<T: FromTree>(url: &str) -> Result<T, FetchError> {
+    let mut backoff = Backoff::default();
     loop {
         match get_json(url).await {
-            Err(FetchError::Unreachable) => TimeoutFuture::new(RETRY_MS).await,
+            Err(FetchError::Unreachable) => TimeoutFuture::new(backoff.fail(js_sys::Math::random())).await,
             answer => return answer,
         }
     }

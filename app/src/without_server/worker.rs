@@ -134,7 +134,9 @@ fn take(data: &JsValue) {
         return;
     }
     let Some(message) = data.as_string().and_then(|text| serde_json::from_str::<ToPage>(&text).ok()) else { return };
-    let Some(Told { locked, notices, .. }) = PAGE.with_borrow(|page| page.as_ref().map(|page| page.told)) else { return };
+    let Some(Told { locked, notices, .. }) = PAGE.with_borrow(|page| page.as_ref().map(|page| page.told)) else {
+        return;
+    };
     match message {
         ToPage::Reply { id, status, body } => {
             let waiting = PAGE.with_borrow_mut(|page| page.as_mut()?.waiting.remove(&id));

@@ -19,6 +19,6 @@ mod topic;
 pub use self::hub::{Hub, HubLimits, Sources, Subscription};
 pub use self::message::Format;
 pub use self::poll::{Poll, PollError, Room};
-pub use self::queue::{Next, QueueSender};
+pub use self::queue::{Next, QueueReceiver, QueueSender};
 pub use self::starts::StartLimit;
 pub use self::topic::SnapshotSource;

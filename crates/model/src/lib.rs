@@ -3,6 +3,7 @@
 //! No I/O, and everything builds for WebAssembly: server and browser share these types, so that each can read what the
 //! other wrote. They are data with invariants and parsers; behaviour is in other crates.
 
+pub mod backoff;
 pub mod civil;
 pub mod clock;
 pub mod dashboard;

@@ -10,8 +10,9 @@ use futures_util::{
 use gloo_net::websocket::{Message, futures::WebSocket};
 use gloo_timers::future::TimeoutFuture;
 use hypervisord::{daemon::GOOD_SESSION, feed::FeedReader};
+use model::backoff::Backoff;
 
-use crate::{backoff::Backoff, engine::Engine};
+use crate::engine::Engine;
 
 /// How often a wait looks for a reason to end it, in milliseconds.
 const LOOK_MS: u32 = 250;
@@ -31,12 +32,12 @@ pub(crate) async fn run(engine: Rc<Engine>) {
         let begun = engine.at();
         let failure = session(&engine).await;
         if engine.at().saturating_sub(begun) >= GOOD_SESSION {
-            backoff.reset();
+            backoff.succeed();
         }
         let wait_ms = match failure {
             Some(failure) => {
                 engine.change(|daemon, now| daemon.socket_failed(&failure.reason, failure.is_reached, now));
-                backoff.next(js_sys::Math::random())
+                backoff.fail(js_sys::Math::random())
             }
             None => POLLED_MS,
         };

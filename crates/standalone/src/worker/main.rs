@@ -3,7 +3,6 @@
 //! The page posts [`model::worker::FromPage`] as JSON, and live messages as CBOR bytes, as on a socket; it gets CBOR bytes
 //! of the live protocol and [`model::worker::ToPage`] as JSON. The worker ends with its page.
 
-mod backoff;
 mod client;
 mod daemon_socket;
 mod engine;

@@ -11,7 +11,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use budget::{Charge, MemoryBudget, Requester};
 use dashboards::DashboardRegistry;
 use futures_util::{SinkExt, StreamExt};
-use live::{Format, Hub, Next};
+use live::{Format, Hub, Next, QueueReceiver};
 use model::{
     clock::now_ms,
     live::{BINARY_PROTOCOL, CLOSE_SESSION_ENDED, ClientMessage, ServerMessage, Topic},
@@ -93,15 +93,8 @@ pub(super) async fn serve(
     };
     let mut dashboards = options.dashboards;
     let greeting = hello(&session.hub, options.role, &mut dashboards);
-    if sink.send(encode(&greeting, session.format)).await.is_err() {
+    if session.begin(&mut sink, &greeting, options.topics).await.is_err() {
         return;
-    }
-    for (id, topic) in (1..).zip(options.topics) {
-        if let Some(refusal) = session.handle(ClientMessage::Subscribe { id, topic })
-            && sink.send(encode(&refusal, session.format)).await.is_err()
-        {
-            return;
-        }
     }
 
     let mut ping = interval(PING_INTERVAL);
@@ -112,19 +105,7 @@ pub(super) async fn serve(
         let outcome = tokio::select! {
             next = receiver.next() => {
                 let Some(next) = next else { break };
-                let mut sent = session.send(&mut sink, next).await;
-                for _ in 1..BATCH {
-                    // A large message is written before anything else.
-                    if !matches!(sent, Ok(None)) {
-                        break;
-                    }
-                    let Some(next) = receiver.try_next() else { break };
-                    sent = session.send(&mut sink, next).await;
-                }
-                match sent {
-                    Ok(_charge) => flush(&mut sink).await,
-                    Err(gone) => Err(gone),
-                }
+                session.send_batch(&mut sink, &mut receiver, next).await
             }
             message = stream.next() => {
                 let Some(Ok(message)) = message else { break };
@@ -139,17 +120,7 @@ pub(super) async fn serve(
                 if last_heard.elapsed() > DEAD_AFTER {
                     break;
                 }
-                let mut written = Ok(());
-                for refusal in session.try_refused_again() {
-                    written = write(&mut sink, encode(&refusal, session.format)).await;
-                    if written.is_err() {
-                        break;
-                    }
-                }
-                match written {
-                    Ok(()) => write(&mut sink, Message::Ping(bytes::Bytes::new())).await,
-                    Err(gone) => Err(gone),
-                }
+                session.check(&mut sink).await
             }
             Ok(()) = dashboards.changed() => {
                 let greeting = hello(&session.hub, options.role, &mut dashboards);
@@ -227,6 +198,39 @@ fn encode(message: &ServerMessage, format: Format) -> Message {
 }
 
 impl Session {
+    /// Greets the browser, and subscribes to the topics of its URL with IDs from 1.
+    async fn begin(&mut self, sink: &mut Sink, greeting: &ServerMessage, topics: Vec<Topic>) -> Result<(), Gone> {
+        write(sink, encode(greeting, self.format)).await?;
+        for (id, topic) in (1..).zip(topics) {
+            if let Some(refusal) = self.handle(ClientMessage::Subscribe { id, topic }) {
+                write(sink, encode(&refusal, self.format)).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that the browser is there, and tries refused subscriptions again.
+    async fn check(&mut self, sink: &mut Sink) -> Result<(), Gone> {
+        for refusal in self.try_refused_again() {
+            write(sink, encode(&refusal, self.format)).await?;
+        }
+        write(sink, Message::Ping(bytes::Bytes::new())).await
+    }
+
+    /// Sends `next` and what is queued behind it, then flushes the socket.
+    async fn send_batch(&self, sink: &mut Sink, receiver: &mut QueueReceiver, next: Next) -> Result<(), Gone> {
+        let mut charge = self.send(sink, next).await?;
+        for _ in 1..BATCH {
+            // A large message is written before anything else.
+            if charge.is_some() {
+                break;
+            }
+            let Some(next) = receiver.try_next() else { break };
+            charge = self.send(sink, next).await?;
+        }
+        flush(sink).await
+    }
+
     /// Sends a message; returns its charge if it is large.
     async fn send(&self, sink: &mut Sink, next: Next) -> Result<Option<Charge>, Gone> {
         match next {

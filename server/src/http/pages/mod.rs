@@ -24,6 +24,7 @@ use model::{
     clock::now_ms,
     dashboard::{Dashboard, PanelKind},
     frame::Frame,
+    job::JobDetail,
     page::Boot,
     playlist::Playlist,
     range::TimeRange,
@@ -114,28 +115,16 @@ pub(crate) async fn page(
     let route = PageRoute::at(uri.path());
     let kind = route.as_ref().map(|(route, _)| route.kind);
     let (gathered, marks) = match &dashboard {
-        Some(dashboard) => {
-            let marks = match marks(&state, &principal, dashboard, view.range, now_ms).await {
-                Ok(marks) => marks,
-                Err(error) => return refused(error, &uri),
-            };
-            let View { range, zone, .. } = view;
-            let (scope, url) = (principal.scope(), &panel_url(&uri));
-            let is_limited = principal.is_limited();
-            let request = ViewRequest { scope, is_limited, url, range, zone, marks: &marks, now_ms };
-            (gather(&state.panels, dashboard, &request).await, marks)
-        }
+        Some(dashboard) => match shown_data(&state, &principal, dashboard, &uri, &view, now_ms).await {
+            Ok(data) => data,
+            Err(error) => return refused(error, &uri),
+        },
         None => Default::default(),
     };
     let GatheredPanels { panels, evaluated_ms, pending } = gathered;
     let open_kind = kind.filter(|kind| kind.is_for_limited_sessions() || !principal.is_limited());
-    let job = match (open_kind, route.map(|(_, values)| values).as_deref()) {
-        (Some(PageKind::Job), Some([daemon, id])) => {
-            let detail = state.panels.watched.job_detail(daemon, id).await;
-            detail.visible_to(principal.scope()).into_inner()
-        }
-        _ => None,
-    };
+    let names = route.map(|(_, values)| values).unwrap_or_default();
+    let job = shown_job(&state, &principal, open_kind, &names).await;
     let drawn = match open_kind {
         Some(kind) => fragments::gather(kind, &state, &principal, &uri, &view, now_ms).await,
         None => None,
@@ -143,20 +132,12 @@ pub(crate) async fn page(
     let found = drawn.is_some() || dashboard.is_some() || job.is_some();
     let input = app::PageInput {
         boot: Boot {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            boot_id: state.panels.hub.boot_id().to_owned(),
-            now_ms,
-            session: principal.session.clone(),
-            dashboards_version: state.library.version().to_owned(),
-            warning: warning(&state, &principal, &uri),
-            dashboards: state.library.links(&principal.session),
             dashboard,
-            firing: state.changes.alerts.alerting.current().await.firing(principal.scope()),
             marks,
             range: view.range,
             kiosk: kind.is_some_and(PageKind::is_without_chrome),
             theme: view.theme,
-            standalone: false,
+            ..boot(&state, &principal, &uri, now_ms).await
         },
         panels,
         evaluated_ms,
@@ -183,6 +164,53 @@ pub(crate) async fn page(
         }
         Err(error) => refused(error, &uri),
     }
+}
+
+/// What any page of this session starts from; a page adds its dashboard, its range and how it looks.
+async fn boot(state: &PageState, principal: &Principal, uri: &Uri, now_ms: i64) -> Boot {
+    Boot {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        boot_id: state.panels.hub.boot_id().to_owned(),
+        now_ms,
+        session: principal.session.clone(),
+        dashboards_version: state.library.version().to_owned(),
+        warning: warning(state, principal, uri),
+        dashboards: state.library.links(&principal.session),
+        dashboard: None,
+        firing: state.changes.alerts.alerting.current().await.firing(principal.scope()),
+        marks: Frame::default(),
+        range: TimeRange::default(),
+        kiosk: false,
+        theme: None,
+        standalone: false,
+    }
+}
+
+/// The data of a dashboard's panels, and its annotations.
+async fn shown_data(
+    state: &PageState,
+    principal: &Principal,
+    dashboard: &Dashboard,
+    uri: &Uri,
+    view: &View,
+    now_ms: i64,
+) -> Result<(GatheredPanels, Frame), QueryError> {
+    let &View { range, zone, .. } = view;
+    let marks = marks(state, principal, dashboard, range, now_ms).await?;
+    let (scope, url, is_limited) = (principal.scope(), &panel_url(uri), principal.is_limited());
+    let request = ViewRequest { scope, is_limited, url, range, zone, marks: &marks, now_ms };
+    Ok((gather(&state.panels, dashboard, &request).await, marks))
+}
+
+/// The job that a page of this kind shows: `names` are its daemon and ID.
+async fn shown_job(
+    state: &PageState,
+    principal: &Principal,
+    kind: Option<PageKind>,
+    names: &[String],
+) -> Option<JobDetail> {
+    let (Some(PageKind::Job), [daemon, id]) = (kind, names) else { return None };
+    state.panels.watched.job_detail(daemon, id).await.visible_to(principal.scope()).into_inner()
 }
 
 /// The dashboard that a page shows, with the panels that it shows of it; of a wall with several, the one whose turn its address says it is.

@@ -7,24 +7,24 @@ const LONGEST_MS: u32 = 30_000;
 
 /// Exponential delays with jitter, from half a second to half a minute.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
     /// Attempts that failed since the last success.
-    pub(crate) fn failures(self) -> u32 {
+    pub fn failures(self) -> u32 {
         self.failures
     }
 
     /// Resets the delay after a success.
-    pub(crate) fn succeed(&mut self) {
+    pub fn succeed(&mut self) {
         self.failures = 0;
     }
 
     /// Milliseconds to wait after a further failure. `random` is from 0 to 1. It spreads the viewers of a restarted server over the upper half of
     /// the delay.
-    pub(crate) fn fail(&mut self, random: f64) -> u32 {
+    pub fn fail(&mut self, random: f64) -> u32 {
         let full_ms = FIRST_MS.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX)).min(LONGEST_MS);
         self.failures = self.failures.saturating_add(1);
         // In 255 steps, so that the arithmetic stays in whole numbers.
