@@ -12,13 +12,21 @@ export interface Row {
 
 /** A number beside what it should not exceed. */
 export function row(name: string, value: number, unit: string, goal?: number): Row {
-  const beside = goal === undefined ? { peer: null, peer_value: null, ratio: null } : { peer: 'goal', peer_value: goal, ratio: value / goal };
-  return { name, value, unit, ...beside };
+  const compared = goal === undefined ? { peer: null, peer_value: null, ratio: null } : { peer: 'goal', peer_value: goal, ratio: value / goal };
+  return { name, value, unit, ...compared };
+}
+
+/** A number beside that of a named peer, measured in the same run. */
+export function beside(name: string, value: number, unit: string, peer: string, peerValue: number): Row {
+  return { name, value, unit, peer, peer_value: peerValue, ratio: value / peerValue };
 }
 
 /** Adds rows to the file that the run is to leave. */
 export function record(...rows: Row[]): void {
-  for (const { name, value, unit } of rows) console.log(`${name}: ${value.toFixed(1)} ${unit}`);
+  for (const { name, value, unit, peer, peer_value: peerValue, ratio } of rows) {
+    const compared = peer === null ? '' : `, ${peer} ${peerValue?.toFixed(1)} (${ratio?.toFixed(2)})`;
+    console.log(`${name}: ${value.toFixed(1)} ${unit}${compared}`);
+  }
   const file = process.env.HYPERSCOPE_BENCH_ROWS;
   if (!file) return;
   const before: Row[] = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : [];

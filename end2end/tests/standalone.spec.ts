@@ -64,7 +64,7 @@ function jobs(board: Board): Locator {
 test.beforeEach(() => test.setTimeout(180_000));
 
 // The page looks for a hyperscope server with a request that a daemon refuses.
-test.use({ allowedInConsole: /status of (401|404|500)|WebSocket connection to|ERR_(CONNECTION|EMPTY|INCOMPLETE)/ });
+test.use({ allowedInConsole: /status of (401|404|500)|WebSocket connection to|ERR_(CONNECTION|EMPTY|INCOMPLETE|SOCKET)/ });
 
 // Each has a daemon of its own.
 test.describe.configure({ mode: 'parallel' });

@@ -205,7 +205,13 @@ test.describe('the type of a wall', () => {
           for (const one of await shown(page).locator('.panel:not([data-out]) .panel-title').allTextContents()) seen.add(one);
           await press(page, 'ArrowRight');
         }
-        expect(seen.size, 'every panel had its turn').toBe(await shown(page).locator('.panel').count());
+        // An alarm that came meanwhile took room, and moved panels to other parts: those have their turn in the next round.
+        const count = await shown(page).locator('.panel').count();
+        for (let turn = 0; seen.size < count && turn < 2 * parts; turn += 1) {
+          for (const one of await shown(page).locator('.panel:not([data-out]) .panel-title').allTextContents()) seen.add(one);
+          await press(page, 'ArrowRight');
+        }
+        expect(seen.size, 'every panel had its turn').toBe(count);
       }
     });
   }

@@ -96,11 +96,22 @@ pub(crate) fn stay_awake() {
     on_cleanup(move || listener.remove());
 }
 
-/// The Screen Wake Lock of the browser, if it has one; pages over HTTP have none.
+/// The Screen Wake Lock of the browser, if it has one and allows it here: pages over HTTP have none, and a frame of another site has it only if
+/// that site allows it.
 fn wake_lock() -> Option<Promise> {
+    if !may_stay_awake().unwrap_or(true) {
+        return None;
+    }
     let lock = Reflect::get(&window().navigator(), &"wakeLock".into()).ok()?;
     let request = Reflect::get(&lock, &"request".into()).ok()?.dyn_into::<Function>().ok()?;
     request.call1(&lock, &"screen".into()).ok()?.dyn_into().ok()
+}
+
+/// What Permissions Policy says of the Screen Wake Lock; `None` where the browser does not tell.
+fn may_stay_awake() -> Option<bool> {
+    let policy = Reflect::get(&document(), &"featurePolicy".into()).ok()?;
+    let allows = Reflect::get(&policy, &"allowsFeature".into()).ok()?.dyn_into::<Function>().ok()?;
+    allows.call1(&policy, &"screen-wake-lock".into()).ok()?.as_bool()
 }
 
 /// Loads the document at `href`, a path with or without a query.
