@@ -16,8 +16,8 @@ const PLOT = { width: 600, height: 250 };
 /** Ticks measured, and how long after each other, in milliseconds: a tick is done before the next begins. */
 const TICKS = 40;
 const TICK_MS = 250;
-/** The newest data before the first tick: a whole multiple of every step. */
-const BEGIN_MS = 1_764_547_200_000;
+/** Time of the newest data before the first tick: not before that of the server, and a whole multiple of every step. */
+const BEGIN_MS = Math.ceil(Date.now() / 300_000) * 300_000;
 
 /** A window and how many points a series has in it. */
 interface Load {

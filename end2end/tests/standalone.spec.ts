@@ -164,7 +164,7 @@ test('a daemon that restarts is shown as away, and comes back by itself', async 
     const board = await open(page, daemon);
     await board.live();
     const first = (await jobs(board).first().locator('a').first().textContent()) ?? '';
-    await daemon.fault('restart', 8);
+    await daemon.fault('restart', 20);
     await expect(board.panel('Live jobs').locator('.badge-stale')).toBeVisible({ timeout: 20_000 });
     await expect(board.panel('Memory Usage').locator('.badge-stale')).toBeVisible();
     await expect(notice(page)).toContainText(/^No new data from the daemon: /);
