@@ -14,7 +14,7 @@ use web_sys::{MessageEvent, WorkerOptions, WorkerType};
 use super::places;
 use crate::{live::Transport, platform::FetchError};
 
-/// Maximum number of live messages that the page has not read yet. A page that reads more slowly connects anew.
+/// Maximum number of live messages that the page has not read yet. A page that reads more slowly connects again.
 const MAX_UNREAD: usize = 1024;
 /// Key of the credentials in the session storage, which lasts until the tab is closed.
 const CREDENTIALS: &str = "hyperscope-daemon";
