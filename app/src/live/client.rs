@@ -7,7 +7,8 @@ use futures_util::StreamExt;
 use gloo_timers::callback::Timeout;
 use leptos::prelude::*;
 use model::{
-    live::{ClientMessage, Event, LiveQuery, ServerMessage, Topic},
+    frame::Frame,
+    live::{ClientMessage, Event, ServerMessage, Topic},
     page::Boot,
     panel::{QueryState, Staleness},
 };
@@ -15,7 +16,7 @@ use model::{
 use super::{Connection, Feed, FeedData, poll, socket::Connect};
 use crate::platform;
 
-/// Events that arrive within this time, in milliseconds, are shown together.
+/// Updates that arrive within this time, in milliseconds, are shown together: the points of a step of all queries, and events.
 const BATCH_MS: u32 = 16;
 /// How long a subscription without holders is retained, in milliseconds: the next page often needs the same.
 const LINGER_MS: u32 = 400;
@@ -50,8 +51,8 @@ struct Shared {
     paused: bool,
     /// Sends to the socket while one is open.
     outgoing: Option<mpsc::UnboundedSender<ClientMessage>>,
-    /// Events of the current batch.
-    batch: Vec<(u64, Event)>,
+    /// Updates of the current batch.
+    batch: Batch,
     batch_timer: Option<Timeout>,
     sweep_timer: Option<Timeout>,
 }
@@ -63,6 +64,13 @@ struct Subscription {
     holders: usize,
     /// Whether it was sent on the open socket.
     asked: bool,
+}
+
+/// Updates that are shown together.
+#[derive(Default)]
+struct Batch {
+    events: Vec<(u64, Event)>,
+    deltas: Vec<(u64, Frame)>,
 }
 
 impl fmt::Debug for Client {
@@ -227,21 +235,13 @@ impl Client {
                 }
             }
             ServerMessage::Delta { id, data, .. } => {
-                if let Some((Topic::Query(LiveQuery { window_ms, instant, .. }), feed)) = self.arrived(id)
-                    && let FeedData::Query(state) = &feed.data
-                {
-                    state.update(|state| {
-                        // A delta without a snapshot is of no use.
-                        if let QueryState::Ready { frame, .. } = state {
-                            // An instant query has only its newest value: a window of no length.
-                            frame.apply(&data, if instant { 0 } else { window_ms });
-                        }
-                    });
+                if self.arrived(id).is_some() {
+                    self.enqueue(|batch| batch.deltas.push((id, data)));
                 }
             }
             ServerMessage::Event { id, event, .. } => {
                 if self.arrived(id).is_some() {
-                    self.enqueue(id, event);
+                    self.enqueue(|batch| batch.events.push((id, event)));
                 }
             }
             ServerMessage::Status { id, fresh, since, reason } => {
@@ -272,25 +272,31 @@ impl Client {
         shared.subscriptions.iter().find(|subscription| subscription.id == id).map(|found| found.feed.clone())
     }
 
-    fn enqueue(&self, id: u64, event: Event) {
+    fn enqueue(&self, add: impl FnOnce(&mut Batch)) {
         let mut shared = self.shared.borrow_mut();
-        shared.batch.push((id, event));
+        add(&mut shared.batch);
         if shared.batch_timer.is_none() {
             let client = self.clone();
             shared.batch_timer = Some(Timeout::new(BATCH_MS, move || client.flush()));
         }
     }
 
-    /// Applies the events of the current batch.
+    /// Applies the updates of the current batch.
     fn flush(&self) {
-        let batch = {
+        let Batch { events, deltas } = {
             let mut shared = self.shared.borrow_mut();
             // Dropping the timer cancels it if it has not fired.
             shared.batch_timer = None;
             std::mem::take(&mut shared.batch)
         };
         let mut by_feed: Vec<(u64, Vec<Event>)> = Vec::new();
-        for (id, event) in batch {
+        for (id, delta) in deltas {
+            if let Some((Topic::Query(query), feed)) = self.arrived(id) {
+                // An instant query has only its newest value: a window of no length.
+                feed.extend(&delta, if query.instant { 0 } else { query.window_ms });
+            }
+        }
+        for (id, event) in events {
             match by_feed.iter_mut().find(|(other, _)| *other == id) {
                 Some((_, events)) => events.push(event),
                 None => by_feed.push((id, vec![event])),

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use model::{
+    frame::Frame,
     job::{Job, JobStatus},
     live::{Alert, AlertList, Event, JobProgress, SnapshotData, Topic},
     panel::{QueryState, Staleness},
@@ -72,6 +73,17 @@ impl Feed {
             (FeedData::Upstreams(upstreams), SnapshotData::Upstreams { upstreams: all }) => upstreams.set(Some(all)),
             (FeedData::System(system), SnapshotData::System { system: all }) => system.set(Some(all)),
             _ => {}
+        }
+    }
+
+    /// Appends the new points of a query, and drops those before its window. Ignored before the first snapshot.
+    pub fn extend(&self, delta: &Frame, window_ms: i64) {
+        if let FeedData::Query(state) = &self.data {
+            state.update(|state| {
+                if let QueryState::Ready { frame, .. } = state {
+                    frame.apply(delta, window_ms);
+                }
+            });
         }
     }
 

@@ -80,33 +80,50 @@ pub(super) fn prepare(canvas: &HtmlCanvasElement, size: Size) -> Option<CanvasRe
 thread_local! {
     /// The functions that draw the canvases of the page.
     static DRAWINGS: RefCell<Vec<Weak<dyn Fn()>>> = const { RefCell::new(Vec::new()) };
+    /// Those to call before the next frame.
+    static DUE: RefCell<Vec<Weak<dyn Fn()>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Draws all canvases immediately, because a browser shows no frame between the event `beforeprint` and the print.
 pub(super) fn draw_all() {
-    let drawings: Vec<_> = DRAWINGS.with_borrow(|drawings| drawings.iter().filter_map(Weak::upgrade).collect());
-    drawings.iter().for_each(|draw| untrack(|| draw()));
+    let drawings = DRAWINGS.with_borrow(Clone::clone);
+    draw_each(&drawings);
 }
 
-/// Calls `draw` before the next frame after a change of the signals that `watch` reads, once for any number of changes.
-/// A hidden page has no frames, so it draws nothing.
+/// Draws what is due.
+fn draw_due() {
+    let due = DUE.take();
+    draw_each(&due);
+}
+
+fn draw_each(drawings: &[Weak<dyn Fn()>]) {
+    drawings.iter().filter_map(Weak::upgrade).for_each(|draw| untrack(|| draw()));
+}
+
+/// Calls `draw` before the next frame after a change of the signals that `watch` reads, once for any number of changes. All canvases of the page are
+/// drawn in one frame. A hidden page has no frames, so it draws nothing.
 pub(super) fn on_frame(watch: impl Fn() + 'static, draw: impl Fn() + 'static) {
-    let draw: Rc<dyn Fn()> = Rc::new(draw);
+    let is_due = StoredValue::new(false);
+    let draw: Rc<dyn Fn()> = Rc::new(move || {
+        // `None` means that the value was set, so the chart still exists.
+        if is_due.try_set_value(false).is_none() {
+            draw();
+        }
+    });
     DRAWINGS.with_borrow_mut(|drawings| {
         drawings.retain(|drawing| drawing.strong_count() > 0);
         drawings.push(Rc::downgrade(&draw));
     });
-    let waits = StoredValue::new(false);
     Effect::new(move |_| {
         watch();
-        if waits.try_update_value(|waits| std::mem::replace(waits, true)) == Some(false) {
-            let draw = Rc::clone(&draw);
-            request_animation_frame(move || {
-                // `None` means that the value was set, so the chart still exists.
-                if waits.try_set_value(false).is_none() {
-                    untrack(|| draw());
-                }
+        if is_due.try_update_value(|is_due| std::mem::replace(is_due, true)) == Some(false) {
+            let is_first = DUE.with_borrow_mut(|due| {
+                due.push(Rc::downgrade(&draw));
+                due.len() == 1
             });
+            if is_first {
+                request_animation_frame(draw_due);
+            }
         }
     });
 }

@@ -11,21 +11,21 @@ const WHOLE: &[&str] = &[
     // PEM private keys (RFC 7468), up to their end or the end of the text.
     r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
     // AWS access keys.
-    r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
+    r"(?-u:\b)(?:AKIA|ASIA)[0-9A-Z]{16}(?-u:\b)",
     // Signed and encrypted tokens: JWT (RFC 7519), JWE (RFC 7516).
-    r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*){0,3}",
+    r"(?-u:\b)eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*){0,3}",
     // Tokens of Stripe, Vault, SendGrid, npm, Telegram.
-    r"\b(?:[sr]k_live_[A-Za-z0-9]{16,}|hv[sbr]\.[A-Za-z0-9_-]{20,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|npm_[A-Za-z0-9]{30,}|bot[0-9]{6,}:[A-Za-z0-9_-]{30,})",
+    r"(?-u:\b)(?:[sr]k_live_[A-Za-z0-9]{16,}|hv[sbr]\.[A-Za-z0-9_-]{20,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|npm_[A-Za-z0-9]{30,}|bot[0-9]{6,}:[A-Za-z0-9_-]{30,})",
     // URLs that allow anyone to post: webhooks of Slack, Discord, Teams.
-    r#"\b(?:hooks\.slack(?:-gov)?\.com/[a-z]+|discord(?:app)?\.com/api/(?:v[0-9]+/)?webhooks|[a-z0-9-]+\.webhook\.office\.com/webhookb2)/[^\s"'<>]+"#,
+    r#"(?-u:\b)(?:hooks\.slack(?:-gov)?\.com/[a-z]+|discord(?:app)?\.com/api/(?:v[0-9]+/)?webhooks|[a-z0-9-]+\.webhook\.office\.com/webhookb2)/[^[:space:]"'<>]+"#,
     // Tokens of GitHub, GitLab, Slack, Google, and ours.
-    r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{20,}|xox[abposr]-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{35}|hs_[A-Za-z0-9_-]{40,})",
+    r"(?-u:\b)(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{20,}|xox[abposr]-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{35}|hs_[A-Za-z0-9_-]{40,})",
 ];
 
 /// Credentials in a URL. They may contain characters that end a host in other URLs, so the last `@` of the word counts.
-const URL_CREDENTIALS: &str = r#"(?P<before>[A-Za-z][A-Za-z0-9+.-]*://)(?P<after>[^\s"'<>]*)"#;
+const URL_CREDENTIALS: &str = r#"(?P<before>[A-Za-z][A-Za-z0-9+.-]*://)(?P<after>[^[:space:]"'<>]*)"#;
 /// `user:password@host` without a scheme, if the host is recognisable.
-const BARE_CREDENTIALS: &str = r#"(?m)(?P<before>^|[\s"'=(,;])[A-Za-z0-9._+-]+:[^\s:@/"']+@(?P<host>$|[\s"']|localhost\b|\[|\d{1,3}(?:\.\d{1,3}){3}\b|(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}\b|[A-Za-z0-9-]+:\d{2,5}(?:$|[\s/"']))"#;
+const BARE_CREDENTIALS: &str = r#"(?m)(?P<before>^|[[:space:]"'=(,;])[A-Za-z0-9._+-]+:[^[:space:]:@/"']+@(?P<host>$|[[:space:]"']|localhost(?-u:\b)|\[|[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?-u:\b)|(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?-u:\b)|[A-Za-z0-9-]+:[0-9]{2,5}(?:$|[[:space:]/"']))"#;
 
 struct Shapes {
     whole: Regex,

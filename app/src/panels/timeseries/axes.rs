@@ -78,7 +78,7 @@ fn value_labels(chart: Chart, scale: ValueScale) -> impl IntoView {
 }
 
 fn time_label(tick: &TimeTick) -> impl IntoView + use<> {
-    view! { <span style=format!("left:{}%", percent(tick.position))>{tick.label.clone()}</span> }
+    view! { <span style=format!("--at:{}", percent(tick.position))>{tick.label.clone()}</span> }
 }
 
 /// Labels of the thresholds, at their lines.

@@ -1,16 +1,19 @@
-//! The live plot of a chart: one canvas for grid and thresholds, one for the series.
+//! The live plot of a chart: one canvas for what stands still, the lines of values, thresholds and annotations, and one for what moves with time, the
+//! lines of the time axis and the series.
 //!
-//! If only new points arrived, the canvas of the series is moved to the left by whole pixels, and only the new points are drawn. If anything else
-//! changed, including an old point, it is drawn again as a whole. So it is after [`MOST_PIECES`] moves, because the seams between the pieces add up.
+//! If only new points arrived, the front canvas is moved to the left by whole pixels, and only what is new is drawn. If anything else changed, including
+//! an old point, it is drawn again as a whole. So it is after [`MOST_PIECES`] moves, because the seams between the pieces add up. The back canvas is
+//! only drawn when it differs.
 
 use crate::view::view;
 use chart::{
+    mark::Mark,
     palette::Ink,
-    plot::{BAND_FILL, Pixels, TimePlot, TimeSpan, Trail},
+    plot::{BAND_FILL, Limit, Pixels, TimePlot, TimeSpan, Trail},
     scale::ValueScale,
 };
 use leptos::{html::Canvas, prelude::*};
-use model::dashboard::ThresholdStyle;
+use model::{dashboard::ThresholdStyle, zone::Zone};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, Path2d};
 
 use super::{Chart, colors::color};
@@ -24,10 +27,22 @@ const MOST_PIECES: u32 = 40;
 /// Width of a line in CSS pixels.
 const LINE_WIDTH: f64 = 1.5;
 
-/// The content of the series canvas.
+/// The content of the back canvas.
 #[derive(Debug, Clone, PartialEq)]
-struct Drawn {
+struct Back {
+    size: Size,
+    scale: ValueScale,
+    theme: u32,
+    marks: Vec<Mark>,
+    limits: Vec<Limit>,
+}
+
+/// The content of the front canvas.
+#[derive(Debug, Clone, PartialEq)]
+struct Front {
     frame: Frame,
+    /// The time at the right edge, in milliseconds since the Unix epoch: the lines of the time axis until then are drawn.
+    end_ms: i64,
     /// The time at the left edge, in milliseconds since the Unix epoch. It differs from that of the span, because the canvas moves by whole pixels.
     origin_ms: f64,
     /// The drawn points of each series. The points of a step may arrive one series after the other.
@@ -35,7 +50,7 @@ struct Drawn {
     pieces: u32,
 }
 
-/// Everything that requires drawing all series again when it changes.
+/// Everything that requires drawing the whole front canvas again when it changes.
 #[derive(Debug, Clone, PartialEq)]
 struct Frame {
     size: Size,
@@ -43,6 +58,7 @@ struct Frame {
     length_ms: i64,
     step_ms: i64,
     theme: u32,
+    zone: Zone,
     inks: Vec<(Ink, bool)>,
     /// Whether it is a stack whose newest points are incomplete.
     ragged: bool,
@@ -53,7 +69,8 @@ pub(super) fn layers(chart: Chart, scale: Memo<ValueScale>) -> AnyView {
     let theme = PanelsContext::of_page().theme;
     let (back, front) = (NodeRef::<Canvas>::new(), NodeRef::<Canvas>::new());
     let size = size_of(back);
-    let drawn = StoredValue::new(None::<Drawn>);
+    let drawn_back = StoredValue::new(None::<Back>);
+    let drawn_front = StoredValue::new(None::<Front>);
     let watch = move || {
         chart.data.track();
         chart.viewport.track();
@@ -67,9 +84,16 @@ pub(super) fn layers(chart: Chart, scale: Memo<ValueScale>) -> AnyView {
         let (Some(back), Some(front)) = (back.get(), front.get()) else { return };
         let size = size.get();
         let (Some(behind), Some(before)) = (prepare(&back, size), prepare(&front, size)) else { return };
+        let theme = theme.get();
         chart.with_plot(Some(scale.get()), |plot| {
-            draw_back(&behind, plot, size);
-            drawn.update_value(|drawn| draw_series(&front, &before, plot, (size, theme.get()), drawn));
+            let (marks, limits) = (plot.marks.clone(), plot.limits.clone());
+            let now = Some(Back { size, scale: plot.scale, theme, marks, limits });
+            if drawn_back.with_value(|drawn| *drawn != now) {
+                draw_back(&behind, plot, size);
+                drawn_back.set_value(now);
+            }
+            let look = (size, theme, chart.viewport.get().zone);
+            drawn_front.update_value(|drawn| draw_front(&front, &before, plot, look, drawn));
         });
     };
     on_frame(watch, draw);
@@ -81,10 +105,10 @@ pub(super) fn layers(chart: Chart, scale: Memo<ValueScale>) -> AnyView {
     }
 }
 
-/// Draws grid, annotations and thresholds. They are few lines, drawn again each time.
+/// Draws annotations, the lines of values and thresholds.
 fn draw_back(context: &CanvasRenderingContext2d, plot: &TimePlot<'_>, size: Size) {
     context.clear_rect(0.0, 0.0, size.width, size.height);
-    let line_width = size.ratio.round().max(1.0);
+    let line_width = fine_line(size);
     for mark in &plot.marks {
         context.set_fill_style_str(&color(mark.ink));
         context.set_global_alpha(mark.fill);
@@ -95,19 +119,13 @@ fn draw_back(context: &CanvasRenderingContext2d, plot: &TimePlot<'_>, size: Size
         }
     }
     context.set_line_width(line_width);
-    // A line with an odd width is sharp if its middle is between two whole coordinates.
-    let crisp = |position: f64| position.round() + (line_width % 2.0) / 2.0;
+    let crisp = |position: f64| crisp(position, line_width);
     context.set_stroke_style_str(&color(Ink::Grid));
     context.begin_path();
     for value in plot.scale.ticks() {
         let y = crisp(plot.pixel_y(value, size.height)).min(size.height - 0.5);
         context.move_to(0.0, y);
         context.line_to(size.width, y);
-    }
-    for tick in &plot.time_ticks {
-        let x = crisp(tick.position * size.width).min(size.width - 0.5);
-        context.move_to(x, 0.0);
-        context.line_to(x, size.height);
     }
     context.stroke();
     for limit in &plot.limits {
@@ -135,6 +153,26 @@ fn draw_back(context: &CanvasRenderingContext2d, plot: &TimePlot<'_>, size: Size
     }
 }
 
+/// Width of the lines of the axes, in device pixels.
+fn fine_line(size: Size) -> f64 {
+    size.ratio.round().max(1.0)
+}
+
+/// Where a line of this width is sharp: one with an odd width between two whole coordinates.
+fn crisp(position: f64, line_width: f64) -> f64 {
+    position.round() + (line_width % 2.0) / 2.0
+}
+
+/// Draws the lines of the time axis after `since_ms`. `offset` is that of the series.
+fn draw_times(context: &CanvasRenderingContext2d, plot: &TimePlot<'_>, size: Size, offset: f64, since_ms: i64) {
+    let line_width = fine_line(size);
+    context.set_fill_style_str(&color(Ink::Grid));
+    for tick in plot.time_ticks.iter().filter(|tick| tick.at_ms > since_ms) {
+        let x = (tick.position * size.width + offset).round().min(size.width - line_width);
+        context.fill_rect(x, 0.0, line_width, size.height);
+    }
+}
+
 /// Switches dashes on or off for the following lines.
 fn dash(context: &CanvasRenderingContext2d, size: Size, on: bool) {
     let pattern = if on {
@@ -145,13 +183,13 @@ fn dash(context: &CanvasRenderingContext2d, size: Size, on: bool) {
     let _ = context.set_line_dash(&pattern);
 }
 
-/// Draws the series: moves the canvas and appends the new points if that suffices, else draws all again.
-fn draw_series(
+/// Draws the lines of the time axis and the series: moves the canvas and appends what is new if that suffices, else draws all again.
+fn draw_front(
     canvas: &HtmlCanvasElement,
     context: &CanvasRenderingContext2d,
     plot: &TimePlot<'_>,
-    (size, theme): (Size, u32),
-    drawn: &mut Option<Drawn>,
+    (size, theme, zone): (Size, u32, Zone),
+    drawn: &mut Option<Front>,
 ) {
     let frame = Frame {
         size,
@@ -159,6 +197,7 @@ fn draw_series(
         length_ms: plot.span.end_ms - plot.span.start_ms,
         step_ms: plot.span.step_ms,
         theme,
+        zone,
         inks: plot.layers.iter().map(|layer| (layer.ink, layer.fill > 0.0)).collect(),
         ragged: plot.ragged,
     };
@@ -166,7 +205,7 @@ fn draw_series(
     context.set_line_join("round");
     // The dashes of a new piece would not continue those of the previous piece.
     let continues = !plot.ragged && !plot.layers.iter().any(|layer| layer.dashed);
-    let unchanged = |before: &&mut Drawn| before.frame == frame && before.pieces < MOST_PIECES;
+    let unchanged = |before: &&mut Front| before.frame == frame && before.pieces < MOST_PIECES;
     if let Some(before) = drawn.as_mut().filter(unchanged)
         && continues
         && let Some(shift) = whole_pixels(before, &plot.span, size.width)
@@ -183,14 +222,19 @@ fn draw_series(
         }
         let pixel_ms = milliseconds_a_pixel(&plot.span, size.width);
         before.origin_ms += shift * pixel_ms;
-        draw_layers(context, plot, size, left_edge(&plot.span, before.origin_ms) / pixel_ms, &before.trails);
+        let offset = left_edge(&plot.span, before.origin_ms) / pixel_ms;
+        draw_times(context, plot, size, offset, before.end_ms);
+        draw_layers(context, plot, size, offset, &before.trails);
+        before.end_ms = plot.span.end_ms;
         before.trails = trails(plot);
         before.pieces += 1;
         return;
     }
     context.clear_rect(0.0, 0.0, size.width, size.height);
+    draw_times(context, plot, size, 0.0, i64::MIN);
     draw_layers(context, plot, size, 0.0, &[]);
-    *drawn = Some(Drawn { frame, origin_ms: milliseconds(plot.span.start_ms), trails: trails(plot), pieces: 0 });
+    let (origin_ms, end_ms) = (milliseconds(plot.span.start_ms), plot.span.end_ms);
+    *drawn = Some(Front { frame, end_ms, origin_ms, trails: trails(plot), pieces: 0 });
 }
 
 fn trails(plot: &TimePlot<'_>) -> Vec<Trail> {
@@ -228,7 +272,7 @@ fn draw_layers(context: &CanvasRenderingContext2d, plot: &TimePlot<'_>, size: Si
 }
 
 /// Whole pixels by which the canvas has to move to the left for `span`; `None` if moving does not suffice.
-fn whole_pixels(drawn: &Drawn, span: &TimeSpan, width: f64) -> Option<f64> {
+fn whole_pixels(drawn: &Front, span: &TimeSpan, width: f64) -> Option<f64> {
     let shift = (left_edge(span, drawn.origin_ms) / milliseconds_a_pixel(span, width)).round();
     (0.0..width).contains(&shift).then_some(shift)
 }

@@ -24,6 +24,31 @@ struct Entry {
     newest: Written,
 }
 
+/// The newest value of an entry on the page. Text and class change apart from each other, and only if they differ.
+#[derive(Clone)]
+struct Newest {
+    identity: String,
+    text: ArcRwSignal<String>,
+    class: ArcRwSignal<String>,
+}
+
+impl Newest {
+    fn of(entry: &Entry) -> Self {
+        let Written { text, class, .. } = entry.newest.clone();
+        Newest { identity: entry.identity.clone(), text: ArcRwSignal::new(text), class: ArcRwSignal::new(class) }
+    }
+
+    fn show(&self, newest: &Written) {
+        let set = |signal: &ArcRwSignal<String>, now: &String| {
+            if signal.with_untracked(|shown| shown != now) {
+                signal.set(now.clone());
+            }
+        };
+        set(&self.text, &newest.text);
+        set(&self.class, &newest.class);
+    }
+}
+
 /// The legend as buttons: a click isolates a series, a click with Shift adds it to those drawn or removes it.
 pub(super) fn legend(chart: Chart) -> AnyView {
     let entries = Memo::new(move |_| entries(chart));
@@ -32,10 +57,31 @@ pub(super) fn legend(chart: Chart) -> AnyView {
         let key = |entry: &Entry| (entry.identity.clone(), format!("{} {}", entry.ink.class(), entry.name));
         entries.with(|entries| entries.iter().map(key).collect::<Vec<_>>())
     });
+    let values = StoredValue::new(Vec::<Newest>::new());
+    // The values keep the width of the longest one so far, so that nothing moves while they change.
+    let longest = Memo::new(move |before: Option<&usize>| {
+        let length = |entry: &Entry| entry.newest.text.chars().count();
+        entries.with(|entries| {
+            entries.iter().map(length).max().unwrap_or_default().max(before.copied().unwrap_or_default())
+        })
+    });
+    Effect::new(move |_| {
+        entries.with(|entries| {
+            values.with_value(|values| {
+                for (index, entry) in entries.iter().enumerate() {
+                    let is_it = |value: &&Newest| value.identity == entry.identity;
+                    let here = values.get(index).filter(is_it);
+                    if let Some(value) = here.or_else(|| values.iter().find(is_it)) {
+                        value.show(&entry.newest);
+                    }
+                }
+            });
+        });
+    });
     let left_out = Memo::new(move |_| chart.data.with(series_count).saturating_sub(MOST_SERIES));
     view! {
-        <div class="legend" role="group" aria-label="Series">
-            {keyed::list(keys, move |(identity, _)| item(chart, entries, identity))}
+        <div class="legend" role="group" aria-label="Series" style=move || format!("--value:{}ch", longest.get())>
+            {keyed::list(keys, move |(identity, _)| item(chart, entries, values, &identity))}
             {move || {
                 let count = left_out.get();
                 (count > 0).then(|| view! { <span class="legend-more">{format!("and {count} more, not shown")}</span> })
@@ -44,33 +90,29 @@ pub(super) fn legend(chart: Chart) -> AnyView {
     }
 }
 
-fn item(chart: Chart, entries: Memo<Vec<Entry>>, identity: String) -> AnyView {
-    let look = |entries: &Vec<Entry>| {
-        let entry = entries.iter().find(|entry| entry.identity == identity)?;
-        Some((entry.name.clone(), format!("legend-item {}", entry.ink.class())))
+fn item(chart: Chart, entries: Memo<Vec<Entry>>, values: StoredValue<Vec<Newest>>, identity: &str) -> AnyView {
+    let entry = |entries: &Vec<Entry>| entries.iter().find(|entry| entry.identity == identity).cloned();
+    let Some(entry) = entries.with_untracked(entry) else { return ().into_any() };
+    let newest = Newest::of(&entry);
+    let Entry { identity, name, ink, hidden, .. } = entry;
+    let class = format!("legend-item {}", ink.class());
+    let (text, value_class) = (newest.text.clone(), newest.class.clone());
+    let inside = view! {
+        <i class="legend-swatch" aria-hidden="true"></i>
+        <span class="legend-name">{name}</span>
+        <span class=move || format!("legend-value {}", value_class.get())>{move || text.get()}</span>
     };
-    let (name, class) = entries.with_untracked(look).unwrap_or_default();
-    let inside = move |newest: Memo<Written>, name: String| {
-        view! {
-            <i class="legend-swatch" aria-hidden="true"></i>
-            <span class="legend-name">{name}</span>
-            <span class=move || format!("legend-value {}", newest.get().class)>{move || newest.get().text}</span>
-        }
-    };
-    let isolated = chart.isolated;
-    let (in_legend, in_set, on_click) = (identity.clone(), identity.clone(), identity);
-    let newest = Memo::new(move |_| {
-        entries.with(|entries| {
-            let entry = entries.iter().find(|entry| entry.identity == in_legend);
-            entry.map(|entry| entry.newest.clone()).unwrap_or_default()
-        })
-    });
     if is_still() {
-        return view! { <span class=class>{inside(newest, name)}</span> };
+        return view! { <span class=class>{inside}</span> }.into_any();
     }
+    let gone = newest.text.clone();
+    values.update_value(|values| values.push(newest));
+    on_cleanup(move || {
+        let _ = values.try_update_value(|values| values.retain(|value| value.text != gone));
+    });
+    let (isolated, in_set) = (chart.isolated, identity.clone());
     let is_shown = Memo::new(move |_| {
-        let hidden = || entries.with(|entries| entries.iter().any(|entry| entry.identity == in_set && entry.hidden));
-        isolated.with(|isolated| if isolated.is_empty() { !hidden() } else { isolated.contains(&in_set) })
+        isolated.with(|isolated| if isolated.is_empty() { !hidden } else { isolated.contains(&in_set) })
     });
     view! {
         <button
@@ -80,10 +122,10 @@ fn item(chart: Chart, entries: Memo<Vec<Entry>>, identity: String) -> AnyView {
             title="Show alone; with Shift, add or take away"
             on:click=move |event: MouseEvent| {
                 let by_default = entries.with_untracked(|entries| drawn_by_default(entries));
-                isolated.update(|isolated| choose(isolated, &by_default, &on_click, event.shift_key()));
+                isolated.update(|isolated| choose(isolated, &by_default, &identity, event.shift_key()));
             }
         >
-            {inside(newest, name)}
+            {inside}
         </button>
     }
 }
