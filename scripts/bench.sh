@@ -32,7 +32,7 @@ target/release/hyperscope-bench rules --binary "$HYPERSCOPE_BIN" --out "$parts/r
 say "Measuring how long queries take to parse"
 target/release/hyperscope-bench parse --out "$parts/parse.json" >&2
 
-say "Measuring in the browser, about 1 minute"
+say "Measuring in the browser, beside uPlot too, about 9 minutes"
 HYPERSCOPE_BENCH_ROWS=$parts/browser.json scripts/end2end.sh run --config bench.config.ts >&2
 
 target/release/hyperscope-bench report --out bench/results.json "$parts/server.json" "$parts/engine.json" "$parts/front.json" "$parts/rules.json" "$parts/parse.json" "$parts/browser.json"

@@ -8,7 +8,7 @@ export interface Picture {
   times: string[];
   /** Names in the legend. */
   series: string[];
-  /** Share of the columns of the series' canvas that have ink. */
+  /** Share of the columns of the series' canvas that have ink of a series. */
   inked: number;
   /** The highest and the lowest ink of each strip of columns, from 0 at the top to 1; null where there is none. */
   strips: ([number, number] | null)[];
@@ -22,6 +22,7 @@ export async function pictures(page: Page): Promise<Picture[]> {
   return page.locator('section:is(.panel-timeseries, .panel-heatmap)').evaluateAll((panels, count) => {
     const texts = (panel: Element, selector: string) =>
       [...panel.querySelectorAll(selector)].map((element) => element.textContent ?? '');
+    const grid = Number.parseInt(getComputedStyle(document.documentElement).getPropertyValue('--grid').trim().slice(1), 16);
     return panels.map((panel) => {
       const canvas = [...panel.querySelectorAll('canvas')].at(-1);
       const copy = document.createElement('canvas');
@@ -34,8 +35,10 @@ export async function pictures(page: Page): Promise<Picture[]> {
       for (let x = 0; pixels && x < pixels.width; x += 1) {
         let [top, bottom] = [pixels.height, -1];
         for (let y = 0; y < pixels.height; y += 1) {
-          // A line, not the area below it.
-          if ((pixels.data[(y * pixels.width + x) * 4 + 3] ?? 0) < 128) continue;
+          const at = (y * pixels.width + x) * 4;
+          const [red = 0, green = 0, blue = 0, opacity = 0] = pixels.data.subarray(at, at + 4);
+          // A line of a series: neither the area below it nor a line of the time axis.
+          if (opacity < 128 || (red << 16) + (green << 8) + blue === grid) continue;
           top = Math.min(top, y);
           bottom = y;
         }
