@@ -226,7 +226,7 @@ fn draw_front(
         draw_times(context, plot, size, offset, before.end_ms);
         draw_layers(context, plot, size, offset, &before.trails);
         before.end_ms = plot.span.end_ms;
-        before.trails = trails(plot);
+        follow(plot, &mut before.trails);
         before.pieces += 1;
         return;
     }
@@ -234,11 +234,13 @@ fn draw_front(
     draw_times(context, plot, size, 0.0, i64::MIN);
     draw_layers(context, plot, size, 0.0, &[]);
     let (origin_ms, end_ms) = (milliseconds(plot.span.start_ms), plot.span.end_ms);
-    *drawn = Some(Front { frame, end_ms, origin_ms, trails: trails(plot), pieces: 0 });
+    let mut trails = vec![Trail::default(); plot.layers.len()];
+    follow(plot, &mut trails);
+    *drawn = Some(Front { frame, end_ms, origin_ms, trails, pieces: 0 });
 }
 
-fn trails(plot: &TimePlot<'_>) -> Vec<Trail> {
-    plot.layers.iter().map(|layer| plot.trail(layer)).collect()
+fn follow(plot: &TimePlot<'_>, trails: &mut [Trail]) {
+    plot.layers.iter().zip(trails).for_each(|(layer, trail)| plot.follow(layer, trail));
 }
 
 fn draw_layers(context: &CanvasRenderingContext2d, plot: &TimePlot<'_>, size: Size, offset: f64, trails: &[Trail]) {

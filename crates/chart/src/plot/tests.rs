@@ -112,7 +112,7 @@ fn a_drawing_goes_on_only_over_the_points_that_it_has() {
     let (times, values) = ([0, 25_000, 50_000, 75_000, 100_000, 125_000], [1.0, 2.0, f64::NAN, 4.0, 5.0, 6.0]);
     let traces = [trace(&times[..5], &values[..5])];
     let before = TimePlot::new(&traces, &ending(100_000), None);
-    let trail = before.trail(&before.layers[0]);
+    let trail = trail(&before);
     let goes_on = |times: &[i64], values: &[f64], end_ms| {
         let traces = [trace(times, values)];
         let plot = TimePlot::new(&traces, &ending(end_ms), None);
@@ -129,6 +129,19 @@ fn a_drawing_goes_on_only_over_the_points_that_it_has() {
 }
 
 #[test]
+fn a_trail_that_follows_is_that_of_a_new_drawing() {
+    let times: Vec<i64> = (0..12).map(|index| index * 25_000).collect();
+    let values: Vec<f64> = (0..12).map(f64::from).collect();
+    let traces = [trace(&times, &values)];
+    let mut followed = trail(&TimePlot::new(&traces, &ending(100_000), None));
+    for end_ms in [125_000, 150_000, 150_000, 250_000] {
+        let plot = TimePlot::new(&traces, &ending(end_ms), None);
+        plot.follow(&plot.layers[0], &mut followed);
+        assert_eq!(followed, trail(&plot), "until {end_ms}");
+    }
+}
+
+#[test]
 fn a_stroke_for_one_point_is_not_part_of_a_line() {
     let (times, values) = ([0, 25_000, 100_000, 125_000, 200_000], [1.0, 2.0, 3.0, 4.0, 5.0]);
     let drawn = |count: usize, end_ms, since_ms| {
@@ -136,7 +149,7 @@ fn a_stroke_for_one_point_is_not_part_of_a_line() {
         let plot = TimePlot::new(&traces, &ending(end_ms), None);
         let mut path = String::new();
         plot.line_path(&plot.layers[0], Pixels { width: 100.0, height: 40.0, offset: 0.0 }, since_ms, &mut path);
-        (path, plot.trail(&plot.layers[0]))
+        (path, trail(&plot))
     };
     let (alone, trail) = drawn(3, 100_000, None);
     assert!(alone.ends_with("M100 0L96 0"), "{alone}");
@@ -146,4 +159,11 @@ fn a_stroke_for_one_point_is_not_part_of_a_line() {
     // After a gap, the point before it is already on the canvas and is not drawn again.
     let (beyond, _) = drawn(5, 200_000, Some(125_001));
     assert_eq!(beyond, "M25 13.3M100 6.7L96 6.7");
+}
+
+/// What is on the canvas after the first layer of `plot` was drawn.
+fn trail(plot: &TimePlot<'_>) -> Trail {
+    let mut trail = Trail::default();
+    plot.follow(&plot.layers[0], &mut trail);
+    trail
 }

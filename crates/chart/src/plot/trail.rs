@@ -1,5 +1,7 @@
 //! Tracks which points of a layer are on a canvas, and whether it can be continued.
 
+use std::collections::VecDeque;
+
 use super::{GAP_STEPS, Layer, TimePlot};
 
 /// The points of a layer on a canvas, ordered by time.
@@ -8,35 +10,41 @@ use super::{GAP_STEPS, Layer, TimePlot};
 /// enough to know that: a frame of another window may end at the same time, and so may one that was corrected.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Trail {
-    timestamps: Vec<i64>,
-    values: Vec<f64>,
+    /// Milliseconds since the Unix epoch, and values.
+    points: VecDeque<(i64, f64)>,
 }
 
 impl Trail {
     /// Time of the last point on the canvas, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn newest_ms(&self) -> Option<i64> {
-        self.timestamps.last().copied()
+        self.points.back().map(|(at_ms, _)| *at_ms)
     }
 
     /// Whether the last point is a single stroke from which no line can continue.
     fn ends_alone(&self, step_ms: i64) -> bool {
-        match (self.timestamps.as_slice(), self.values.as_slice()) {
-            ([.., before, newest], [.., value, _]) => !value.is_finite() || is_gap(newest - before, step_ms),
+        let mut latest = self.points.iter().rev();
+        match (latest.next(), latest.next()) {
+            (Some((newest_ms, _)), Some((before_ms, value))) => {
+                !value.is_finite() || is_gap(newest_ms - before_ms, step_ms)
+            }
             _ => true,
         }
     }
 }
 
 impl TimePlot<'_> {
-    /// The drawn points of `layer`.
-    #[must_use]
-    pub fn trail(&self, layer: &Layer<'_>) -> Trail {
-        let shown = layer.first_shown(self.span.start_ms)..self.end_shown(layer);
-        Trail {
-            timestamps: layer.timestamps.get(shown.clone()).unwrap_or_default().to_vec(),
-            values: layer.upper.get(shown).unwrap_or_default().to_vec(),
+    /// Adds the points of `layer` to `trail` that are drawn after those it has, and drops those that are no longer shown.
+    pub fn follow(&self, layer: &Layer<'_>, trail: &mut Trail) {
+        let first = layer.first_shown(self.span.start_ms);
+        let first_ms = layer.timestamps.get(first).copied().unwrap_or(i64::MAX);
+        while trail.points.front().is_some_and(|(at_ms, _)| *at_ms < first_ms) {
+            trail.points.pop_front();
         }
+        let newest_ms = trail.newest_ms().unwrap_or(i64::MIN);
+        let from = layer.timestamps.partition_point(|at_ms| *at_ms <= newest_ms).max(first);
+        let new = layer.timestamps.iter().zip(layer.upper.iter()).take(self.end_shown(layer)).skip(from);
+        trail.points.extend(new.map(|(at_ms, value)| (*at_ms, *value)));
     }
 
     /// Whether a canvas with `trail` of `layer` is correct once later points are added.
@@ -48,7 +56,7 @@ impl TimePlot<'_> {
         let start_ms = self.span.start_ms;
         let now = layer.timestamps.iter().zip(layer.upper.iter());
         let now = now.skip_while(|(at_ms, _)| **at_ms < start_ms).take_while(|(at_ms, _)| **at_ms <= newest_ms);
-        let then = trail.timestamps.iter().zip(&trail.values).skip_while(|(at_ms, _)| **at_ms < start_ms);
+        let then = trail.points.iter().map(|(at_ms, value)| (at_ms, value)).skip_while(|(at_ms, _)| **at_ms < start_ms);
         let unchanged = now.map(bits).eq(then.map(bits));
         unchanged && (self.newest_ms(layer) == Some(newest_ms) || !trail.ends_alone(self.span.step_ms))
     }
