@@ -8,6 +8,7 @@ import { violations } from '../support/axe.ts';
 import { dashboards } from '../support/dashboards.ts';
 import { expect, test as base } from '../support/fixtures.ts';
 import { unreadable } from '../support/overlaps.ts';
+import { settled } from '../support/picture.ts';
 import { Proxy } from '../support/proxy.ts';
 import { createToken, type Running, start } from '../support/server.ts';
 
@@ -210,6 +211,11 @@ test.describe('an alarm on a kiosk display', () => {
       await open(page, alerts.origin);
       await alerts.fire('Leak');
       await expect(band(page)).toBeVisible();
+      const table = page.locator('.jobs-scroll');
+      // The live table takes the place of the server's.
+      await settled(page);
+      await expect(table).toBeVisible();
+      const { x, y } = (await table.boundingBox())!;
       const begun = page.evaluate(
         () => new Promise((done) => {
           const seen: string[] = [];
@@ -217,8 +223,6 @@ test.describe('an alarm on a kiosk display', () => {
           setTimeout(() => done(seen), 1_500);
         }),
       );
-      const table = page.locator('.jobs-scroll');
-      const { x, y } = (await table.boundingBox())!;
       if (hasTouch) await page.touchscreen.tap(x + 40, y + 60);
       else await page.mouse.click(x + 40, y + 60);
       await expect(band(page)).toHaveCount(0);
