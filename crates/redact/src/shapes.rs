@@ -6,6 +6,8 @@ use regex::{Captures, Regex};
 
 use crate::MASK;
 
+// White space is listed as Unicode has it (property White_Space), and words end where ASCII's do: a browser has no tables of classes.
+
 /// Formats that are replaced completely.
 const WHOLE: &[&str] = &[
     // PEM private keys (RFC 7468), up to their end or the end of the text.
@@ -17,15 +19,15 @@ const WHOLE: &[&str] = &[
     // Tokens of Stripe, Vault, SendGrid, npm, Telegram.
     r"(?-u:\b)(?:[sr]k_live_[A-Za-z0-9]{16,}|hv[sbr]\.[A-Za-z0-9_-]{20,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|npm_[A-Za-z0-9]{30,}|bot[0-9]{6,}:[A-Za-z0-9_-]{30,})",
     // URLs that allow anyone to post: webhooks of Slack, Discord, Teams.
-    r#"(?-u:\b)(?:hooks\.slack(?:-gov)?\.com/[a-z]+|discord(?:app)?\.com/api/(?:v[0-9]+/)?webhooks|[a-z0-9-]+\.webhook\.office\.com/webhookb2)/[^[:space:]"'<>]+"#,
+    r#"(?-u:\b)(?:hooks\.slack(?:-gov)?\.com/[a-z]+|discord(?:app)?\.com/api/(?:v[0-9]+/)?webhooks|[a-z0-9-]+\.webhook\.office\.com/webhookb2)/[^\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"'<>]+"#,
     // Tokens of GitHub, GitLab, Slack, Google, and ours.
     r"(?-u:\b)(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{20,}|xox[abposr]-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{35}|hs_[A-Za-z0-9_-]{40,})",
 ];
 
 /// Credentials in a URL. They may contain characters that end a host in other URLs, so the last `@` of the word counts.
-const URL_CREDENTIALS: &str = r#"(?P<before>[A-Za-z][A-Za-z0-9+.-]*://)(?P<after>[^[:space:]"'<>]*)"#;
+const URL_CREDENTIALS: &str = r#"(?P<before>[A-Za-z][A-Za-z0-9+.-]*://)(?P<after>[^\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"'<>]*)"#;
 /// `user:password@host` without a scheme, if the host is recognisable.
-const BARE_CREDENTIALS: &str = r#"(?m)(?P<before>^|[[:space:]"'=(,;])[A-Za-z0-9._+-]+:[^[:space:]:@/"']+@(?P<host>$|[[:space:]"']|localhost(?-u:\b)|\[|[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?-u:\b)|(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?-u:\b)|[A-Za-z0-9-]+:[0-9]{2,5}(?:$|[[:space:]/"']))"#;
+const BARE_CREDENTIALS: &str = r#"(?m)(?P<before>^|[\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"'=(,;])[A-Za-z0-9._+-]+:[^\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}:@/"']+@(?P<host>$|[\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"']|localhost(?-u:\b)|\[|[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?-u:\b)|(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}(?-u:\b)|[A-Za-z0-9-]+:[0-9]{2,5}(?:$|[\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}/"']))"#;
 
 struct Shapes {
     whole: Regex,

@@ -115,6 +115,19 @@ fn secrets_are_known_by_their_form() {
 }
 
 #[test]
+fn any_white_space_ends_a_word() {
+    for space in (0..=0x3000).filter_map(char::from_u32).filter(|character| character.is_whitespace()) {
+        let text =
+            |password: &str| format!("from{space}me:{password}@localhost{space}to https://host/path{space}me@there");
+        assert_eq!(
+            Redactor::default().text(&text("hunter22")),
+            text(MASK).replacen("me:", "", 1).as_str(),
+            "{space:?}"
+        );
+    }
+}
+
+#[test]
 fn ordinary_text_is_left_alone() {
     let redactor = Redactor::new(false);
     for text in [
