@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { CDPSession, Page } from '@playwright/test';
 
 import { expect, test } from '../support/fixtures.ts';
-import { LiveSource, type MadeSeries } from '../support/live-source.ts';
+import { beginning, LiveSource, type MadeSeries, times } from '../support/live-source.ts';
 import { beside, record } from '../support/rows.ts';
 import { start } from '../support/server.ts';
 
@@ -16,8 +16,8 @@ const PLOT = { width: 600, height: 250 };
 /** Ticks measured, and how long after each other, in milliseconds: a tick is done before the next begins. */
 const TICKS = 40;
 const TICK_MS = 250;
-/** Time of the newest data before the first tick: not before that of the server, and a whole multiple of every step. */
-const BEGIN_MS = Math.ceil(Date.now() / 300_000) * 300_000;
+/** Time of the newest data before the first tick: a multiple of every step. */
+const BEGIN_MS = beginning(300_000);
 
 /** A window and how many points a series has in it. */
 interface Load {
@@ -39,12 +39,6 @@ function value(panel: number, series: number, atMs: number): number {
   const t = atMs / 60_000;
   const noise = Math.sin(atMs / 5_000 * 12.9898 + series * 78.233) * 43_758.5453;
   return 50 + 10 * series + 20 * Math.sin(t / 7 + panel + series) + 5 * (noise - Math.floor(noise));
-}
-
-function times(fromMs: number, toMs: number, pointMs: number): number[] {
-  const found: number[] = [];
-  for (let at = Math.ceil(fromMs / pointMs) * pointMs; at <= toMs; at += pointMs) found.push(at);
-  return found;
 }
 
 function make(pointMs: number) {
@@ -131,7 +125,6 @@ test('twenty live charts beside uPlot', async ({ browser }) => {
       await expect.poll(() => source.subscriptions).toBe(PANELS);
       await page.waitForTimeout(1_000);
       const ours = await measure(page, () => source.advance(load.tickMs));
-      if (process.env.HYPERSCOPE_BENCH_LOOK) await page.screenshot({ path: `${process.env.HYPERSCOPE_BENCH_LOOK}/ours-${load.pointMs}-${load.tickMs}.png` });
       await page.close();
       await source.close();
 
@@ -140,7 +133,6 @@ test('twenty live charts beside uPlot', async ({ browser }) => {
       await expect(peer.locator('canvas')).toHaveCount(PANELS);
       await peer.waitForTimeout(1_000);
       const theirs = await measure(peer, () => peer.evaluate('tick()'));
-      if (process.env.HYPERSCOPE_BENCH_LOOK) await peer.screenshot({ path: `${process.env.HYPERSCOPE_BENCH_LOOK}/peer-${load.pointMs}-${load.tickMs}.png` });
       await peer.close();
       record(
         beside(`20 charts, ${load.name}: main thread a tick`, ours.task, 'ms', 'uPlot', theirs.task),

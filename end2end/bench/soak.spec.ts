@@ -5,7 +5,7 @@ import path from 'node:path';
 import type { CDPSession, Page } from '@playwright/test';
 
 import { expect, test } from '../support/fixtures.ts';
-import { LiveSource, type MadeSeries } from '../support/live-source.ts';
+import { beginning, LiveSource, type MadeSeries, times } from '../support/live-source.ts';
 import { beside, record } from '../support/rows.ts';
 import { start } from '../support/server.ts';
 
@@ -16,12 +16,11 @@ const FRAMES = 20_000;
 const RECONNECTS = 500;
 const WARM_RECONNECTS = 25;
 const STEP_MS = 5_000;
-const BEGIN_MS = 1_764_547_200_000;
+const BEGIN_MS = beginning(STEP_MS);
 
 function make(expr: string, fromMs: number, toMs: number): MadeSeries[] {
   const seed = [...expr].reduce((sum, letter) => sum + letter.charCodeAt(0), 0);
-  const timestamps: number[] = [];
-  for (let at = Math.ceil(fromMs / STEP_MS) * STEP_MS; at <= toMs; at += STEP_MS) timestamps.push(at);
+  const timestamps = times(fromMs, toMs, STEP_MS);
   const values = timestamps.map((at) => 50 + 40 * Math.sin(at / 600_000 + seed));
   return ['aws', 'azure', 'vsphere'].map((provider) => ({ labels: { provider, daemon: 'd' }, timestamps, values }));
 }

@@ -12,6 +12,18 @@ export interface MadeSeries {
   values: number[];
 }
 
+/** The newest time of made data: a whole multiple of `stepMs`, and not before the clock of the server that renders the page. */
+export function beginning(stepMs: number): number {
+  return Math.ceil(Date.now() / stepMs) * stepMs;
+}
+
+/** The multiples of `stepMs` between two times, both included. */
+export function times(fromMs: number, toMs: number, stepMs: number): number[] {
+  const found: number[] = [];
+  for (let at = Math.ceil(fromMs / stepMs) * stepMs; at <= toMs; at += stepMs) found.push(at);
+  return found;
+}
+
 /** The series of a query between two times, both included. */
 export type Make = (expr: string, fromMs: number, toMs: number) => MadeSeries[];
 

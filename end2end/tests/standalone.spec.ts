@@ -220,10 +220,11 @@ test('a daemon of another dialect at the same address is understood', async ({ p
   const board = await open(page, stock, '#/system');
   try {
     await expect(board.panel('Sources')).toContainText('stock', { timeout: 30_000 });
+    await board.live();
   } finally {
     await stock.stop();
   }
-  await expect(notice(page)).toContainText(/^No (new )?data from the daemon/, { timeout: 20_000 });
+  await expect(notice(page)).toContainText('No new data from the daemon', { timeout: 20_000 });
   const documented = await startSimulator(['--web', bundle, '--dialect', 'documented', '--seed', '9'], { port });
   try {
     await expect(board.panel('Sources')).toContainText('documented', { timeout: 60_000 });

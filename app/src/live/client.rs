@@ -234,16 +234,8 @@ impl Client {
                     feed.mark(None);
                 }
             }
-            ServerMessage::Delta { id, data, .. } => {
-                if self.arrived(id).is_some() {
-                    self.enqueue(|batch| batch.deltas.push((id, data)));
-                }
-            }
-            ServerMessage::Event { id, event, .. } => {
-                if self.arrived(id).is_some() {
-                    self.enqueue(|batch| batch.events.push((id, event)));
-                }
-            }
+            ServerMessage::Delta { id, data, .. } => self.enqueue(|batch| batch.deltas.push((id, data))),
+            ServerMessage::Event { id, event, .. } => self.enqueue(|batch| batch.events.push((id, event))),
             ServerMessage::Status { id, fresh, since, reason } => {
                 if let Some(feed) = self.feed(id) {
                     feed.mark((!fresh).then_some(Staleness { since_ms: since, reason }));
@@ -289,13 +281,13 @@ impl Client {
             shared.batch_timer = None;
             std::mem::take(&mut shared.batch)
         };
-        let mut by_feed: Vec<(u64, Vec<Event>)> = Vec::new();
         for (id, delta) in deltas {
             if let Some((Topic::Query(query), feed)) = self.arrived(id) {
                 // An instant query has only its newest value: a window of no length.
                 feed.extend(&delta, if query.instant { 0 } else { query.window_ms });
             }
         }
+        let mut by_feed: Vec<(u64, Vec<Event>)> = Vec::new();
         for (id, event) in events {
             match by_feed.iter_mut().find(|(other, _)| *other == id) {
                 Some((_, events)) => events.push(event),

@@ -2,7 +2,6 @@
 //!
 //! Components use [`Live`], [`Feed`] and [`Connection`] only. The server has the same types, but never connects, and its feeds never change.
 
-#[cfg(any(feature = "browser", test))]
 #[cfg(feature = "browser")]
 mod client;
 mod connection;
